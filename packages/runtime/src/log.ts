@@ -1,0 +1,22 @@
+import { pino, type DestinationStream } from 'pino';
+
+/** One event with fields: `log.info({ instanceUuid, host }, 'claimed')`. */
+export interface Logger {
+  debug(fields: object, event: string): void;
+  info(fields: object, event: string): void;
+  warn(fields: object, event: string): void;
+  error(fields: object, event: string): void;
+  child(fields: Record<string, unknown>): Logger;
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** What must never reach a log, wherever it stands in the fields. */
+const SECRETS = ['password', 'adminPass', 'token', 'secret', 'userData', 'user_data', 'authorization'];
+const redact = { paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[hidden]' };
+
+/** JSON lines on standard output, or on `destination`. */
+export const createLogger = (service: string, level: LogLevel, destination?: DestinationStream): Logger =>
+  pino({ base: { service, pid: process.pid }, level, redact, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+
+export const silentLogger: Logger = createLogger('silent', 'silent');
