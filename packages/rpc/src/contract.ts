@@ -1,0 +1,113 @@
+/** A class whose instances cross the wire: `@Exclude()` on the class, `@Expose()` on each field that travels. */
+export type Class<T> = new () => T;
+
+interface MethodBase<Req> {
+  /** The version, MAJOR.MINOR, that brought the method. */
+  readonly since: string;
+  readonly request: Class<Req>;
+}
+
+/** Asks one server and waits for its answer. */
+export interface CallMethod<Req, Res> extends MethodBase<Req> {
+  readonly kind: 'call';
+  readonly response: Class<Res>;
+  /** How long a caller waits when it does not say otherwise; milliseconds. */
+  readonly timeoutMs: number | undefined;
+  /** True when a repeat does no harm: such calls are sent again after a reconnect. */
+  readonly idempotent: boolean;
+}
+
+/** Tells one server, at least once while the broker lives, and waits for nobody. For work whose row remembers it. */
+export interface CastMethod<Req> extends MethodBase<Req> {
+  readonly kind: 'cast';
+}
+
+/** Tells all servers that listen now. For news that the next periodic report would bring anyway. */
+export interface FanoutMethod<Req> extends MethodBase<Req> {
+  readonly kind: 'fanout';
+}
+
+/** Asks one server for a large answer, which comes in pieces. */
+export interface StreamMethod<Req, Item> extends MethodBase<Req> {
+  readonly kind: 'stream';
+  readonly item: Class<Item>;
+  /** For the whole answer; milliseconds. */
+  readonly timeoutMs: number | undefined;
+}
+
+// The message classes of a method are known to its contract alone; plumbing that handles all of them must say `any`.
+// eslint-disable-next-line typescript/no-explicit-any
+export type Method = CallMethod<any, any> | CastMethod<any> | FanoutMethod<any> | StreamMethod<any, any>;
+export type Methods = Readonly<Record<string, Method>>;
+
+export const call = <Req, Res>(method: {
+  since: string;
+  request: Class<Req>;
+  response: Class<Res>;
+  timeoutMs?: number;
+  idempotent?: boolean;
+}): CallMethod<Req, Res> => ({ timeoutMs: undefined, idempotent: false, ...method, kind: 'call' });
+
+export const cast = <Req>(method: { since: string; request: Class<Req> }): CastMethod<Req> => ({ ...method, kind: 'cast' });
+
+export const fanout = <Req>(method: { since: string; request: Class<Req> }): FanoutMethod<Req> => ({ ...method, kind: 'fanout' });
+
+export const stream = <Req, Item>(method: {
+  since: string;
+  request: Class<Req>;
+  item: Class<Item>;
+  timeoutMs?: number;
+}): StreamMethod<Req, Item> => ({ timeoutMs: undefined, ...method, kind: 'stream' });
+
+/** What a service offers: a topic, a version and methods. */
+export interface Contract<M extends Methods = Methods> {
+  /** The word that servers listen to and clients send to. */
+  readonly topic: string;
+  /** MAJOR.MINOR. */
+  readonly version: string;
+  /** Which exchange its requests take; services with different rights use different ones. */
+  readonly exchange: string;
+  readonly methods: M;
+}
+
+const WORD = /^[a-z][a-z0-9-]{0,62}$/;
+/** These would collide with queue names of the topology. */
+const RESERVED_TOPICS = new Set(['fanout', 'reply', 'dead']);
+const RESERVED_WORDS = new Set(['at', 'supports', 'then']);
+
+/**
+ * @throws TypeError when a name, a version or a method cannot work; the message says which and why.
+ */
+export function defineContract<M extends Methods>(given: {
+  topic: string;
+  version: string;
+  exchange?: string;
+  methods: M;
+}): Contract<M> {
+  const { topic, version, exchange = 'internal', methods } = given;
+  if (!WORD.test(topic) || RESERVED_TOPICS.has(topic)) {
+    throw new TypeError(`topic ${JSON.stringify(topic)}: expected a lower-case word of letters, digits and "-", not one of ${[...RESERVED_TOPICS].join(', ')}`);
+  }
+  if (!WORD.test(exchange)) throw new TypeError(`exchange ${JSON.stringify(exchange)} of ${topic}: expected a lower-case word`);
+  const own = parseVersion(version, `version of ${topic}`);
+  for (const [name, method] of Object.entries(methods)) {
+    if (RESERVED_WORDS.has(name)) throw new TypeError(`method ${topic}.${name}: the name is taken by the client`);
+    const since = parseVersion(method.since, `since of ${topic}.${name}`);
+    if (since.major !== own.major || since.minor > own.minor) {
+      throw new TypeError(`method ${topic}.${name} is since ${method.since}, but the contract is ${version}`);
+    }
+  }
+  return { topic, version, exchange, methods };
+}
+
+export interface Version {
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** @throws TypeError when the text is not MAJOR.MINOR of whole numbers. */
+export function parseVersion(text: string, where: string): Version {
+  const match = /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$/.exec(text);
+  if (match === null) throw new TypeError(`${where}: expected MAJOR.MINOR like 1.4, got ${JSON.stringify(text)}`);
+  return { major: Number(match[1]), minor: Number(match[2]) };
+}

@@ -1,0 +1,88 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as sleepOnTimer } from 'node:timers/promises';
+
+/** Time is handed in; the default is the machine's. */
+export interface Clock {
+  /** Wall clock, milliseconds since the epoch. */
+  now(): number;
+  /** Never goes back; milliseconds from an arbitrary start. For durations. */
+  monotonic(): number;
+  /** Runs `act` once after `ms`; the returned function cancels it. */
+  after(ms: number, act: () => void): () => void;
+  /** Settles after `ms`; rejects with the signal's reason when aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Randomness is handed in, so that a run under a seed repeats; the default is the machine's. */
+export interface Random {
+  /** Uniform in [0, 1). */
+  next(): number;
+  /** A version 4 UUID. */
+  uuid(): string;
+}
+
+/** One event with fields. Message bodies are never among the fields. */
+export interface Logger {
+  debug(fields: object, event: string): void;
+  info(fields: object, event: string): void;
+  warn(fields: object, event: string): void;
+  error(fields: object, event: string): void;
+}
+
+/** What is counted. Every counter goes up by one. */
+export type RpcCounter =
+  | 'calls' | 'casts' | 'fanouts' | 'streams' // sent
+  | 'call_failures' // with label `code`
+  | 'handled' | 'handler_errors' // received
+  | 'refused' // with label `code`: UnsupportedVersion, NoSuchMethod, Busy, NotAuthorized
+  | 'expired' // arrived after its deadline
+  | 'dead_lettered'
+  | 'misdirected' // named another server
+  | 'unroutable_replies'
+  | 'late_replies' // the caller had given up
+  | 'resent' // idempotent calls sent again after a reconnect
+  | 'connects' | 'disconnects';
+
+export type RpcLabels = Readonly<Record<string, string>>;
+
+/** Where figures go. `topic` and `method` are bounded by the contracts, so they are safe as labels. */
+export interface RpcMetrics {
+  count(counter: RpcCounter, labels: RpcLabels): void;
+  /** Milliseconds: `call` from sending to answer, `handle` from start to end of a handler. */
+  duration(name: 'call' | 'handle', ms: number, labels: RpcLabels): void;
+}
+
+/** Everything a transport gets from outside. */
+export interface Environment {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: RpcMetrics;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(ms, act) {
+    const timer = setTimeout(act, ms);
+    return () => clearTimeout(timer);
+  },
+  sleep: (ms, signal) => sleepOnTimer(ms, undefined, signal === undefined ? {} : { signal }),
+};
+
+export const systemRandom: Random = {
+  next: () => randomBytes(4).readUInt32LE() / 2 ** 32,
+  uuid: () => randomUUID(),
+};
+
+const nothing = () => undefined;
+const silentLog: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+const noMetrics: RpcMetrics = { count: nothing, duration: nothing };
+
+/** The given parts, and the machine's own for those not given. */
+export const environment = (given: Partial<Environment>): Environment => ({
+  clock: given.clock ?? systemClock,
+  random: given.random ?? systemRandom,
+  log: given.log ?? silentLog,
+  metrics: given.metrics ?? noMetrics,
+});

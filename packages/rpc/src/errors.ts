@@ -1,0 +1,92 @@
+export type ErrorDetails = Readonly<Record<string, unknown>>;
+
+/** Everything that a call may reject with. `code` is stable and made for programs, `message` for people. */
+export class RpcError extends Error {
+  readonly code: string;
+  readonly details: ErrorDetails | undefined;
+
+  constructor(code: string, message: string, details?: ErrorDetails, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** An error of the application; arrives at the caller with its code, message and details. */
+export class ServiceError extends RpcError {}
+
+type Rest = [message: string, details?: ErrorDetails, options?: ErrorOptions];
+
+/** Nobody took the message: no server listens, or there was no broker in time. It had no effect. */
+export class Unreachable extends RpcError {
+  constructor(...rest: Rest) {
+    super('Unreachable', ...rest);
+  }
+}
+
+/** No answer came within the time given. The far side may or may not have acted. */
+export class DeadlineExceeded extends RpcError {
+  constructor(...rest: Rest) {
+    super('DeadlineExceeded', ...rest);
+  }
+}
+
+/** The message is of a version that its receiver (or the pin) does not know. It had no effect. Details: `asked`, `supported`. */
+export class UnsupportedVersion extends RpcError {
+  constructor(...rest: Rest) {
+    super('UnsupportedVersion', ...rest);
+  }
+}
+
+/** The receiver has no such method. It had no effect. */
+export class NoSuchMethod extends RpcError {
+  constructor(...rest: Rest) {
+    super('NoSuchMethod', ...rest);
+  }
+}
+
+/** A limit is reached, here or at the server: try again later. It had no effect. */
+export class Busy extends RpcError {
+  constructor(...rest: Rest) {
+    super('Busy', ...rest);
+  }
+}
+
+/** The connection broke while the answer (or the broker's confirmation) was awaited: the outcome is unknown. */
+export class ConnectionLost extends RpcError {
+  constructor(...rest: Rest) {
+    super('ConnectionLost', ...rest);
+  }
+}
+
+/** A message that is not of the shape its contract states. Details: `path`, `expected`. */
+export class MalformedMessage extends RpcError {
+  constructor(...rest: Rest) {
+    super('MalformedMessage', ...rest);
+  }
+}
+
+/** The server (or the broker) does not let this caller do that. It had no effect. */
+export class NotAuthorized extends RpcError {
+  constructor(...rest: Rest) {
+    super('NotAuthorized', ...rest);
+  }
+}
+
+/** The message is above the transport's limit. Details: `bytes`, `limit`. */
+export class MessageTooLarge extends RpcError {
+  constructor(...rest: Rest) {
+    super('MessageTooLarge', ...rest);
+  }
+}
+
+/** The handler threw something that is no RpcError. Its class name and message are kept, its stack never travels. */
+export class RemoteError extends RpcError {
+  readonly remoteName: string;
+
+  constructor(remoteName: string, message: string) {
+    super('RemoteError', message, { remoteName });
+    this.remoteName = remoteName;
+  }
+}

@@ -1,0 +1,48 @@
+import type { Context } from './context.ts';
+import type { CallMethod, CastMethod, Contract, FanoutMethod, Methods, StreamMethod } from './contract.ts';
+import type { Transport } from './transport.ts';
+
+type Handler<M> =
+  M extends CallMethod<infer Req, infer Res> ? (context: Context, request: Req) => Promise<Res> | Res
+  : M extends CastMethod<infer Req> ? (context: Context, request: Req) => Promise<void> | void
+  : M extends FanoutMethod<infer Req> ? (context: Context, request: Req) => Promise<void> | void
+  : M extends StreamMethod<infer Req, infer Item> ? (context: Context, request: Req) => AsyncIterable<readonly Item[]> | Iterable<readonly Item[]>
+  : never;
+
+/**
+ * One function per method. A stream handler yields batches of any size (an async generator of arrays); they are cut
+ * into pieces on the way out.
+ */
+export type Handlers<C extends Contract> = HandlersOf<C['methods']>;
+type HandlersOf<M extends Methods> = { readonly [Name in keyof M]: Handler<M[Name]> };
+
+export interface ServeOptions {
+  /** The name by which `client.at(name)` reaches this server. */
+  readonly server?: string;
+  /** Whether to share the work sent to the topic as such. Default: true, but false where queues are declared by a steward. */
+  readonly shared?: boolean;
+  /** How many handlers run at the same time. Default 64. */
+  readonly concurrency?: number;
+  /** How many requests may wait here for a handler before calls are answered with Busy. Default 256. */
+  readonly overloadLimit?: number;
+  /** How many unfinished messages the broker hands over per queue. Default: concurrency + overloadLimit + 32. */
+  readonly prefetch?: number;
+  /** Milliseconds that `stop` waits for handlers before it aborts them. Default 10 000. */
+  readonly graceMs?: number;
+  /** Throws to refuse; what is no RpcError becomes NotAuthorized. */
+  readonly authorize?: (method: string, context: Context) => void | Promise<void>;
+}
+
+export interface Server {
+  /** Takes nothing new, finishes what is in hand within `graceMs`, then hands back the rest. */
+  stop(): Promise<void>;
+}
+
+export async function serve<C extends Contract>(
+  _transport: Transport,
+  _contract: C,
+  _handlers: Handlers<C>,
+  _options: ServeOptions = {},
+): Promise<Server> {
+  throw new Error('not built yet');
+}

@@ -1,0 +1,106 @@
+import type { Environment } from './environment.ts';
+import type { RpcError } from './errors.ts';
+
+/** The limits of one process on one broker. */
+export interface TransportLimits {
+  /** Largest message body in bytes. */
+  readonly maxMessageBytes: number;
+  /** Calls in flight, and those that wait for a connection. */
+  readonly maxCalls: number;
+  /** Casts that the broker has not confirmed yet. */
+  readonly maxUnconfirmed: number;
+  /** How long a message waits for a connection before it fails as Unreachable; milliseconds. */
+  readonly connectWaitMs: number;
+  /** How long a cast waits for the broker's confirmation; milliseconds. */
+  readonly confirmWaitMs: number;
+  /** For calls that state no timeout; milliseconds. */
+  readonly callTimeoutMs: number;
+  /** For streams that state no timeout; milliseconds. */
+  readonly streamTimeoutMs: number;
+  /** Items in one piece of a stream. */
+  readonly pieceItems: number;
+  /** Pieces of one stream on their way at the same time. */
+  readonly streamWindow: number;
+}
+
+export const defaultLimits: TransportLimits = {
+  maxMessageBytes: 65_536,
+  maxCalls: 10_000,
+  maxUnconfirmed: 4_096,
+  connectWaitMs: 2_000,
+  confirmWaitMs: 5_000,
+  callTimeoutMs: 30_000,
+  streamTimeoutMs: 60_000,
+  pieceItems: 100,
+  streamWindow: 8,
+};
+
+/** A message as it leaves, on any transport. */
+export interface OutgoingMessage {
+  /** A word, like `internal`, `replies`; the transport makes the exchange's full name of it. */
+  readonly exchange: string;
+  readonly key: string;
+  readonly body: Buffer;
+  readonly correlationId?: string;
+  /** Routing key on `replies` of whoever awaits the answer. */
+  readonly replyTo?: string;
+  /** The broker drops the message when it waited this long; whole milliseconds. */
+  readonly expirationMs?: number;
+  /** True when nobody to take it is a failure. */
+  readonly mandatory: boolean;
+  /** True when `done` shall be told that the broker has it. */
+  readonly confirm: boolean;
+}
+
+/** A message as it arrives. Exactly one of `ack` and `requeue` ends it. */
+export interface Delivery {
+  readonly body: Buffer;
+  readonly correlationId: string | undefined;
+  readonly replyTo: string | undefined;
+  /** Validated by the broker; '' when there is none. */
+  readonly userId: string;
+  readonly redelivered: boolean;
+  ack(): void;
+  requeue(): void;
+}
+
+/** Which messages to take. */
+export type Address =
+  | { readonly kind: 'topic'; readonly exchange: string; readonly topic: string }
+  | { readonly kind: 'server'; readonly exchange: string; readonly topic: string; readonly server: string }
+  | { readonly kind: 'fanout'; readonly exchange: string; readonly topic: string };
+
+export interface Listener {
+  /** Takes no new messages; those in hand can still be acknowledged until `close`. */
+  pause(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A process's one way to the broker. Services hold it, hand it to `serve` and `createClient`, and close it last. */
+export interface Transport {
+  readonly service: string;
+  /** Stable for the process, distinct among those of its service. */
+  readonly id: string;
+  readonly connected: boolean;
+  /** True when its queues are declared for it (it has no right to). */
+  readonly steward: boolean;
+  readonly environment: Environment;
+  readonly limits: TransportLimits;
+  /** Called at every change of `connected`; the returned function ends that. */
+  onChange(listener: (connected: boolean, reason?: string) => void): () => void;
+  /** The routing key of this process's reply queue. */
+  readonly replyKey: string;
+  /**
+   * Hands a message to the broker. `done` is called at most once: with an error when the message was returned, refused
+   * or lost; without when `confirm` was asked for and came.
+   */
+  send(message: OutgoingMessage, done: (error?: RpcError) => void): void;
+  /** The one taker of what arrives in the reply queue. */
+  onReply(take: (delivery: Pick<Delivery, 'body' | 'correlationId' | 'userId'>) => void): void;
+  /** Keeps taking messages of the address, over reconnects, until closed. Settles when the first is in place. */
+  listen(address: Address, prefetch: number, take: (delivery: Delivery) => void): Promise<Listener>;
+  /** Puts a message aside, with the reason, where an operator finds it. */
+  deadLetter(delivery: Delivery, topic: string, reason: string): void;
+  /** Gives up the connection; whatever is in flight fails as ConnectionLost. */
+  close(): Promise<void>;
+}
