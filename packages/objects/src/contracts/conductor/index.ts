@@ -1,0 +1,32 @@
+import { cast, defineContract, Exclude, Expose } from '@kilonova/rpc';
+import { version } from '../../history.ts';
+import { flavorMethods } from './flavors.ts';
+import { hostMethods } from './hosts.ts';
+import { keypairMethods } from './keypairs.ts';
+import { quotaMethods } from './quotas.ts';
+import { serverGroupMethods } from './server-groups.ts';
+import { serverMethods } from './servers.ts';
+
+/** A sign of life of an internal service (scheduler, api); conductors write their own. */
+@Exclude()
+export class ServiceHeartbeat {
+  /** nova-scheduler, nova-api */
+  @Expose() binary!: string;
+  @Expose() host!: string;
+  @Expose() version!: string;
+}
+
+/** Everything that is asked of the conductor, which alone has the database. */
+export const conductorContract = defineContract({
+  topic: 'conductor',
+  version,
+  methods: {
+    ...serverMethods,
+    ...flavorMethods,
+    ...hostMethods,
+    ...keypairMethods,
+    ...quotaMethods,
+    ...serverGroupMethods,
+    serviceHeartbeat: cast({ since: '1.0', request: ServiceHeartbeat }),
+  },
+});

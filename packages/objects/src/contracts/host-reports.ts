@@ -1,0 +1,19 @@
+import { call, cast, defineContract, Empty } from '@kilonova/rpc';
+import { version } from '../history.ts';
+import { DomainsReport, HostHeartbeat, HostRegistration, OperationReports, ReportsAccepted } from '../objects/host-report.ts';
+
+/**
+ * What hosts say to the conductor. The caller is the broker-validated account of the host; what it says counts only for
+ * instances that the database gives it.
+ */
+export const hostReportsContract = defineContract({
+  topic: 'host-reports',
+  version,
+  exchange: 'from-hosts',
+  methods: {
+    register: call({ since: '1.0', request: HostRegistration, response: Empty, idempotent: true }),
+    heartbeat: cast({ since: '1.0', request: HostHeartbeat }),
+    reportOperations: call({ since: '1.0', request: OperationReports, response: ReportsAccepted, idempotent: true }),
+    reportDomains: call({ since: '1.0', request: DomainsReport, response: Empty, idempotent: true }),
+  },
+});

@@ -1,0 +1,12 @@
+/**
+ * The one history of everything Kilonova sends: objects and contracts share it. A new line is added for every change of
+ * a shape or a method; `since` of a field names its minor, `since` of a method its full version.
+ */
+export const history = [
+  { minor: 0, name: 'first-light', change: 'Servers, flavors, aggregates, zones, hosts, key pairs, quotas, server groups; create, power and delete tasks.' },
+] as const;
+
+export const MAJOR = 1;
+export const MINOR: number = history[history.length - 1]!.minor;
+/** What this release speaks, as MAJOR.MINOR. */
+export const version = `${MAJOR}.${MINOR}`;

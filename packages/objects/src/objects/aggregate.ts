@@ -1,0 +1,14 @@
+import { Exclude, Expose } from '@kilonova/rpc';
+
+@Exclude()
+export class Aggregate {
+  @Expose() id!: number;
+  @Expose() uuid!: string;
+  @Expose() name!: string;
+  /** Without the key availability_zone, which stands in its own field. */
+  @Expose() metadata: Record<string, string> = {};
+  @Expose() availabilityZone: string | null = null;
+  @Expose() hosts: string[] = [];
+  @Expose() createdAt!: string;
+  @Expose() updatedAt: string | null = null;
+}

@@ -1,0 +1,89 @@
+import { Exclude, Expose, Type } from '@kilonova/rpc';
+import type { PowerState } from '../states/states.ts';
+
+/** What a host has to offer. */
+@Exclude()
+export class Inventory {
+  @Expose() vcpus!: number;
+  @Expose() memoryMb!: number;
+  @Expose() diskGb!: number;
+  @Expose() reservedVcpus: number = 0;
+  @Expose() reservedMemoryMb: number = 0;
+  @Expose() reservedDiskGb: number = 0;
+  @Expose() hypervisorType!: string;
+  @Expose() hypervisorVersion: number = 0;
+  @Expose() cpuInfo: Record<string, unknown> = {};
+  @Expose() supportedInstances: string[][] = [];
+  @Expose() capabilities: Record<string, unknown> = {};
+  @Expose() hostIp: string | null = null;
+  @Expose() uptimeSeconds: number | null = null;
+}
+
+/** A domain as the hypervisor shows it. */
+@Exclude()
+export class DomainReport {
+  @Expose() uuid!: string;
+  @Expose() generation!: number;
+  @Expose() power!: PowerState;
+}
+
+/** Sent at start and after every reconnect, until it is answered. */
+@Exclude()
+export class HostRegistration {
+  @Expose() host!: string;
+  @Expose() node!: string;
+  @Expose() cell: string = 'cell1';
+  /** Wire version it speaks. */
+  @Expose() version!: string;
+  @Expose() driver!: string;
+  @Expose() @Type(() => Inventory) inventory!: Inventory;
+}
+
+@Exclude()
+export class HostHeartbeat {
+  @Expose() host!: string;
+  /** Counts up from 1 since the agent's start. */
+  @Expose() sequence!: number;
+  /** Only when it changed since the last one that was sent. */
+  @Expose() @Type(() => Inventory) inventory: Inventory | null = null;
+}
+
+/** Everything that runs on a host, sent periodically in pieces; strays are removed, missing ones noted. */
+@Exclude()
+export class DomainsReport {
+  @Expose() host!: string;
+  /** One number per round of the report; pieces of a round share it. */
+  @Expose() round!: number;
+  @Expose() last: boolean = true;
+  @Expose() @Type(() => DomainReport) domains: DomainReport[] = [];
+}
+
+/** How an operation ended. */
+@Exclude()
+export class OperationReport {
+  /** Counts up per instance on its host; an older one is ignored. */
+  @Expose() number!: number;
+  @Expose() operationId!: string;
+  @Expose() instanceUuid!: string;
+  @Expose() generation!: number;
+  /** done, failed, unknown (the host never heard of the operation) */
+  @Expose() outcome!: string;
+  @Expose() power: PowerState = 0;
+  /** Why it failed, for the fault. */
+  @Expose() message: string = '';
+  @Expose() details: string = '';
+  @Expose() startedAt: string | null = null;
+  @Expose() finishedAt: string | null = null;
+}
+
+@Exclude()
+export class OperationReports {
+  @Expose() host!: string;
+  @Expose() @Type(() => OperationReport) reports: OperationReport[] = [];
+}
+
+/** The operations whose report is committed: the host may forget them. */
+@Exclude()
+export class ReportsAccepted {
+  @Expose() operationIds: string[] = [];
+}

@@ -1,0 +1,13 @@
+import { Exclude, Expose } from '@kilonova/rpc';
+
+@Exclude()
+export class Keypair {
+  @Expose() id!: number;
+  @Expose() userId!: string;
+  @Expose() name!: string;
+  /** ssh or x509 */
+  @Expose() type: string = 'ssh';
+  @Expose() publicKey!: string;
+  @Expose() fingerprint!: string;
+  @Expose() createdAt!: string;
+}

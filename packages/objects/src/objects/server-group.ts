@@ -1,0 +1,16 @@
+import { Exclude, Expose } from '@kilonova/rpc';
+
+@Exclude()
+export class ServerGroup {
+  @Expose() uuid!: string;
+  @Expose() projectId!: string;
+  @Expose() userId!: string;
+  @Expose() name!: string;
+  /** affinity, anti-affinity, soft-affinity, soft-anti-affinity */
+  @Expose() policy!: string;
+  /** Only with anti-affinity; 1 when not said. */
+  @Expose() maxServersPerHost: number | null = null;
+  /** UUIDs of servers that were not deleted. */
+  @Expose() members: string[] = [];
+  @Expose() createdAt!: string;
+}
