@@ -1,0 +1,38 @@
+import { connect, createServer } from 'node:net';
+
+/** Below 32768 so that no outgoing connection takes a port between our look and our use. */
+const FIRST = 20_000;
+const LAST = 31_000;
+
+/** `count` ports in a row on 127.0.0.1 that nobody listens on. Starts looking at a place that depends on this process. */
+export async function freePorts(count: number): Promise<number> {
+  const span = LAST - FIRST - count;
+  for (let attempt = 0; attempt < 200; attempt += 1) {
+    const first = FIRST + ((process.pid * 131 + attempt * 97) % span);
+    const ports = Array.from({ length: count }, (_, offset) => first + offset);
+    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return first;
+  }
+  throw new Error(`no ${count} free ports in a row between ${FIRST} and ${LAST} on 127.0.0.1`);
+}
+
+const isFree = (port: number) =>
+  new Promise<boolean>((settle) => {
+    const probe = createServer();
+    probe.once('error', () => settle(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => settle(true)));
+  });
+
+/** Whether an AMQP broker answers: it says its first frame, and does not merely accept the connection. */
+export const answersAmqp = (port: number, host = '127.0.0.1') =>
+  new Promise<boolean>((settle) => {
+    const socket = connect(port, host);
+    const done = (answer: boolean) => {
+      socket.destroy();
+      settle(answer);
+    };
+    socket.setTimeout(2_000, () => done(false));
+    socket.once('error', () => done(false));
+    socket.once('close', () => settle(false));
+    socket.once('connect', () => socket.write('AMQP\0\0\x09\x01'));
+    socket.once('data', (frame) => done(frame[0] === 1)); // a method frame: connection.start
+  });
