@@ -1,4 +1,5 @@
 import { pino, type DestinationStream } from 'pino';
+import { oneOf, section, type SectionValues } from './config.ts';
 
 /** One event with fields: `log.info({ instanceUuid, host }, 'claimed')`. */
 export interface Logger {
@@ -9,7 +10,11 @@ export interface Logger {
   child(fields: Record<string, unknown>): Logger;
 }
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+export const logSection = section('log', {
+  level: oneOf(['debug', 'info', 'warn', 'error', 'silent'], 'info', { help: 'The least important events that are logged, as JSON lines on standard output.' }),
+});
+export type LogConfig = SectionValues<typeof logSection>;
+export type LogLevel = LogConfig['level'];
 
 /** What must never reach a log, wherever it stands in the fields. */
 const SECRETS = ['password', 'adminPass', 'token', 'secret', 'userData', 'user_data', 'authorization'];
