@@ -1,1 +1,3 @@
-export {};
+export { conductorSection, databaseSection } from './config.ts';
+export type { ConductorConfig, ConductorSettings, DatabaseConfig } from './config.ts';
+export { migrateDatabase } from './db/migrate.ts';

@@ -1,0 +1,45 @@
+import knexFactory, { type Knex } from 'knex';
+import pg from 'pg';
+import type { DatabaseConfig } from '../config.ts';
+
+// bigint columns hold counters far below 2^53; times stay text, because a JavaScript date loses microseconds.
+const INT8 = 20;
+const TIMESTAMPTZ = 1184;
+const types = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary'): unknown => {
+    if (oid === INT8) return Number;
+    if (oid === TIMESTAMPTZ) return isoTime;
+    return pg.types.getTypeParser(oid, format as 'text');
+  },
+};
+
+/** PostgreSQL's text of a time in a session in UTC, as ISO 8601 with microseconds: `2026-01-31T12:00:00.000001Z`. */
+const isoTime = (text: string): string => {
+  const match = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(?:\.(\d{1,6}))?\+00$/.exec(text);
+  return match === null ? text : `${match[1]}T${match[2]}.${(match[3] ?? '').padEnd(6, '0')}Z`;
+};
+
+/**
+ * A bounded pool of connections. Nothing is opened before the first query. A query that finds no connection in time
+ * rejects, see `isUnavailable` in `db/unavailable.ts`.
+ */
+export const openDatabase = (config: DatabaseConfig): Knex =>
+  knexFactory({
+    client: 'pg',
+    connection: {
+      connectionString: config.url,
+      connectionTimeoutMillis: config.connectTimeoutMs,
+      statement_timeout: config.statementTimeoutMs,
+      lock_timeout: config.lockTimeoutMs,
+      idle_in_transaction_session_timeout: config.idleTransactionTimeoutMs,
+      // A server that vanished without a word must not hold a query for ever.
+      ...(config.statementTimeoutMs > 0 && { query_timeout: config.statementTimeoutMs + 2 * config.connectTimeoutMs }),
+      keepAlive: true,
+      application_name: 'kilonova-conductor',
+      options: '-c timezone=UTC -c default_transaction_isolation=read\\ committed',
+      types,
+    } as Knex.PgConnectionConfig,
+    pool: { min: 0, max: config.poolMax, idleTimeoutMillis: 30_000 },
+    acquireConnectionTimeout: config.acquireTimeoutMs,
+    asyncStackTraces: false,
+  });

@@ -1,0 +1,11 @@
+import type { Knex } from 'knex';
+import * as firstLight from './0001-first-light.ts';
+
+export interface Migration {
+  readonly name: string;
+  readonly up: (knex: Knex) => Promise<void>;
+  readonly down: (knex: Knex) => Promise<void>;
+}
+
+/** In the order in which they run. A migration that was released never changes. */
+export const migrations: readonly Migration[] = [{ name: '0001-first-light', ...firstLight }];

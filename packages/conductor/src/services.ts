@@ -1,0 +1,32 @@
+import type { Random, Clock, Logger } from '@kilonova/runtime';
+import type { Knex } from 'knex';
+import type { Registry } from 'prom-client';
+import type { ConductorSettings } from './config.ts';
+import type { NewTask } from './tasks/engine/new-task.ts';
+
+/** Tells schedulers about hosts, after the commit of the transaction that touched them. */
+export interface HostChangePublisher {
+  hostsTouched(hosts: Iterable<string>): void;
+}
+
+/** What request handlers need of the task engine. */
+export interface TaskStarter {
+  /** Writes the tasks' rows; owned by this conductor at once. */
+  createTasks(trx: Knex.Transaction, tasks: readonly NewTask[]): Promise<void>;
+  /** After the commit: drives these tasks now. Forgetting it costs only time. */
+  wake(taskIds: readonly string[]): void;
+  /** After a host (re)registered: orders to it that are not answered yet are sent again. */
+  hostReturned(host: string): Promise<void>;
+}
+
+/** What every handler gets. */
+export interface Services {
+  readonly knex: Knex;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Registry;
+  readonly config: ConductorSettings;
+  readonly engine: TaskStarter;
+  readonly publisher: HostChangePublisher;
+}
