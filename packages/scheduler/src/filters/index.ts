@@ -1,0 +1,47 @@
+import type { SchedulerConfig } from '../config.ts';
+import type { HostFilter } from '../filter.ts';
+import { aggregateExtraSpecs } from './aggregate-extra-specs.ts';
+import { availabilityZone } from './availability-zone.ts';
+import { computeCapabilities } from './compute-capabilities.ts';
+import { computeStatus } from './compute-status.ts';
+import { excludedHosts } from './excluded-hosts.ts';
+import { imageProperties } from './image-properties.ts';
+import { isolatedHosts } from './isolated-hosts.ts';
+import { ioOps, numInstances } from './load.ts';
+import { differentHost, sameHost } from './other-servers.ts';
+import { disk, memory, vcpus } from './resources.ts';
+import { affinity, antiAffinity } from './server-group.ts';
+
+/** Every filter, what depends on a class of requests first. */
+const filtersFor = (config: SchedulerConfig): readonly HostFilter[] => [
+  availabilityZone,
+  computeStatus,
+  aggregateExtraSpecs,
+  computeCapabilities,
+  imageProperties,
+  isolatedHosts(config),
+  excludedHosts,
+  differentHost,
+  sameHost,
+  affinity,
+  antiAffinity,
+  memory,
+  vcpus,
+  disk,
+  ioOps(config.maxIoOpsPerHost),
+  numInstances(config.maxInstancesPerHost),
+];
+
+/**
+ * The filters that the operator chose, in our order; an empty choice means all.
+ *
+ * @throws Error that names an unknown filter and lists the known ones.
+ */
+export function enabledFilters(config: SchedulerConfig): readonly HostFilter[] {
+  const all = filtersFor(config);
+  const known = all.map(({ name }) => name);
+  for (const name of config.enabledFilters) {
+    if (!known.includes(name)) throw new Error(`scheduler.enabled_filters: no filter is called "${name}"; known are ${known.join(', ')}`);
+  }
+  return config.enabledFilters.length === 0 ? all : all.filter(({ name }) => config.enabledFilters.includes(name));
+}

@@ -1,0 +1,41 @@
+import { Refusal, type HostRequest, type HostState } from '@kilonova/objects';
+import type { HostFilter, RowTest } from '../filter.ts';
+import type { HostTable } from '../snapshot/host-table.ts';
+
+export interface CompiledFilter {
+  readonly filter: HostFilter;
+  readonly test: RowTest;
+}
+
+interface Counted {
+  hosts: number;
+  nearest: HostState;
+}
+
+/** Each host counts for the first filter that refuses it; the nearest miss of a filter gives its reason. Most hosts first. */
+export function refusalsOf(request: HostRequest, compiled: readonly CompiledFilter[], hosts: HostTable): Refusal[] {
+  const counted = new Map<HostFilter, Counted>();
+  for (let row = 0; row < hosts.extent; row += 1) {
+    const host = hosts.at(row);
+    if (host === undefined) continue;
+    const refusing = compiled.find(({ test }) => !test(row))?.filter;
+    if (refusing === undefined) continue;
+    const found = counted.get(refusing);
+    if (found === undefined) counted.set(refusing, { hosts: 1, nearest: host });
+    else {
+      found.hosts += 1;
+      if (refusing.nearness !== undefined && refusing.nearness(host) > refusing.nearness(found.nearest)) found.nearest = host;
+    }
+  }
+  return [...counted]
+    .map(([filter, { hosts: count, nearest }]) =>
+      Object.assign(new Refusal(), { filter: filter.name, hosts: count, reason: filter.why(nearest, request) }),
+    )
+    .sort((a, b) => b.hosts - a.hosts || (a.filter < b.filter ? -1 : 1));
+}
+
+/** `4 hosts considered: 3 not in zone test-az, 1 with 512 of 2048 MiB free` */
+export const inWords = (considered: number, refusals: readonly Refusal[]): string => {
+  const head = considered === 1 ? '1 host considered' : `${considered} hosts considered`;
+  return refusals.length === 0 ? head : `${head}: ${refusals.map(({ hosts, reason }) => `${hosts} ${reason}`).join(', ')}`;
+};
