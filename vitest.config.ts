@@ -12,8 +12,33 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'tests/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    projects: [
+      // Unit and integration tests stand beside what they test.
+      {
+        extends: true,
+        test: {
+          name: 'packages',
+          include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts', 'tests/{support,conformance}/**/*.test.ts'],
+        },
+      },
+      // Whole clouds of processes: one file at a time has the two cores for itself.
+      {
+        extends: true,
+        test: {
+          name: 'journeys',
+          include: ['tests/journeys/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+        },
+      },
+      // These kill the shared broker.
+      {
+        extends: true,
+        test: { name: 'crash', include: ['tests/crash/**/*.test.ts'], fileParallelism: false, testTimeout: 900_000, hookTimeout: 180_000 },
+      },
+    ],
   },
 });

@@ -30,7 +30,10 @@ export interface StageOptions {
  * Runs one command in a process group of its own, with its output on ours. Settles with its exit code, and not before
  * everything of its group is gone: on an abort with SIGTERM, and `killAfterMs` later with SIGKILL.
  */
-export function runStage([program, ...args]: readonly string[], { env = {}, signal, onOutput, killAfterMs = 10_000 }: StageOptions): Promise<{ code: number }> {
+export function runStage(
+  [program, ...args]: readonly string[],
+  { env = {}, signal, onOutput, killAfterMs = 10_000 }: StageOptions,
+): Promise<{ code: number }> {
   if (program === undefined) throw new TypeError('expected a command, found none');
   return new Promise((settle, reject) => {
     const child = spawn(program, args, {

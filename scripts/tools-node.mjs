@@ -19,7 +19,10 @@ export function runUnderToolsNode(script) {
     process.exit(1);
   }
   // Its own process group: Ctrl-C in a terminal reaches it through us, once, and not a second time beside us.
-  const child = spawn(toolsNode, [fileURLToPath(new URL(script, import.meta.url)), ...process.argv.slice(2)], { stdio: 'inherit', detached: true });
+  const child = spawn(toolsNode, [fileURLToPath(new URL(script, import.meta.url)), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    detached: true,
+  });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
     console.error(`cannot run ${toolsNode}: ${error.message}`);

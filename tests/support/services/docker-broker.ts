@@ -14,7 +14,8 @@ const PULL_AND_START_MS = 180_000;
 export async function dockerAnswers(): Promise<boolean> {
   const named = process.env['DOCKER_HOST'];
   if (named !== undefined && !named.startsWith('unix://')) return true; // a far one: its start will tell
-  const sockets = named === undefined ? ['/var/run/docker.sock', join(homedir(), '.docker/run/docker.sock')] : [named.slice('unix://'.length)];
+  const sockets =
+    named === undefined ? ['/var/run/docker.sock', join(homedir(), '.docker/run/docker.sock')] : [named.slice('unix://'.length)];
   for (const socket of sockets) if (existsSync(socket) && (await answersPing(socket))) return true;
   return false;
 }
@@ -80,7 +81,10 @@ export class DockerBroker implements Broker {
   }
 
   async ctl(args: readonly string[], input = ''): Promise<string> {
-    const script = input === '' ? 'exec rabbitmqctl --quiet "$@"' : `base64 -d <<'INPUT' | rabbitmqctl --quiet "$@"\n${Buffer.from(input).toString('base64')}\nINPUT`;
+    const script =
+      input === ''
+        ? 'exec rabbitmqctl --quiet "$@"'
+        : `base64 -d <<'INPUT' | rabbitmqctl --quiet "$@"\n${Buffer.from(input).toString('base64')}\nINPUT`;
     const { exitCode, output } = await this.container.exec(['sh', '-c', script, 'sh', ...args]);
     if (exitCode !== 0) throw new Error(`rabbitmqctl ${args.join(' ')} ended with ${exitCode}: ${output.trim()}`);
     return output;

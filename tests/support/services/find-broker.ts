@@ -46,5 +46,7 @@ export async function findBroker({ dir, say }: FindBrokerOptions): Promise<Broke
     }
   }
   const ways = WAYS.map((way, index) => `  ${index + 1}. ${way}`).join('\n');
-  throw new Error(`the tests need a real RabbitMQ, and none of the four ways to one works here:\n${ways}${reasons.map((reason) => `\n${reason}`).join('')}`);
+  throw new Error(
+    `the tests need a real RabbitMQ, and none of the four ways to one works here:\n${ways}${reasons.map((reason) => `\n${reason}`).join('')}`,
+  );
 }

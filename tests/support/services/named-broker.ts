@@ -12,7 +12,8 @@ export class NamedBroker implements Broker {
 
   /** Throws when nothing answers there. The password is not repeated. */
   static async open(url: string): Promise<NamedBroker> {
-    if (!URL.canParse(url)) throw new Error('KILONOVA_TEST_AMQP_URL: expected amqp://user:password@host:port, found something that is no URL');
+    if (!URL.canParse(url))
+      throw new Error('KILONOVA_TEST_AMQP_URL: expected amqp://user:password@host:port, found something that is no URL');
     const { protocol, hostname, port } = new URL(url);
     if (protocol === 'amqp:' && !(await answersAmqp(Number(port || 5672), hostname)))
       throw new Error(`KILONOVA_TEST_AMQP_URL: no AMQP broker answers at ${hostname}:${port || 5672}`);
@@ -40,4 +41,7 @@ export class NamedBroker implements Broker {
   }
 }
 
-const refusal = (what: string) => new Error(`the broker named by KILONOVA_TEST_AMQP_URL cannot be ${what} by the tests: leave the variable out, so that they run one of their own`);
+const refusal = (what: string) =>
+  new Error(
+    `the broker named by KILONOVA_TEST_AMQP_URL cannot be ${what} by the tests: leave the variable out, so that they run one of their own`,
+  );

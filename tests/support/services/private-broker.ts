@@ -81,7 +81,15 @@ export class PrivateBroker implements Broker {
     writeFileSync(join(dir, 'environment'), '');
     writeFileSync(
       join(dir, 'rabbitmq.conf'),
-      ['loopback_users = none', 'log.file = false', 'log.console = true', 'log.console.level = warning', 'disk_free_limit.absolute = 50MB', 'cluster_formation.peer_discovery_backend = classic_config', ''].join('\n'),
+      [
+        'loopback_users = none',
+        'log.file = false',
+        'log.console = true',
+        'log.console.level = warning',
+        'disk_free_limit.absolute = 50MB',
+        'cluster_formation.peer_discovery_backend = classic_config',
+        '',
+      ].join('\n'),
     );
     const broker = new PrivateBroker(sbin, dir, await freePorts(3));
     await broker.start();
@@ -93,7 +101,8 @@ export class PrivateBroker implements Broker {
     if (this.running) return;
     const log = openSync(this.logFile, 'a');
     // epmd in the foreground, as one of the group: the one that erl starts by itself is a daemon that stays for ever.
-    const script = 'exec 3<&0 </dev/null; { read -r _ <&3; kill -KILL 0; } & exec 3<&-; epmd -address 127.0.0.1 -port "$ERL_EPMD_PORT" & exec rabbitmq-server';
+    const script =
+      'exec 3<&0 </dev/null; { read -r _ <&3; kill -KILL 0; } & exec 3<&-; epmd -address 127.0.0.1 -port "$ERL_EPMD_PORT" & exec rabbitmq-server';
     const group = spawn('sh', ['-c', script], { cwd: this.dir, env: this.env, detached: true, stdio: ['pipe', log, log] });
     closeSync(log);
     group.once('error', () => undefined); // told below by its absence

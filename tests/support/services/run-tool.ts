@@ -8,7 +8,11 @@ export interface ToolOptions {
 }
 
 /** What the program wrote on standard output. Throws with its words when it fails or takes too long. */
-export function runTool(program: string, args: readonly string[], { env, input, timeoutMs = 60_000, signal }: ToolOptions = {}): Promise<string> {
+export function runTool(
+  program: string,
+  args: readonly string[],
+  { env, input, timeoutMs = 60_000, signal }: ToolOptions = {},
+): Promise<string> {
   return new Promise((settle, reject) => {
     const child = spawn(program, args, { ...(env && { env }), ...(signal && { signal }), timeout: timeoutMs, killSignal: 'SIGKILL' });
     let output = '';

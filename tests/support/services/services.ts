@@ -25,13 +25,13 @@ export async function startServices({ say, signal }: ServicesOptions): Promise<S
   chmodSync(dir, 0o711); // PostgreSQL may run under another account and must be able to pass
   const undo: (() => void | Promise<void>)[] = [() => rmSync(dir, { recursive: true, force: true })];
   const stop = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
+    for (const step of undo.splice(0).toReversed()) await step();
   };
   try {
     const broker = await timed(say, 'RabbitMQ', () => findBroker({ dir: join(dir, 'broker'), say }));
     undo.push(() => broker.stop());
     signal?.throwIfAborted();
-    const database = await timed(say, 'PostgreSQL', () => findDatabase({ dir: join(dir, 'postgres'), say }));
+    const database = await timed(say, 'PostgreSQL', () => findDatabase({ dir, say }));
     undo.push(() => database.stop());
     signal?.throwIfAborted();
     const control = await serveBrokerControl(broker, join(dir, 'broker', 'control'));
