@@ -1,0 +1,78 @@
+import type { Knex } from 'knex';
+import { changedBy, rowsOf } from './rows.ts';
+
+/**
+ * Signs of life of compute hosts, one statement for any number. Rows are locked by name, services before hosts.
+ *
+ * @returns `known`: the hosts that are registered; `risen`: those that were down until now (a new revision).
+ */
+export async function noteHosts(knex: Knex, hosts: readonly string[]): Promise<{ readonly known: string[]; readonly risen: string[] }> {
+  const rows = await rowsOf<{ host: string; risen: boolean }>(
+    knex,
+    `with locked as (
+       select id from services where "binary" = 'nova-compute' and host = any (cast(:hosts as text[])) order by host for update
+     ), seen as (
+       update services s set last_seen_at = kilonova_now() from locked where s.id = locked.id returning s.host, s.forced_down
+     ), down as (
+       select h.host from hosts h join seen using (host) where not h.up and not seen.forced_down order by h.host for update of h
+     ), risen as (
+       update hosts h set up = true, revision = h.revision + 1, updated_at = kilonova_now() from down where h.host = down.host returning h.host
+     )
+     select seen.host, risen.host is not null as risen from seen left join risen using (host)`,
+    { hosts },
+  );
+  return { known: rows.map((row) => row.host), risen: rows.filter((row) => row.risen).map((row) => row.host) };
+}
+
+export interface ServiceSign {
+  /** For a row that is new. */
+  readonly uuid: string;
+  readonly binary: string;
+  readonly host: string;
+  readonly version: string;
+}
+
+/** Signs of life of the control plane's own services, one statement for any number; makes rows that are not there. */
+export async function noteServices(knex: Knex, signs: readonly ServiceSign[]): Promise<void> {
+  if (signs.length === 0) return;
+  await knex.raw(
+    `insert into services (uuid, "binary", host, version, last_seen_at)
+     select uuid, "binary", host, version, kilonova_now()
+     from jsonb_to_recordset(cast(:signs as jsonb)) as signs (uuid uuid, "binary" text, host text, version text)
+     order by host, "binary"
+     on conflict (host, "binary") do update set version = excluded.version, last_seen_at = excluded.last_seen_at`,
+    { signs: JSON.stringify(signs) },
+  );
+}
+
+/**
+ * Marks hosts down that were silent for too long or are forced down. Several conductors may look at once: a host is
+ * returned to exactly one of them, whose commit it is.
+ */
+export async function markSilentHostsDown(knex: Knex, serviceDownMs: number, batch: number): Promise<string[]> {
+  const rows = await rowsOf<{ host: string }>(
+    knex,
+    `with silent as (
+       select h.host from hosts h left join services s on s.host = h.host and s."binary" = 'nova-compute'
+       where h.up and (s.id is null or s.forced_down or s.last_seen_at is null
+         or s.last_seen_at <= kilonova_now() - cast(:serviceDownMs as double precision) * interval '1 millisecond')
+       order by h.host limit :batch for update of h skip locked
+     )
+     update hosts h set up = false, revision = h.revision + 1, updated_at = kilonova_now()
+     from silent where h.host = silent.host returning h.host`,
+    { serviceDownMs, batch },
+  );
+  return rows.map((row) => row.host);
+}
+
+/** Forgets services of the control plane that were silent for so long; compute hosts are for operators to delete. */
+export const forgetSilentServices = (knex: Knex, hours: number, batch: number): Promise<number> =>
+  changedBy(
+    knex,
+    `delete from services where id in (
+       select id from services where "binary" <> 'nova-compute'
+         and coalesce(last_seen_at, created_at) < kilonova_now() - cast(:hours as double precision) * interval '1 hour'
+       order by id limit :batch for update skip locked
+     )`,
+    { hours, batch },
+  );

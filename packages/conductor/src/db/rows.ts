@@ -1,0 +1,23 @@
+import type { Knex } from 'knex';
+
+/** The rows of a statement with `:named` bindings. Write `cast(:x as text[])`: knex reads `:x::` as an identifier. */
+export async function rowsOf<Row>(knex: Knex, sql: string, bindings: Readonly<Record<string, unknown>> = {}): Promise<Row[]> {
+  const result = (await knex.raw(sql, bindings as Record<string, Knex.Value>)) as { rows: Row[] };
+  return result.rows;
+}
+
+/** How many rows a statement changed. */
+export async function changedBy(knex: Knex, sql: string, bindings: Readonly<Record<string, unknown>> = {}): Promise<number> {
+  const result = (await knex.raw(sql, bindings as Record<string, Knex.Value>)) as { rowCount: number | null };
+  return result.rowCount ?? 0;
+}
+
+const UUID = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
+
+/** False for what a uuid column refuses to compare with: such a row does not exist. */
+export const isUuid = (text: string): boolean => UUID.test(text);
+
+const GREATEST_INTEGER = 2_147_483_647;
+
+/** False for what an integer column cannot hold: such a row does not exist. */
+export const isRowId = (id: number): boolean => Number.isInteger(id) && id > 0 && id <= GREATEST_INTEGER;

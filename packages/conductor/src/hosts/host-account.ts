@@ -1,0 +1,12 @@
+import { NotAuthorized, type Context } from '@kilonova/rpc';
+
+/**
+ * A host speaks for itself only: its broker account is `compute.<host>`. Names are checked because they become routing
+ * keys and account names.
+ *
+ * @throws NotAuthorized
+ */
+export function assertHostAccount(context: Pick<Context, 'caller'>, host: string, enforced: boolean): void {
+  if (enforced && context.caller !== `compute.${host}`)
+    throw new NotAuthorized(`account ${JSON.stringify(context.caller)} does not speak for host ${JSON.stringify(host)}`);
+}
