@@ -1,0 +1,25 @@
+import { conductorSection, databaseSection } from '@kilonova/conductor';
+import { loadConfig, logSection, probesSection, type ConfigSources, type LoadedConfig, type Section } from '@kilonova/runtime';
+import { schedulerSection } from '@kilonova/scheduler';
+import { brokerSection } from './broker.ts';
+import { processSection } from './process.ts';
+import { standaloneSection } from './standalone.ts';
+
+/** Every section of every process, in the order of the documentation. */
+export const sections = [
+  brokerSection,
+  databaseSection,
+  conductorSection,
+  schedulerSection,
+  standaloneSection,
+  processSection,
+  probesSection,
+  logSection,
+] as const satisfies readonly Section[];
+
+export type KilonovaConfig = LoadedConfig<typeof sections>;
+
+/** Names in the environment that are ours and no options. */
+const reservedEnv = ['KILONOVA_CONFIG', 'KILONOVA_TEST_'];
+
+export const loadSections = (sources: ConfigSources): KilonovaConfig => loadConfig(sections, { ...sources, reservedEnv });

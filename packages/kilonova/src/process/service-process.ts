@@ -1,0 +1,95 @@
+import {
+  createLogger,
+  createMetrics,
+  healthOf,
+  jointHealth,
+  runUntilSignal,
+  startProbes,
+  stopAll,
+  systemClock,
+  systemRandom,
+  type Logger,
+  type RunningService,
+  type Surroundings,
+} from '@kilonova/runtime';
+import type { Registry } from 'prom-client';
+import type { KilonovaConfig } from '../config/sections.ts';
+
+/** What a process says to the one that started it, when that asked for a channel. */
+export interface ReadyMessage {
+  readonly kilonova: 'ready';
+  readonly name: string;
+  readonly addresses: readonly string[];
+}
+
+/** A process on its way up: everything given to `add` and `onStop` is ended in reverse order. */
+export interface Starting {
+  readonly config: KilonovaConfig;
+  readonly log: Logger;
+  /** With a registry of its own; `labels` tell several agents of one process apart. */
+  surroundings(labels?: Readonly<Record<string, string>>): Surroundings;
+  add<Service extends RunningService & { readonly url?: string }>(service: Service): Service;
+  onStop(stop: () => Promise<void>): void;
+}
+
+/**
+ * Runs a service as a process: probes first (503 until everything is up), then what `open` starts, until a signal.
+ * Returns the exit code. One signal stops gracefully within `process.grace_ms`, a second one at once.
+ */
+export async function runServiceProcess(name: string, config: KilonovaConfig, open: (starting: Starting) => Promise<void>): Promise<number> {
+  const log = createLogger(name, config.log.level);
+  const registries: Registry[] = [createMetrics(name)];
+  const services: (RunningService & { readonly url?: string })[] = [];
+  const stops: (() => Promise<void>)[] = [];
+  let up = false;
+
+  const starting: Starting = {
+    config,
+    log,
+    surroundings(labels) {
+      const metrics = createMetrics(name, { ofProcess: false, ...(labels && { labels }) });
+      registries.push(metrics);
+      return { clock: systemClock, random: systemRandom, log: labels === undefined ? log : log.child(labels), metrics };
+    },
+    add(service) {
+      services.push(service);
+      stops.push(() => service.stop());
+      return service;
+    },
+    onStop: (stop) => void stops.push(stop),
+  };
+
+  let breakDown: (reason: string) => void = () => undefined;
+  const broken = new Promise<string>((settle) => (breakDown = settle));
+  let opening: Promise<void> = Promise.resolve();
+  const ended = runUntilSignal({
+    graceMs: config.process.graceMs,
+    log,
+    broken,
+    stop: async () => {
+      await opening; // what is half open can only be closed once it is open
+      await stopAll(stops);
+    },
+  });
+  // Whoever started us with a channel and is gone can stop us no more.
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+
+  opening = (async () => {
+    try {
+      const { enabled, ...where } = config.probes;
+      const health = async () => (up ? await jointHealth(services) : healthOf({ [name]: { ok: false, reason: 'starting' } }));
+      const probes = enabled ? await startProbes({ ...where, health, metrics: registries }) : undefined;
+      if (probes !== undefined) stops.push(() => probes.stop());
+      await open(starting);
+      up = true;
+      const addresses = [...services.flatMap(({ url }) => (url === undefined ? [] : [url])), ...(probes === undefined ? [] : [`${probes.url}/healthz`])];
+      log.info({ addresses, services: services.map((service) => service.name) }, 'ready');
+      if (process.connected) process.send?.({ kilonova: 'ready', name, addresses } satisfies ReadyMessage);
+    } catch (error) {
+      log.error({ err: error }, 'cannot start');
+      process.stderr.write(`kilonova ${name}: ${(error as Error).message}\n`);
+      breakDown('cannot start');
+    }
+  })();
+  return ended;
+}

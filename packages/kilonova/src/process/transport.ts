@@ -1,0 +1,30 @@
+import { hostname } from 'node:os';
+import { connectAmqp, type Transport } from '@kilonova/rpc';
+import type { Surroundings } from '@kilonova/runtime';
+import { brokerUrls, type BrokerConfig, type TrustedRole } from '../config/broker.ts';
+import { rpcMetrics } from './rpc-metrics.ts';
+
+/** Distinct among the processes of a service: machine and process. Dots part words of a routing key. */
+const processId = () => `${hostname().replaceAll('.', '-')}-${process.pid}`;
+
+/** The connection of a process, or of one agent of it, to RabbitMQ. Throws when there is none after broker.start_wait_ms. */
+export function connectBroker(
+  config: BrokerConfig,
+  who: { readonly role: TrustedRole } | { readonly host: string },
+  { clock, random, log, metrics }: Surroundings,
+): Promise<Transport> {
+  const { namespace, queues, accounts, urls: _urls, apiPassword: _api, conductorPassword: _conductor, schedulerPassword: _scheduler, hostPasswords: _hosts, ...limits } = config;
+  return connectAmqp({
+    ...limits,
+    urls: brokerUrls(config, who),
+    service: 'role' in who ? who.role : 'compute',
+    id: 'role' in who ? processId() : who.host,
+    namespace,
+    queues,
+    steward: 'host' in who && accounts === 'separate',
+    clock,
+    random,
+    log,
+    metrics: rpcMetrics(metrics),
+  });
+}
