@@ -24,7 +24,7 @@ export class Inventory {
 export class DomainReport {
   @Expose() uuid!: string;
   @Expose() generation!: number;
-  @Expose() power!: PowerState;
+  @Expose() @Type(() => Number) power!: PowerState;
 }
 
 /** Sent at start and after every reconnect, until it is answered. */

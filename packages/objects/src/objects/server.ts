@@ -22,7 +22,7 @@ export class Server {
   @Expose() name!: string;
   @Expose() description: string | null = null;
   @Expose() hostname!: string;
-  @Expose() vmState!: VmState;
+  @Expose() @Type(() => String) vmState!: VmState;
   @Expose() taskState: TaskState | null = null;
   @Expose() powerState: PowerState = 0;
   @Expose() progress: number = 0;

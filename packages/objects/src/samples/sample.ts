@@ -34,9 +34,9 @@ function valueOf(type: Class<object>, { name, nested, shape }: Field, initial: u
   if (nested !== undefined) return shape === 'array' || declared === Array ? [sampleOf(nested)] : sampleOf(nested);
   // Compilers differ in what they say of a union with null.
   if (initial === null) return null;
-  if (declared === String) return `a ${name}`;
-  if (declared === Number) return 7;
-  if (declared === Boolean) return initial !== true;
+  if (shape === 'string' || declared === String) return `a ${name}`;
+  if (shape === 'number' || declared === Number) return 7;
+  if (shape === 'boolean' || declared === Boolean) return initial !== true;
   return initial;
 }
 
