@@ -1,1 +1,4 @@
-export {};
+export { identitySection, type IdentityConfig } from './identity/config.ts';
+export type { Bootstrap } from './identity/bootstrap.ts';
+export type { CatalogEntry } from './identity/catalog.ts';
+export { startIdentity, type IdentityOptions } from './identity/main.ts';
