@@ -2,10 +2,12 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { root } from './tools-node.mjs';
 
-/** Aborts at the first SIGINT, SIGTERM or SIGHUP. Later ones change nothing: what was started is being put away, in bounded time. */
+/** Aborts at the first SIGINT, SIGTERM or SIGHUP, or when the process that started us is killed. Later ones change nothing: what was started is being put away, in bounded time. */
 export function untilSignal(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => controller.abort(new Interrupted(signal)));
+  process.once('disconnect', () => controller.abort(new Interrupted('SIGHUP')));
+  process.channel?.unref();
   return controller.signal;
 }
 

@@ -19,8 +19,10 @@ export function runUnderToolsNode(script) {
     process.exit(1);
   }
   // Its own process group: Ctrl-C in a terminal reaches it through us, once, and not a second time beside us.
+  const env = { ...process.env, KILONOVA_TEST_NODE: process.execPath }; // the product runs under the Node of whoever typed the command
   const child = spawn(toolsNode, [fileURLToPath(new URL(script, import.meta.url)), ...process.argv.slice(2)], {
-    stdio: 'inherit',
+    env,
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'], // the channel tells it when we are killed
     detached: true,
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

@@ -1,0 +1,191 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { brokerUrl, freshNamespace } from './broker.ts';
+import { cloudConfig, freshPasswords, mergedConfig, type ConfigDocument } from './cloud-config.ts';
+import { ComputeClient } from './compute-client.ts';
+import { freshDatabase, type TestDatabase } from './database.ts';
+import { eventually } from './eventually.ts';
+import type { Credentials } from './openstack.ts';
+import { KilonovaProcess } from './process.ts';
+import { freePorts } from './services/free-port.ts';
+
+export interface CloudOptions {
+  readonly apis?: number;
+  readonly conductors?: number;
+  readonly schedulers?: number;
+  /** Hosts with the fake driver, one process each: how many, or their names. */
+  readonly hosts?: number | readonly string[];
+  /** Zone to the hosts in it; an aggregate of the same name is made for each. */
+  readonly zones?: Readonly<Record<string, readonly string[]>>;
+  /** Over the defaults of a test cloud, key by key. */
+  readonly config?: ConfigDocument;
+}
+
+/** `standalone` are identity and image together. */
+export type Role = 'standalone' | 'conductor' | 'scheduler' | 'api' | 'compute';
+
+/** A place for a process, which a test may kill and start again: the same arguments, folder and addresses. */
+export interface Member {
+  readonly role: Role;
+  readonly name: string;
+  readonly args: readonly string[];
+  process: KilonovaProcess;
+}
+
+/** A whole cloud as separate processes, on the RabbitMQ and the PostgreSQL of this test run. */
+export interface Cloud {
+  readonly dir: string;
+  readonly database: TestDatabase;
+  readonly hosts: readonly string[];
+  readonly members: readonly Member[];
+  readonly admin: Credentials;
+  readonly demo: Credentials;
+  /** One per api process, without a version: http://127.0.0.1:port. */
+  readonly computeUrls: readonly string[];
+  of(role: Role): readonly Member[];
+  client(credentials?: Credentials): ComputeClient;
+  /** kill -9, if it still runs. */
+  kill(member: Member): Promise<void>;
+  /** Starts a member that has ended, and waits until it is ready. */
+  revive(member: Member): Promise<void>;
+  /** Graceful. Throws when a process had to be killed or ended with an error; removes everything in any case. */
+  stop(): Promise<void>;
+}
+
+export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
+  const undo: (() => Promise<unknown>)[] = [];
+  try {
+    return await openCloud(options, undo);
+  } catch (error) {
+    await undoAll(undo);
+    throw error;
+  }
+}
+
+async function openCloud(
+  { apis = 1, conductors = 1, schedulers = 1, hosts = 2, zones = {}, config = {} }: CloudOptions,
+  undo: (() => Promise<unknown>)[],
+): Promise<Cloud> {
+  const dir = mkdtempSync(join(tmpdir(), 'kilonova-cloud-'));
+  undo.push(async () => rmSync(dir, { recursive: true, force: true }));
+  const database = await freshDatabase();
+  undo.push(() => database.drop());
+  const standaloneDatabase = await freshDatabase();
+  undo.push(() => standaloneDatabase.drop());
+
+  const firstPort = await freePorts(2 + apis);
+  const ports = { identity: firstPort, image: firstPort + 1, compute: firstPort + 2 };
+  const passwords = freshPasswords();
+  const addresses = {
+    brokerUrl: brokerUrl(),
+    namespace: freshNamespace(),
+    databaseUrl: database.url,
+    standaloneDatabaseUrl: standaloneDatabase.url,
+    ports,
+    dir,
+  };
+  const file = join(dir, 'kilonova.yaml');
+  writeFileSync(file, JSON.stringify(mergedConfig(cloudConfig(addresses, passwords), config), undefined, 2), { mode: 0o600 }); // JSON is YAML
+
+  const members: Member[] = [];
+  const add = async (role: Role, name: string, ...more: readonly string[]) => {
+    const args = [role, '--config', file, ...more];
+    const member = { role, name, args, process: KilonovaProcess.spawn(args, { cwd: dir }) };
+    members.push(member);
+    undo.push(() => member.process.kill());
+    await member.process.ready();
+  };
+
+  await KilonovaProcess.run(['db', 'migrate', '--config', file], { cwd: dir });
+  const hostNames = typeof hosts === 'number' ? numbered('host', hosts) : hosts;
+  await Promise.all([add('standalone', 'standalone'), ...numbered('conductor', conductors).map((name) => add('conductor', name))]);
+  await Promise.all([
+    ...numbered('scheduler', schedulers).map((name) => add('scheduler', name)),
+    ...numbered('api', apis).map((name, index) => add('api', name, '--set', `api.port=${ports.compute + index}`)),
+    ...hostNames.map((name) => add('compute', name, '--host', name, '--state', hostFolder(dir, name))),
+  ]);
+
+  const authUrl = `http://127.0.0.1:${ports.identity}/v3`;
+  const admin = { authUrl, username: 'admin', password: passwords.admin, project: 'admin' };
+  const computeUrls = numbered('api', apis).map((_, index) => `http://127.0.0.1:${ports.compute + index}`);
+  const client = (credentials: Credentials = admin) => new ComputeClient(credentials, `http://127.0.0.1:${ports.compute}`);
+  await hostsAreUp(client(), hostNames);
+  await makeZones(client(), zones);
+
+  return {
+    dir,
+    database,
+    hosts: hostNames,
+    members,
+    admin,
+    demo: { authUrl, username: 'demo', password: passwords.demo, project: 'demo' },
+    computeUrls,
+    of: (role) => members.filter((member) => member.role === role),
+    client,
+    kill: async (member) => void (await member.process.kill()),
+    async revive(member) {
+      await member.process.ended;
+      member.process = KilonovaProcess.spawn(member.args, { cwd: dir });
+      await member.process.ready();
+    },
+    stop: () => stopCloud(members, undo),
+  };
+}
+
+const numbered = (word: string, count: number) => Array.from({ length: count }, (_, index) => `${word}-${index + 1}`);
+
+function hostFolder(dir: string, host: string): string {
+  const folder = join(dir, host);
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+async function hostsAreUp(client: ComputeClient, hosts: readonly string[]): Promise<void> {
+  await eventually(
+    async () =>
+      (await client.expect<{ services: readonly { host: string; state: string }[] }>('GET', '/os-services?binary=nova-compute')).services,
+    (services) => hosts.every((host) => services.some((service) => service.host === host && service.state === 'up')),
+    { timeoutMs: 60_000, everyMs: 200, what: `compute service "up" of ${hosts.join(', ')}` },
+  );
+}
+
+async function makeZones(client: ComputeClient, zones: Readonly<Record<string, readonly string[]>>): Promise<void> {
+  for (const [zone, hosts] of Object.entries(zones)) {
+    const { aggregate } = await client.expect<{ aggregate: { id: number } }>('POST', '/os-aggregates', {
+      body: { aggregate: { name: zone, availability_zone: zone } },
+    });
+    for (const host of hosts) await client.expect('POST', `/os-aggregates/${aggregate.id}/action`, { body: { add_host: { host } } });
+  }
+}
+
+/** Clients first, so that nobody waits for an answer that will not come. */
+const STOP_ORDER: readonly Role[] = ['api', 'compute', 'scheduler', 'conductor', 'standalone'];
+
+async function stopCloud(members: readonly Member[], undo: (() => Promise<unknown>)[]): Promise<void> {
+  const complaints: unknown[] = [];
+  for (const role of STOP_ORDER)
+    await Promise.all(
+      members
+        .filter((member) => member.role === role)
+        .map(async ({ process, name }) => {
+          try {
+            const { code, signal } = await process.stop();
+            if (code !== 0 && signal !== 'SIGKILL')
+              complaints.push(new Error(`${name} ended with ${signal ?? code} after SIGTERM: ${process.output().slice(-4_000)}`));
+          } catch (error) {
+            complaints.push(error);
+          }
+        }),
+    );
+  await undoAll(undo);
+  if (complaints.length > 0)
+    throw new AggregateError(
+      complaints,
+      `${complaints.length} processes of the cloud did not end well: ${complaints.map(String).join('\n')}`,
+    );
+}
+
+async function undoAll(undo: (() => Promise<unknown>)[]): Promise<void> {
+  for (const step of undo.splice(0).toReversed()) await step().catch(() => undefined); // the rest is put away all the same
+}
