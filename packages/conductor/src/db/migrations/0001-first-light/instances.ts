@@ -140,12 +140,24 @@ create table cleanups (
   -- The operation that the removal takes back, when there is one.
   undoes text,
   reason text not null,
+  -- Sent so often; and refused so often by the host, which makes the next one another operation.
   attempts integer not null default 0,
+  failures integer not null default 0,
   next_try_at timestamptz not null default kilonova_now(),
   last_error text,
   created_at timestamptz not null default kilonova_now(),
   primary key (host, instance_uuid, generation)
 );
+create index cleanups_awaiting_host on cleanups (host);
 create index cleanups_due on cleanups (next_try_at);
 create index cleanups_instance on cleanups (instance_uuid);
+
+-- The pieces of a round of a host's domain report that came before its last one; other conductors may have got them.
+create table domain_sightings (
+  host text not null,
+  round bigint not null,
+  piece uuid not null,
+  instance_uuids uuid[] not null,
+  primary key (host, round, piece)
+);
 `;

@@ -4,13 +4,13 @@ export const taskTables = `
 -- not wait for the renewal of the lease, but does stop a fencing that raises the epoch.
 create table conductors (
   id text not null,
-  epoch bigint not null,
+  -- Never given twice: a process that lost its lease comes back under another one.
+  epoch bigint generated always as identity,
   host text not null,
   lease_until timestamptz not null,
   started_at timestamptz not null default kilonova_now(),
   primary key (id, epoch)
 );
-create unique index conductors_id on conductors (id);
 
 create table tasks (
   id uuid primary key,

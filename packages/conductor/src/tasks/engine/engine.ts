@@ -1,0 +1,347 @@
+/**
+ * Drives tasks. Everything it must not forget is in the tasks' rows: what stands here in memory only saves time, and a
+ * process that dies between any two lines is continued by another one from the rows.
+ */
+import type { Clock, Logger, Random } from '@kilonova/runtime';
+import type { Knex } from 'knex';
+import { fenceExpired, type Ownership } from '../../db/conductors.ts';
+import * as rows from '../../db/tasks.ts';
+import { isTransient, isUnavailable } from '../../db/unavailable.ts';
+import { advance, StepFailedAlone } from './advance.ts';
+import { backoff } from './backoff.ts';
+import { type CancelIntent, type Definitions, type Failure, StepFailed } from './definition.ts';
+import { Gatherer } from './gatherer.ts';
+import { Lease } from './lease.ts';
+import { Loop } from './loop.ts';
+import type { EngineMetrics } from './metrics.ts';
+import { MovingTask } from './moving-task.ts';
+import type { NewTask } from './new-task.ts';
+import { type Carry, receive } from './receive.ts';
+import type { EngineSettings } from './settings.ts';
+
+export interface EngineOptions<Services> {
+  readonly knex: Knex;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: EngineMetrics;
+  readonly settings: EngineSettings;
+  readonly definitions: Definitions;
+  /** What steps get. */
+  readonly services: Services;
+  /** This process among the conductors: an id of its own, and where it runs. */
+  readonly self: { readonly id: string; readonly host: string };
+  /** Asks a host what became of operations. */
+  readonly inquire: (host: string, operationIds: readonly string[]) => Promise<void>;
+}
+
+/** Locks tasks in the transaction and says which to move. */
+export type Find = (trx: Knex.Transaction, owner: Ownership, load: (row: rows.TaskRow) => MovingTask | undefined) => Promise<readonly MovingTask[]>;
+
+/** Thrown when this process may move no task now; nothing was changed. */
+export class NoLease extends Error {
+  override name = 'NoLease';
+}
+
+export class Engine<Services> {
+  readonly #options: EngineOptions<Services>;
+  readonly #lease: Lease;
+  readonly #ready: Gatherer<string>;
+  readonly #calls: Gatherer<MovingTask>;
+  /** Tasks that are queued or at work here; true when one was woken again meanwhile. */
+  readonly #inHand = new Map<string, { again: boolean; key: string }>();
+  readonly #carries = new Map<string, Carry>();
+  readonly #troubles = new Map<string, number>();
+  readonly #timers = new Set<() => void>();
+  readonly #stopping = new AbortController();
+  #loops: readonly Loop[] = [];
+
+  constructor(options: EngineOptions<Services>) {
+    this.#options = options;
+    const { settings, knex, clock, log, self } = options;
+    this.#ready = new Gatherer({ batch: settings.taskBatch, concurrency: settings.taskConcurrency }, (ids) => this.#drive(ids));
+    this.#calls = new Gatherer({ batch: 1, concurrency: settings.callConcurrency }, ([task]) => this.#call(task!));
+    this.#lease = new Lease({
+      ...{ knex, clock, log, ...self, leaseMs: settings.leaseMs, renewMs: settings.leaseRenewMs },
+      onLost: () => this.#forget(),
+    });
+  }
+
+  /** Whether this process holds its lease. */
+  get working(): boolean {
+    return this.#lease.owner !== null;
+  }
+
+  get owner(): Ownership | null {
+    return this.#lease.owner;
+  }
+
+  /** @throws the database's error; nothing runs then. */
+  async start(): Promise<void> {
+    await this.#lease.start();
+    const { settings } = this.#options;
+    this.#loops = [
+      new Loop('due tasks', settings.lookMs, this.#options, () => this.#look()),
+      new Loop('orphaned tasks', settings.adoptMs, this.#options, (signal) => this.#adopt(signal)),
+    ];
+  }
+
+  /** Finishes the transactions under way within the grace, hands the tasks back and leaves. */
+  async stop(): Promise<void> {
+    const { knex, clock, settings, log } = this.#options;
+    this.#stopping.abort(new Error('the conductor stops'));
+    await Promise.all(this.#loops.map((loop) => loop.stop()));
+    this.#forget();
+    this.#ready.close();
+    this.#calls.close();
+    const grace = new AbortController();
+    await Promise.race([Promise.all([this.#ready.idle(), this.#calls.idle()]), clock.sleep(settings.stopGraceMs, grace.signal).catch(() => undefined)]);
+    grace.abort();
+    try {
+      const { owner } = this.#lease;
+      if (owner !== null) await rows.handBack(knex, owner);
+      await this.#lease.stop();
+    } catch (error) {
+      log.warn({ error: String(error) }, 'tasks not handed back; others adopt them when the lease ends');
+    }
+  }
+
+  /** Writes tasks in the transaction that accepts their request. Call `wake` after its commit. */
+  async createTasks(trx: Knex.Transaction, tasks: readonly NewTask[]): Promise<void> {
+    const { definitions } = this.#options;
+    await this.#insert(trx, this.#lease.owner, tasks.map((task) => MovingTask.create(task, definitions.newest(task.kind))));
+  }
+
+  /** Writes what shall happen instead of the (locked) task, and makes it ours. Call `wake` after the commit. */
+  cancel(trx: Knex.Transaction, taskId: string, intent: CancelIntent): Promise<void> {
+    return rows.cancel(trx, this.#lease.owner, taskId, intent);
+  }
+
+  wake(taskIds: readonly string[]): void {
+    for (const id of taskIds) this.#enqueue(id, 'woken');
+  }
+
+  async hostReturned(host: string): Promise<void> {
+    await rows.wakeAwaitingHost(this.#options.knex, host);
+  }
+
+  /**
+   * One transaction that finds tasks, moves them on and writes them.
+   *
+   * @throws NoLease, or what `find` or a step threw; then nothing was changed (or, when the connection broke at the
+   *   commit, everything was: whoever tries again reads the rows first).
+   */
+  async move(find: Find, refused: ReadonlyMap<string, { step: number; failure: Failure }> = new Map()): Promise<void> {
+    const { knex, definitions, services, settings, metrics } = this.#options;
+    const { owner } = this.#lease;
+    if (owner === null) throw new NoLease('this conductor has no lease at the moment');
+    const afterCommit: (() => void)[] = [];
+    const moved = await knex.transaction(async (trx) => {
+      const found = await find(trx, owner, (row) => this.#load(row));
+      const all = await advance({ trx, definitions, services, afterCommit, refused, resendInMs: (attempts) => this.#resendInMs(attempts) }, found);
+      await rows.write(trx, owner, all.filter((task) => task.fresh === null && task.changed).map((task) => task.change(settings.strandedMs)));
+      await this.#insert(trx, owner, all.filter((task) => task.fresh !== null));
+      return all;
+    });
+    metrics.transactions.inc();
+    metrics.batch.observe(moved.length);
+    for (const act of afterCommit) act();
+    for (const task of moved) this.#follow(task);
+    this.#order(moved.filter((task) => task.order !== null));
+  }
+
+  #load(row: rows.TaskRow): MovingTask | undefined {
+    const definition = this.#options.definitions.get(row.kind, row.version);
+    return definition === undefined ? undefined : new MovingTask(row, definition);
+  }
+
+  async #insert(trx: Knex.Transaction, owner: Ownership | null, tasks: readonly MovingTask[]): Promise<void> {
+    const { strandedMs } = this.#options.settings;
+    const inserts = tasks.map((task) => {
+      const { id: _, ...progress } = task.change(strandedMs);
+      return { ...task.fresh!, version: task.definition.version, progress };
+    });
+    await rows.insert(trx, owner, inserts);
+  }
+
+  /** After the commit: what comes next for one task. */
+  #follow(task: MovingTask): void {
+    this.#carries.delete(task.id);
+    this.#troubles.delete(task.id);
+    if (task.state === 'running' && task.current?.kind === 'call') {
+      this.#hold(task.id, CALLING);
+      this.#calls.push(task.definition.kind, task);
+    }
+    if (!task.live) this.#options.metrics.finished.inc({ kind: task.definition.kind, state: task.state });
+  }
+
+  /** Tells the hosts, after it was written down that they shall be told. What goes wrong here is said again later. */
+  #order(tasks: readonly MovingTask[]): void {
+    const { services, inquire, log } = this.#options;
+    const trouble = (error: unknown) => log.debug({ error: String(error) }, 'order not handed to the broker');
+    for (const group of groupBy(tasks.filter(({ order }) => order === 'send'), ({ definition, step }) => `${definition.kind}/${definition.version}/${step}`).values()) {
+      const { definition, step: index } = group[0]!;
+      const step = definition.steps[index - 1];
+      if (step?.kind !== 'cast') continue;
+      const orders = group.map((task) => ({ item: task, operationId: task.awaits!, allowedMs: Math.max(1, Math.round(task.reportInMs ?? 1)) }));
+      step.send(orders, services).catch(trouble);
+    }
+    for (const [host, group] of groupBy(tasks.filter(({ order }) => order === 'inquire'), ({ awaitsHost }) => awaitsHost!)) {
+      inquire(host, group.map(({ awaits }) => awaits!)).catch(trouble);
+    }
+  }
+
+  #hold(id: string, key: string): void {
+    const held = this.#inHand.get(id);
+    if (held === undefined) this.#inHand.set(id, { again: false, key });
+    else held.key = key;
+  }
+
+  #enqueue(id: string, key: string): void {
+    if (this.#stopping.signal.aborted) return;
+    const held = this.#inHand.get(id);
+    if (held !== undefined) {
+      held.again = true;
+      return;
+    }
+    if (this.#inHand.size >= this.#options.settings.tasksInHand) return; // it is looked at again when its time comes
+    this.#inHand.set(id, { again: false, key });
+    this.#ready.push(key, id);
+  }
+
+  #release(id: string): void {
+    const held = this.#inHand.get(id);
+    this.#inHand.delete(id);
+    if (held?.again === true) this.#enqueue(id, held.key);
+  }
+
+  async #drive(ids: readonly string[]): Promise<void> {
+    const later = await this.#attempt(ids, new Map());
+    for (const id of ids) if (!later.has(id) && this.#inHand.get(id)?.key !== CALLING) this.#release(id);
+  }
+
+  /** @returns those that come back by a timer. */
+  async #attempt(ids: readonly string[], refused: ReadonlyMap<string, { step: number; failure: Failure }>): Promise<ReadonlySet<string>> {
+    const { inquiryMs } = this.#options.settings;
+    try {
+      await this.move(async (trx, owner, load) => {
+        const found = (await rows.lockOwn(trx, owner, ids)).map(load).filter((task) => task !== undefined);
+        for (const task of found) receive(task, { carry: this.#carries.get(task.id), inquiryMs, resendInMs: (attempts) => this.#resendInMs(attempts) });
+        return found;
+      }, refused);
+      return new Set();
+    } catch (error) {
+      if (error instanceof NoLease || this.#stopping.signal.aborted) return new Set();
+      if (error instanceof StepFailedAlone && ids.includes(error.taskId) && !refused.has(error.taskId)) {
+        return this.#attempt(ids, new Map(refused).set(error.taskId, { step: error.step, failure: error.failed.failure }));
+      }
+      if (ids.length > 1 && !isUnavailable(error)) {
+        // One of them spoils the transaction of all; alone, each fares as it deserves.
+        const middle = Math.ceil(ids.length / 2);
+        const first = await this.#attempt(ids.slice(0, middle), refused);
+        const second = await this.#attempt(ids.slice(middle), refused);
+        return new Set([...first, ...second]);
+      }
+      await Promise.all(ids.map((id) => this.#trouble(id, error)));
+      return new Set(ids);
+    }
+  }
+
+  /** It went wrong and may work next time. */
+  async #trouble(id: string, error: unknown): Promise<void> {
+    const { knex, settings, random, clock, log, metrics } = this.#options;
+    const attempts = this.#troubles.get(id) ?? 0;
+    this.#troubles.set(id, attempts + 1);
+    const waitMs = backoff(isTransient(error) ? 0 : attempts, { minMs: settings.retryMinMs, maxMs: settings.retryMaxMs }, random);
+    metrics.troubles.inc();
+    if (attempts === 0) log.warn({ taskId: id, error: error instanceof Error ? error.message : String(error) }, 'task step went wrong');
+    const { owner } = this.#lease;
+    if (owner !== null && !isUnavailable(error)) {
+      const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      // Counted in the row, so that a deadline can end what never works; looked at again even if this process dies.
+      await rows.noteTrouble(knex, owner, { id, message: message.slice(0, 2_000), wakeInMs: waitMs + settings.strandedMs }).catch(() => undefined);
+    }
+    const cancel = clock.after(waitMs, () => {
+      this.#timers.delete(cancel);
+      const held = this.#inHand.get(id);
+      if (held === undefined) return;
+      held.key = 'again';
+      held.again = false;
+      this.#ready.push('again', id);
+    });
+    this.#timers.add(cancel);
+  }
+
+  async #call(task: MovingTask): Promise<void> {
+    const step = task.current;
+    if (step?.kind !== 'call') return this.#release(task.id);
+    try {
+      const output = await step.ask({ item: task, services: this.#options.services, signal: this.#stopping.signal });
+      this.#carries.set(task.id, { step: task.step, output });
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return;
+      if (!(error instanceof StepFailed)) {
+        this.#hold(task.id, 'again');
+        return this.#trouble(task.id, error);
+      }
+      this.#carries.set(task.id, { step: task.step, failure: error.failure });
+    }
+    const key = `${task.definition.kind}:${task.step + 1}`;
+    this.#hold(task.id, key);
+    this.#ready.push(key, task.id);
+  }
+
+  #resendInMs(attempts: number): number {
+    const { settings, random } = this.#options;
+    return backoff(attempts, { minMs: settings.resendMinMs, maxMs: settings.resendMaxMs }, random);
+  }
+
+  async #look(): Promise<void> {
+    const { owner } = this.#lease;
+    if (owner === null) return;
+    const { knex, settings } = this.#options;
+    // Those in hand are due as well until they are written: they must not hide the others.
+    const found = await rows.due(knex, owner, settings.taskBatch * settings.taskConcurrency + this.#inHand.size);
+    for (const { id, kind, step } of found) if (!this.#inHand.has(id)) this.#enqueue(id, `${kind}:${step}`);
+  }
+
+  async #adopt(signal: AbortSignal): Promise<void> {
+    const { knex, settings, definitions, log, metrics } = this.#options;
+    const fenced = await fenceExpired(knex);
+    for (const { id, epoch } of fenced) log.warn({ conductor: id, epoch }, 'conductor fenced: its lease ran out');
+    while (!signal.aborted) {
+      const { owner } = this.#lease;
+      if (owner === null || this.#inHand.size >= settings.tasksInHand) return;
+      const adopted = await rows.adopt(knex, owner, definitions.keys, settings.adoptBatch);
+      if (adopted.length > 0) log.info({ tasks: adopted.length }, 'tasks adopted');
+      metrics.adopted.inc(adopted.length);
+      for (const { id, kind, step } of adopted) this.#enqueue(id, `${kind}:${step}`);
+      if (adopted.length < settings.adoptBatch) return;
+    }
+  }
+
+  /** Drops what waits in memory; the rows know everything. */
+  #forget(): void {
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
+    this.#ready.clear();
+    this.#calls.clear();
+    this.#inHand.clear();
+    this.#carries.clear();
+    this.#troubles.clear();
+  }
+}
+
+/** Marks a task in hand that is out asking another service. */
+const CALLING = 'calling';
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
