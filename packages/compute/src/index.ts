@@ -1,1 +1,8 @@
-export {};
+export { computeSection, type ComputeConfig, type ComputeOptions } from './config.ts';
+export { canLiveMigrate, NoSuchDomain, type Bound, type Domain, type Driver, type LiveMigration, type Target } from './driver/driver.ts';
+export { fakeSection, type FakeConfig } from './driver/fake/config.ts';
+export { FakeDriver } from './driver/fake/fake-driver.ts';
+export type { FaultRule } from './driver/fake/faults.ts';
+export { JournalDamaged } from './journal/frame.ts';
+export { JournalInUse } from './journal/lock.ts';
+export { startCompute, type ComputeParts } from './main.ts';

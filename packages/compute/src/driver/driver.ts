@@ -1,0 +1,58 @@
+import type { DomainSpec, Inventory, PowerState } from '@kilonova/objects';
+
+/** A domain as the hypervisor shows it. */
+export interface Domain {
+  readonly uuid: string;
+  readonly generation: number;
+  readonly power: PowerState;
+}
+
+/** A domain of that very generation. One of another generation counts as none, except where a verb says otherwise. */
+export interface Target {
+  readonly uuid: string;
+  readonly generation: number;
+}
+
+/** How long a verb may go on: until the signal is aborted. It then ends soon, by rejecting with the signal's reason. */
+export interface Bound {
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What every hypervisor can do. A verb states the wanted end, so saying it twice is saying it once, also when the first
+ * time was cut short by a crash. `behaviour.ts` says in tests what the verbs mean.
+ */
+export interface Driver {
+  readonly name: string;
+  inventory(): Promise<Inventory>;
+  list(): Promise<readonly Domain[]>;
+  /** Makes the domain if it is absent and starts it. A domain of an older generation is replaced, one of a newer refused. */
+  ensureRunning(spec: DomainSpec, bound: Bound): Promise<Domain>;
+  /** Starts a domain that exists. @throws NoSuchDomain */
+  ensureStarted(target: Target, bound: Bound): Promise<Domain>;
+  /** Runs again afterwards: soft asks the guest for up to `graceMs`, hard pulls the plug. @throws NoSuchDomain */
+  reboot(target: Target, how: Bound & { readonly kind: 'soft' | 'hard'; readonly graceMs: number }): Promise<Domain>;
+  /** Asks the guest for up to `graceMs` milliseconds, then pulls the plug. @throws NoSuchDomain */
+  ensureStopped(target: Target, how: Bound & { readonly graceMs: number }): Promise<Domain>;
+  /** Removes the domain with its disks, unless it is of a newer generation than the target: that one is not meant. */
+  ensureAbsent(target: Target, bound: Bound): Promise<void>;
+  /** Lets go of the hypervisor; domains go on. */
+  close(): Promise<void>;
+}
+
+/** The hypervisor has no domain of that instance and generation. */
+export class NoSuchDomain extends Error {
+  override readonly name = 'NoSuchDomain';
+
+  constructor(readonly target: Target) {
+    super(`no domain of instance ${target.uuid} in generation ${target.generation} on this host`);
+  }
+}
+
+/** What some can do besides. The agent asks for the ability, never for the driver's name. */
+export interface LiveMigration {
+  prepareIncoming(spec: DomainSpec, bound: Bound): Promise<{ readonly destinationUri: string }>;
+  migrateOut(uuid: string, destinationUri: string, bound: Bound): Promise<void>;
+}
+
+export const canLiveMigrate = (driver: Driver): driver is Driver & LiveMigration => 'migrateOut' in driver;

@@ -1,0 +1,139 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Inventory, powerState, type DomainSpec, type PowerState } from '@kilonova/objects';
+import type { Clock, Logger, Random } from '@kilonova/runtime';
+import { NoSuchDomain, type Bound, type Domain, type Driver, type Target } from '../driver.ts';
+import type { FakeConfig, FakeVerb } from './config.ts';
+import { DomainFile } from './domain-file.ts';
+import { Faults, matchesHost, parseFaults, type FaultRule } from './faults.ts';
+
+const unbound: Bound = { signal: new AbortController().signal };
+
+/**
+ * A hypervisor that only remembers. Domains live in a file in `folder`. Faults come from the config, from
+ * `faults.set(…)`, or, while other processes run, from `fake-control.json` in `folder`, which holds rules in the form of
+ * the config's `faults` and replaces all others for as long as it exists.
+ */
+export class FakeDriver implements Driver {
+  readonly name = 'fake';
+  readonly faults: Faults;
+  readonly #options: { readonly host: string; readonly folder: string; readonly config: FakeConfig; readonly clock: Clock; readonly random: Random; readonly log: Logger };
+  readonly #domains: DomainFile;
+  readonly #startedAt: number;
+  #controlReadAt = -Infinity;
+  #control = '';
+
+  constructor(options: { host: string; folder: string; config: FakeConfig; clock: Clock; random: Random; log: Logger }) {
+    this.#options = options;
+    this.#domains = new DomainFile(options.folder);
+    this.#startedAt = options.clock.monotonic();
+    this.faults = new Faults(options.host, options.random);
+    this.faults.set(options.config.faults);
+  }
+
+  inventory(): Promise<Inventory> {
+    return this.#verb('inventory', unbound, () => {
+      const { config, host, clock } = this.#options;
+      const own = Object.entries(config.capacity).find(([pattern]) => matchesHost(pattern, host))?.[1] ?? {};
+      return Object.assign(new Inventory(), {
+        vcpus: own.vcpus ?? config.vcpus,
+        memoryMb: own.memory_mb ?? config.memoryMb,
+        diskGb: own.disk_gb ?? config.diskGb,
+        hypervisorType: 'fake',
+        hypervisorVersion: 1_000,
+        cpuInfo: { arch: 'x86_64', model: 'Fake', vendor: 'Kilonova', features: ['pge', 'clflush'], topology: { cores: 1, threads: 1, sockets: 4 } },
+        supportedInstances: [['x86_64', 'fake', 'hvm'], ['x86_64', 'qemu', 'hvm'], ['x86_64', 'kvm', 'hvm']],
+        hostIp: '127.0.0.1',
+        uptimeSeconds: Math.floor((clock.monotonic() - this.#startedAt) / 1_000),
+      });
+    });
+  }
+
+  list(): Promise<readonly Domain[]> {
+    return this.#verb('list', unbound, () => this.#domains.all());
+  }
+
+  ensureRunning(spec: DomainSpec, bound: Bound): Promise<Domain> {
+    return this.#verb('spawn', bound, () => {
+      const there = this.#domains.get(spec.uuid);
+      if (there !== undefined && there.generation > spec.generation) {
+        throw new Error(`instance ${spec.uuid} has a domain of generation ${there.generation} here, asked for ${spec.generation}`);
+      }
+      return this.#domains.put({ uuid: spec.uuid, generation: spec.generation, power: powerState.running });
+    });
+  }
+
+  ensureStarted(target: Target, bound: Bound): Promise<Domain> {
+    return this.#verb('start', bound, () => this.#setPower(target, powerState.running));
+  }
+
+  reboot(target: Target, how: Bound): Promise<Domain> {
+    return this.#verb('reboot', how, () => this.#setPower(target, powerState.running));
+  }
+
+  ensureStopped(target: Target, how: Bound): Promise<Domain> {
+    return this.#verb('stop', how, () => this.#setPower(target, powerState.shutdown));
+  }
+
+  ensureAbsent({ uuid, generation }: Target, bound: Bound): Promise<void> {
+    return this.#verb('remove', bound, () => {
+      const there = this.#domains.get(uuid);
+      if (there !== undefined && there.generation <= generation) this.#domains.delete(uuid);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#domains.close();
+  }
+
+  #setPower(target: Target, power: PowerState): Domain {
+    const there = this.#domains.get(target.uuid);
+    if (there?.generation !== target.generation) throw new NoSuchDomain(target);
+    return there.power === power ? there : this.#domains.put({ ...there, power });
+  }
+
+  /** Every verb takes its time, meets its faults, and then acts at once. */
+  async #verb<T>(verb: FakeVerb, { signal }: Bound, act: () => T): Promise<T> {
+    const { clock, config } = this.#options;
+    this.#readControl();
+    const fault = this.faults.strike(verb);
+    const pauseMs = (config.latencyMs[verb] ?? 0) + (fault?.effect === 'delay' ? (fault.ms ?? 0) : 0);
+    if (pauseMs > 0) await clock.sleep(pauseMs, signal);
+    if (fault?.effect === 'hang') await abortOf(signal);
+    if (fault?.effect === 'wedge') await new Promise(() => undefined);
+    if (fault?.effect === 'fail') throw new Error(messageOf(fault, verb));
+    signal.throwIfAborted();
+    const result = act();
+    if (fault?.effect === 'fail-after') throw new Error(messageOf(fault, verb));
+    return result;
+  }
+
+  #readControl(): void {
+    const { clock, config, folder, log } = this.#options;
+    if (clock.monotonic() - this.#controlReadAt < config.controlPollMs) return;
+    this.#controlReadAt = clock.monotonic();
+    const path = join(folder, 'fake-control.json');
+    let content = '';
+    try {
+      content = readFileSync(path, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+    if (content === this.#control) return;
+    this.#control = content;
+    try {
+      this.faults.set(content === '' ? config.faults : parseFaults(JSON.parse(content) as object));
+    } catch (error) {
+      log.warn({ path, reason: (error as Error).message }, 'fault rules not understood, the former stay');
+    }
+  }
+}
+
+const messageOf = (fault: FaultRule, verb: string) => fault.message ?? `fault injected into ${verb}`;
+
+const abortOf = (signal: AbortSignal) =>
+  new Promise<never>((_resolve, reject) => {
+    const end = () => reject(signal.reason as Error);
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  });

@@ -1,0 +1,36 @@
+import type { DomainSpec, PowerState } from '@kilonova/objects';
+
+interface OrderHead {
+  readonly operationId: string;
+  readonly instanceUuid: string;
+  readonly generation: number;
+  readonly requestId: string;
+  /** Milliseconds from `acceptedAt`. */
+  readonly allowedMs: number;
+  /** Milliseconds since the epoch. */
+  readonly acceptedAt: number;
+}
+
+/** What the conductor asked for, as the journal keeps it until it is done. */
+export type Order = OrderHead &
+  (
+    | { readonly verb: 'spawn'; readonly spec: DomainSpec }
+    | { readonly verb: 'remove'; readonly undoes: string | null }
+    | { readonly verb: 'powerOn' }
+    | { readonly verb: 'powerOff'; readonly graceMs: number }
+    | { readonly verb: 'reboot'; readonly kind: 'soft' | 'hard'; readonly graceMs: number }
+  );
+
+export type Verb = Order['verb'];
+
+/** How an order ended. Times are milliseconds since the epoch. */
+export interface Outcome {
+  /** Counts up over all reports of the host, so also over those of one instance. */
+  readonly number: number;
+  readonly result: 'done' | 'failed';
+  readonly power: PowerState;
+  readonly message: string;
+  readonly details: string;
+  readonly startedAt: number;
+  readonly finishedAt: number;
+}

@@ -1,0 +1,147 @@
+import { mkdirSync } from 'node:fs';
+import { hostReportsContract } from '@kilonova/objects';
+import { createClient, type Server, type Transport } from '@kilonova/rpc';
+import { healthOf, type Check, type RunningService, type Surroundings } from '@kilonova/runtime';
+import { Agent } from './agent/agent.ts';
+import type { ComputeConfig } from './config.ts';
+import type { Driver } from './driver/driver.ts';
+import { FakeDriver } from './driver/fake/fake-driver.ts';
+import { serveCompute } from './handlers.ts';
+import { Journal } from './journal/journal.ts';
+import { lockJournal } from './journal/lock.ts';
+import { FileStorage, type JournalStorage } from './journal/storage.ts';
+import { Ledger, type LedgerRecord } from './ledger/ledger.ts';
+import { agentMetrics } from './metrics.ts';
+import { DomainReports } from './reports/domain-reports.ts';
+import { Outbox } from './reports/outbox.ts';
+import { Presence } from './reports/presence.ts';
+
+/** What a stop leaves for telling the last outcomes when everything before took all the time. */
+const LAST_WORD_MS = 200;
+
+export interface ComputeParts extends Surroundings {
+  readonly config: ComputeConfig;
+  /** The name by which the conductor knows this host, and the server name of its queue. */
+  readonly host: string;
+  /** Logged in with the account of this host. Stays open at stop: whoever opened it closes it. */
+  readonly transport: Transport;
+  /** A folder of this host alone, kept over restarts: journal, lock, what the fake driver remembers. */
+  readonly stateDir: string;
+  /** Default: the fake driver. One that is handed in is not closed here. */
+  readonly driver?: Driver;
+  /** Version to speak to the conductor, MAJOR.MINOR; default its own. */
+  readonly pin?: string | (() => string);
+  /** Default: files in `stateDir`. */
+  readonly storage?: JournalStorage;
+}
+
+/**
+ * Starts the agent of one host. Settles when the journal is read, what was left is resumed, and orders are listened for
+ * (or `listenWaitMs` passed: without a broker the agent goes on waiting for it).
+ * @throws JournalInUse, JournalDamaged
+ */
+export async function startCompute(parts: ComputeParts): Promise<RunningService> {
+  const { host, transport, stateDir, clock } = parts;
+  const config = parts.config.compute;
+  const log = parts.log.child({ host });
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const lock = lockJournal(stateDir);
+  const closing: (() => Promise<void> | void)[] = [() => lock.release()];
+  const closeAll = async () => {
+    for (const close of closing.splice(0).reverse()) await close();
+  };
+  try {
+    const ledger = new Ledger(host, config);
+    const journal = await openJournal(parts, ledger);
+    closing.push(() => journal.close());
+    const driver = parts.driver ?? new FakeDriver({ ...parts, log, folder: stateDir, config: parts.config.fake });
+    if (parts.driver === undefined) closing.push(() => driver.close());
+
+    const client = createClient(transport, hostReportsContract, parts.pin === undefined ? {} : { pin: parts.pin });
+    const shared = { ...parts, config, log, ledger, journal, client, driver, metrics: agentMetrics(parts.metrics) };
+    const outbox = new Outbox({ ...shared, maxMessageBytes: transport.limits.maxMessageBytes });
+    const agent = new Agent({ ...shared, outbox });
+    const domains = new DomainReports(shared);
+    const presence = new Presence({
+      ...shared,
+      onRegistered: () => {
+        outbox.hurry();
+        domains.hurry();
+      },
+      onHeartbeat: () => agent.tidy(),
+    });
+
+    agent.resume();
+    outbox.start();
+    presence.start();
+    const forget = transport.onChange((connected) => {
+      if (connected) presence.reconnected();
+    });
+    let server: Server | undefined;
+    let stopped: Promise<void> | undefined;
+    let listening: Check = { ok: false, reason: 'waiting for the queue of this host' };
+    const serving = serveCompute(transport, host, agent, clock, config).then(
+      async (served) => {
+        server = served;
+        listening = { ok: true };
+        if (stopped !== undefined) await served.stop();
+      },
+      (error: unknown) => {
+        listening = { ok: false, reason: (error as Error).message };
+        log.error({ reason: (error as Error).message }, 'orders are not listened for');
+      },
+    );
+    await firstOf(clock, config.listenWaitMs, serving);
+    log.info({ stateDir, driver: driver.name, listening: listening.ok }, 'agent started');
+
+    const stop = async () => {
+      const endsAt = clock.monotonic() + config.graceMs;
+      forget();
+      await Promise.all([server?.stop(), presence.stop(), domains.stop()]);
+      await agent.stop();
+      await outbox.stop(Math.max(LAST_WORD_MS, endsAt - clock.monotonic()));
+      await closeAll();
+      log.info({}, 'agent stopped');
+    };
+    return {
+      name: `compute.${host}`,
+      health: () =>
+        healthOf({
+          broker: transport.connected ? { ok: true } : { ok: false, reason: 'not connected' },
+          orders: listening,
+          registered: checkOf(presence.registrationTrouble),
+          driver: checkOf(presence.driverTrouble),
+          operations: checkOf(agent.trouble),
+        }),
+      stop: () => (stopped ??= stop()),
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+/** The ledger as the journal tells it; a new journal begins with a header. */
+async function openJournal({ host, stateDir, storage = new FileStorage(stateDir), config, log }: ComputeParts, ledger: Ledger): Promise<Journal<LedgerRecord>> {
+  let records = 0;
+  const journal = await Journal.open<LedgerRecord>({
+    storage,
+    compactBytes: config.compute.compactBytes,
+    log: log.child({ host }),
+    replay: (record) => {
+      ledger.apply(record);
+      records += 1;
+    },
+    snapshot: () => ledger.snapshot(),
+  });
+  if (records === 0) await journal.append(ledger.header());
+  return journal;
+}
+
+const checkOf = (trouble: string | undefined): Check => (trouble === undefined ? { ok: true } : { ok: false, reason: trouble });
+
+async function firstOf(clock: Surroundings['clock'], ms: number, work: Promise<void>): Promise<void> {
+  let cancel = () => {};
+  await Promise.race([work, new Promise<void>((resolve) => (cancel = clock.after(ms, resolve)))]);
+  cancel();
+}

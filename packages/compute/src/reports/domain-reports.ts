@@ -1,0 +1,93 @@
+import { DomainReport, DomainsReport, type hostReportsContract } from '@kilonova/objects';
+import type { Client } from '@kilonova/rpc';
+import type { Clock, Logger } from '@kilonova/runtime';
+import type { ComputeOptions } from '../config.ts';
+import type { Domain, Driver } from '../driver/driver.ts';
+import { Alarm } from './alarm.ts';
+
+export interface DomainReportsParts {
+  readonly host: string;
+  readonly config: ComputeOptions;
+  readonly client: Client<typeof hostReportsContract>;
+  readonly driver: Driver;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/**
+ * Tells everything that runs, after every registration and then periodically, in pieces. A round that breaks off is not
+ * repeated: the next one says it all again.
+ */
+export class DomainReports {
+  readonly #parts: DomainReportsParts;
+  readonly #alarm: Alarm;
+  readonly #closed = new AbortController();
+  #loop: Promise<void> | undefined;
+  #round = 0;
+
+  constructor(parts: DomainReportsParts) {
+    this.#parts = parts;
+    this.#alarm = new Alarm(parts.clock);
+  }
+
+  /** Begins now; before the first call nothing is told. */
+  hurry(): void {
+    this.#loop ??= this.#run();
+    this.#alarm.ring();
+  }
+
+  async stop(): Promise<void> {
+    this.#closed.abort(new Error('the agent stops'));
+    this.#alarm.close();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    const { config, log } = this.#parts;
+    for (;;) {
+      await this.#alarm.wait(config.domainReportMs);
+      if (this.#alarm.closed) return;
+      try {
+        await this.#tell(await this.#list());
+      } catch (error) {
+        if (!this.#alarm.closed) log.warn({ round: this.#round, reason: (error as Error).message }, 'domains not reported');
+      }
+    }
+  }
+
+  async #tell(domains: readonly Domain[]): Promise<void> {
+    const { host, config, client, clock } = this.#parts;
+    // Above every round of this host, also of an earlier agent.
+    this.#round = Math.max(this.#round + 1, Math.floor(clock.now() / 1_000));
+    const pieces = Math.max(1, Math.ceil(domains.length / config.domainPieceSize));
+    for (let piece = 0; piece < pieces; piece += 1) {
+      const some = domains.slice(piece * config.domainPieceSize, (piece + 1) * config.domainPieceSize);
+      const report = Object.assign(new DomainsReport(), {
+        host,
+        round: this.#round,
+        last: piece === pieces - 1,
+        domains: some.map(({ uuid, generation, power }) => Object.assign(new DomainReport(), { uuid, generation, power })),
+      });
+      await client.reportDomains(report, { timeoutMs: config.callTimeoutMs, signal: this.#closed.signal });
+    }
+  }
+
+  async #list(): Promise<readonly Domain[]> {
+    const { driver, clock, config } = this.#parts;
+    const signal = this.#closed.signal;
+    const ends: (() => void)[] = [];
+    const expired = new Promise<never>((_resolve, reject) => {
+      const onAbort = () => reject(signal.reason as Error);
+      signal.addEventListener('abort', onAbort, { once: true });
+      ends.push(
+        () => signal.removeEventListener('abort', onAbort),
+        clock.after(config.driverWaitMs, () => reject(new Error(`the hypervisor did not list its domains within ${config.driverWaitMs} ms`))),
+      );
+    });
+    try {
+      return await Promise.race([driver.list(), expired]);
+    } finally {
+      for (const end of ends) end();
+    }
+  }
+}

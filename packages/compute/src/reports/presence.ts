@@ -1,0 +1,162 @@
+import { HostHeartbeat, HostRegistration, version, type hostReportsContract, type Inventory } from '@kilonova/objects';
+import type { Client } from '@kilonova/rpc';
+import type { Clock, Logger, Random } from '@kilonova/runtime';
+import type { ComputeOptions } from '../config.ts';
+import type { Driver } from '../driver/driver.ts';
+import { Alarm, backoffMs } from './alarm.ts';
+
+export interface PresenceParts {
+  readonly host: string;
+  readonly config: ComputeOptions;
+  readonly client: Client<typeof hostReportsContract>;
+  readonly driver: Driver;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** After every registration that was answered. */
+  readonly onRegistered: () => void;
+  /** At every heartbeat. */
+  readonly onHeartbeat: () => void;
+}
+
+/** Registers the host at start and after every reconnect, until it is answered; then shows that it lives. */
+export class Presence {
+  readonly #parts: PresenceParts;
+  readonly #alarm: Alarm;
+  readonly #closed = new AbortController();
+  #loop: Promise<void> | undefined;
+  #inventory: Inventory | undefined;
+  #inventoryTrouble: string | undefined = 'not asked yet';
+  #reading: Promise<void> | undefined;
+  #told = '';
+  #sequence = 0;
+  /** Counts reconnects, so that one during a registration is not taken for settled by its answer. */
+  #wanted = 1;
+  #registered = 0;
+  #registrationTrouble: string | undefined = 'not tried yet';
+
+  constructor(parts: PresenceParts) {
+    this.#parts = parts;
+    this.#alarm = new Alarm(parts.clock);
+  }
+
+  /** Why the conductor does not know of this host; undefined when it does. */
+  get registrationTrouble(): string | undefined {
+    return this.#registered === this.#wanted ? undefined : (this.#registrationTrouble ?? 'not registered since the broker came back');
+  }
+
+  /** Why the hypervisor's inventory is not known; undefined when it is. */
+  get driverTrouble(): string | undefined {
+    return this.#inventoryTrouble;
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  /** The broker is there again: the conductor may have forgotten or missed this host. */
+  reconnected(): void {
+    this.#wanted += 1;
+    this.#alarm.ring();
+  }
+
+  async stop(): Promise<void> {
+    this.#closed.abort(new Error('the agent stops'));
+    this.#alarm.close();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    const { config, random, log, onHeartbeat } = this.#parts;
+    let failures = 0;
+    while (!this.#alarm.closed) {
+      if (this.#registered !== this.#wanted) {
+        const trouble = await this.#register();
+        if (trouble === undefined || this.#alarm.closed) {
+          failures = 0;
+          continue;
+        }
+        failures += 1;
+        if (trouble !== this.#registrationTrouble) log.warn({ reason: trouble }, 'host not registered, tried again');
+        this.#registrationTrouble = trouble;
+        await this.#alarm.wait(Math.max(1, backoffMs(config, failures, random)));
+        continue;
+      }
+      await this.#alarm.wait(config.heartbeatMs);
+      if (this.#alarm.closed || this.#registered !== this.#wanted) continue;
+      onHeartbeat();
+      // Not waited for: a hypervisor that hangs must not make the host look dead. News goes with the next heartbeat.
+      void this.#readInventory();
+      await this.#beat();
+    }
+  }
+
+  /** Why it did not work. */
+  async #register(): Promise<string | undefined> {
+    const { host, config, client, driver, log, onRegistered } = this.#parts;
+    const wanted = this.#wanted;
+    await this.#readInventory();
+    const inventory = this.#inventory;
+    if (inventory === undefined) return this.#inventoryTrouble ?? 'the inventory is not known';
+    const registration = Object.assign(new HostRegistration(), { host, node: host, cell: config.cell, version, driver: driver.name, inventory });
+    try {
+      await client.register(registration, { timeoutMs: config.callTimeoutMs, signal: this.#closed.signal });
+    } catch (error) {
+      return (error as Error).message;
+    }
+    this.#registered = wanted;
+    this.#registrationTrouble = undefined;
+    this.#told = fingerprint(inventory);
+    log.info({ driver: driver.name, version }, 'host registered');
+    onRegistered();
+    return undefined;
+  }
+
+  async #beat(): Promise<void> {
+    const { host, client, config, log } = this.#parts;
+    const inventory = this.#inventory;
+    const changed = inventory !== undefined && fingerprint(inventory) !== this.#told ? inventory : null;
+    const heartbeat = Object.assign(new HostHeartbeat(), { host, sequence: ++this.#sequence, inventory: changed });
+    try {
+      await client.heartbeat(heartbeat, { timeoutMs: config.callTimeoutMs, signal: this.#closed.signal });
+      if (changed !== null) this.#told = fingerprint(changed);
+    } catch (error) {
+      log.debug({ sequence: this.#sequence, reason: (error as Error).message }, 'heartbeat not sent');
+    }
+  }
+
+  /** Reads at most once at a time; gives up waiting after `driverWaitMs`, not reading. */
+  async #readInventory(): Promise<void> {
+    const { driver, clock, config } = this.#parts;
+    this.#reading ??= driver
+      .inventory()
+      .then(
+        (inventory) => {
+          this.#inventory = inventory;
+          this.#inventoryTrouble = undefined;
+        },
+        (error: unknown) => {
+          this.#inventoryTrouble = (error as Error).message;
+        },
+      )
+      .finally(() => (this.#reading = undefined));
+    let cancel = () => {};
+    const expired = new Promise<void>((resolve) => {
+      cancel = clock.after(config.driverWaitMs, () => {
+        this.#inventoryTrouble = `the hypervisor did not tell its inventory within ${config.driverWaitMs} ms`;
+        resolve();
+      });
+    });
+    await Promise.race([this.#reading, expired, abortOf(this.#closed.signal)]);
+    cancel();
+  }
+}
+
+/** What counts as a change: all but the uptime. */
+const fingerprint = (inventory: Inventory): string => JSON.stringify({ ...inventory, uptimeSeconds: null });
+
+const abortOf = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
