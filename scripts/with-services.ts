@@ -1,5 +1,5 @@
-import { startServices } from '../tests/support/services/services.ts';
-import { runStage, untilSignal } from './stage.ts';
+import { startServices, type Services } from '../tests/support/services/services.ts';
+import { Interrupted, runStage, untilSignal } from './stage.ts';
 
 const command = process.argv.slice(process.argv[2] === '--' ? 3 : 2);
 if (command.length === 0) {
@@ -7,11 +7,14 @@ if (command.length === 0) {
   process.exit(2);
 }
 
-const interrupted = untilSignal();
-const services = await startServices({ say: (line) => console.error(line), signal: interrupted });
+const signal = untilSignal();
+let services: Services | undefined;
 try {
-  const { code } = await runStage(command, { env: services.env, signal: interrupted });
-  process.exitCode = code;
+  services = await startServices({ say: (line) => console.error(line), signal });
+  process.exitCode = (await runStage(command, { env: services.env, signal })).code;
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = error instanceof Interrupted ? error.exitCode : 1;
 } finally {
-  await services.stop();
+  await services?.stop();
 }

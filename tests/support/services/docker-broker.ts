@@ -53,13 +53,16 @@ export class DockerBroker implements Broker {
   static async start(): Promise<DockerBroker> {
     const { GenericContainer, Wait } = await import('testcontainers'); // heavy, and refuses older Node
     const port = await freePorts(1);
-    const container = await new GenericContainer(IMAGE)
+    const starting = new GenericContainer(IMAGE)
       .withExposedPorts({ container: 5672, host: port })
       .withEnvironment({ RABBITMQ_NODENAME: 'kilonova@localhost' })
       .withCopyContentToContainer([{ content: 'loopback_users = none\n', target: '/etc/rabbitmq/conf.d/90-tests.conf' }])
       .withWaitStrategy(Wait.forLogMessage(/Server startup complete/))
       .withStartupTimeout(PULL_AND_START_MS)
       .start();
+    // A pull through a network that swallows packets has no limit of its own. What comes up late is ended by testcontainers' reaper.
+    const container = await Promise.race([starting, pause(PULL_AND_START_MS, undefined, { ref: false })]);
+    if (container === undefined) throw new Error(`${IMAGE} is not pulled and started within ${PULL_AND_START_MS} ms`);
     return new DockerBroker(container, port);
   }
 
