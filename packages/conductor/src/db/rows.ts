@@ -21,3 +21,6 @@ const GREATEST_INTEGER = 2_147_483_647;
 
 /** False for what an integer column cannot hold: such a row does not exist. */
 export const isRowId = (id: number): boolean => Number.isInteger(id) && id > 0 && id <= GREATEST_INTEGER;
+
+/** SQL: a time inside of JSON, in the form that times have everywhere (ISO 8601 in UTC with microseconds). */
+export const isoText = (time: string): string => `to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;

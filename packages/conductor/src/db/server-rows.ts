@@ -1,0 +1,59 @@
+import { failure, Fault, Flavor, Server, type Scope } from '@kilonova/objects';
+import type { Knex } from 'knex';
+import { isoText, isUuid, rowsOf } from './rows.ts';
+import { isUp, zoneOf } from './zones.ts';
+
+/** What a server's row needs to know of the configuration. */
+export interface ServerView {
+  readonly defaultZone: string;
+  readonly serviceDownMs: number;
+}
+
+/**
+ * SQL: every field of a Server from the row `i`, with its newest fault and what its host's service says, so that a page is
+ * one statement. Words for the host as in Nova's HostStatus: forced down is DOWN, disabled is MAINTENANCE, silent is UNKNOWN.
+ */
+const FIELDS = `
+  i.uuid, i.number, i.project_id as "projectId", i.user_id as "userId", i.name, i.description, i.hostname,
+  i.vm_state as "vmState", i.task_state as "taskState", i.power_state as "powerState", i.progress, i.locked, i.locked_reason as "lockedReason",
+  i.host, i.node,
+  case when i.host is null then '' when s.id is null then 'UNKNOWN' when s.forced_down then 'DOWN' when s.disabled then 'MAINTENANCE'
+    when ${isUp('s')} then 'UP' else 'UNKNOWN' end as "hostStatus",
+  case when i.host is null then i.availability_zone else ${zoneOf('i.host')} end as "availabilityZone",
+  i.pinned_availability_zone as "pinnedAvailabilityZone", i.flavor, i.image_id as "imageId", i.key_name as "keyName", i.metadata, i.tags,
+  i.user_data as "userData", i.config_drive as "configDrive", i.access_ip_v4 as "accessIpV4", i.access_ip_v6 as "accessIpV6",
+  i.reservation_id as "reservationId", i.launch_index as "launchIndex", i.root_device_name as "rootDeviceName", i.kernel_id as "kernelId",
+  i.ramdisk_id as "ramdiskId", i.server_group_uuid as "serverGroupId", i.created_at as "createdAt", i.updated_at as "updatedAt",
+  i.launched_at as "launchedAt", i.terminated_at as "terminatedAt", i.deleted_at as "deletedAt",
+  case when i.vm_state in ('error', 'deleted') then (
+    select jsonb_build_object('code', f.code, 'message', f.message, 'details', f.details, 'createdAt', ${isoText('f.created_at')})
+    from instance_faults f where f.instance_uuid = i.uuid order by f.id desc limit 1
+  ) end as fault`;
+
+/** `select ${SERVER_SELECT} where ...`; binds `:defaultZone` and `:serviceDownMs`. */
+export const SERVER_SELECT = `${FIELDS} from instances i left join services s on s.host = i.host and s."binary" = 'nova-compute'`;
+
+interface Row {
+  readonly flavor: object;
+  readonly fault: object | null;
+}
+
+export const asServer = (row: Row): Server =>
+  Object.assign(new Server(), row, {
+    flavor: Object.assign(new Flavor(), row.flavor),
+    fault: row.fault === null ? null : Object.assign(new Fault(), row.fault),
+  });
+
+export const serverNotFound = (uuid: string) => failure('ServerNotFound', `Instance ${uuid} could not be found.`);
+
+/** A server within the scope that is not deleted. @throws ServerNotFound */
+export async function findServer(knex: Knex, view: ServerView, { allProjects, projectId }: Scope, uuid: string): Promise<Server> {
+  if (!isUuid(uuid)) throw serverNotFound(uuid);
+  const rows = await rowsOf<Row>(
+    knex,
+    `select ${SERVER_SELECT} where i.uuid = :uuid and i.deleted_at is null and (cast(:allProjects as boolean) or i.project_id = :projectId)`,
+    { uuid, allProjects, projectId, defaultZone: view.defaultZone, serviceDownMs: view.serviceDownMs },
+  );
+  if (rows[0] === undefined) throw serverNotFound(uuid);
+  return asServer(rows[0]);
+}

@@ -1,0 +1,66 @@
+import { failure, type ListServices, type Service, type ServiceHeartbeat, type ServiceRef, type UpdateService } from '@kilonova/objects';
+import { Empty } from '@kilonova/rpc';
+import { touchHosts } from '../db/host-capacity.ts';
+import * as rows from '../db/services.ts';
+import type { Heartbeats } from '../hosts/heartbeats.ts';
+import type { Services } from '../services.ts';
+import { refuseIfDenied } from './scopes.ts';
+
+export async function* listServices({ knex, config }: Services, request: ListServices): AsyncGenerator<readonly Service[]> {
+  refuseIfDenied(request.scope);
+  const limit = config.conductor.pieceRows;
+  let after = 0;
+  for (;;) {
+    const page = await rows.servicePage(knex, config.conductor, request, after, limit);
+    if (page.length > 0) yield page;
+    if (page.length < limit) return;
+    after = page.at(-1)!.id;
+  }
+}
+
+/** @throws ServiceNotFound; InvalidInput for a service by uuid that is not on a compute host */
+export async function updateService({ knex, config, publisher }: Services, request: UpdateService): Promise<Service> {
+  const { changes } = request;
+  const { service, touched } = await knex.transaction(async (trx) => {
+    const found = await rows.lockService(trx, config.conductor, request);
+    refuseIfDenied(request.scope);
+    if (found.binary !== 'nova-compute' && request.uuid !== null)
+      throw failure('InvalidInput', `Updating a ${found.binary} service is not supported. Only nova-compute services can be updated.`);
+    const disabled = changes.disabled ?? found.disabled;
+    await rows.writeService(
+      trx,
+      Object.assign(found, {
+        disabled,
+        // A reason belongs to a disabled service: enabling forgets it.
+        disabledReason: disabled ? (changes.disabledReason === undefined ? found.disabledReason : changes.disabledReason) : null,
+        forcedDown: changes.forcedDown ?? found.forcedDown,
+      }),
+    );
+    const hosts = found.binary === 'nova-compute' ? [found.host] : [];
+    if (found.forcedDown) for (const host of hosts) await rows.setHostDown(trx, host);
+    return { touched: await touchHosts(trx, hosts, config.conductor), service: await rows.lockService(trx, config.conductor, request) };
+  });
+  publisher.hostsTouched(touched);
+  return service;
+}
+
+/** @throws ServiceNotFound, ServiceInUse */
+export async function deleteService({ knex, config, publisher }: Services, request: ServiceRef): Promise<Empty> {
+  const host = await knex.transaction(async (trx) => {
+    const service = await rows.lockService(trx, config.conductor, request);
+    refuseIfDenied(request.scope);
+    if (service.binary === 'nova-compute') {
+      const { servers, leftovers } = await rows.lockHostUse(trx, service.host);
+      if (servers > 0)
+        throw failure('ServiceInUse', 'Unable to delete compute service that is hosting instances. Migrate or delete the instances first.');
+      if (leftovers > 0)
+        throw failure('ServiceInUse', `Unable to delete compute service: what deleted instances left on host ${service.host} is still to be removed.`);
+    }
+    await rows.deleteService(trx, service);
+    return service.host;
+  });
+  publisher.hostsTouched([host]);
+  return new Empty();
+}
+
+export const serviceHeartbeat = (heartbeats: Heartbeats, beat: ServiceHeartbeat): void => heartbeats.noteService(beat);

@@ -1,0 +1,70 @@
+import { forgetSilentServices, markSilentHostsDown } from '../db/liveness.ts';
+import { purgeIdempotencyKeys, purgeServers, purgeTasks } from '../db/purge.ts';
+import type { Services } from '../services.ts';
+
+/**
+ * What a conductor looks at again and again without being asked: hosts that fell silent, and rows that nobody needs any
+ * more. All conductors may do it at once; each round is bounded, and a full one is followed by the next without a wait.
+ */
+export class Upkeep {
+  readonly #services: Services;
+  readonly #rounds: readonly Round[];
+  #stopped = false;
+
+  constructor(services: Services) {
+    const { knex, config, publisher, log } = services;
+    const limits = config.conductor;
+    this.#services = services;
+    this.#rounds = [
+      round(limits.livenessMs, limits.livenessBatch, async () => {
+        const down = await markSilentHostsDown(knex, limits.serviceDownMs, limits.livenessBatch);
+        if (down.length > 0) log.warn({ hosts: down }, 'hosts are down');
+        publisher.hostsTouched(down);
+        return down.length;
+      }),
+      round(limits.purgeLookMs, limits.purgeBatch, () => forgetSilentServices(knex, limits.forgetServiceHours, limits.purgeBatch)),
+      round(limits.purgeLookMs, limits.purgeBatch, () => purgeIdempotencyKeys(knex, limits.idempotencyHours, limits.purgeBatch)),
+      round(limits.purgeLookMs, limits.purgeBatch, () => purgeTasks(knex, limits.keepTasksHours, limits.purgeBatch)),
+      round(limits.purgeLookMs, limits.purgeBatch, () => purgeServers(knex, limits.keepDeletedHours, limits.purgeBatch)),
+    ];
+  }
+
+  start(): void {
+    for (const each of this.#rounds) this.#arm(each, each.everyMs);
+  }
+
+  /** Ends after the rounds that are under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const each of this.#rounds) each.cancel?.();
+    await Promise.all(this.#rounds.map((each) => each.running));
+  }
+
+  #arm(each: Round, ms: number): void {
+    if (this.#stopped) return;
+    each.cancel = this.#services.clock.after(ms, () => {
+      each.running = this.#run(each);
+    });
+  }
+
+  async #run(each: Round): Promise<void> {
+    let done = 0;
+    try {
+      done = await each.act();
+    } catch (error) {
+      this.#services.log.warn({ error }, 'upkeep round failed');
+    }
+    this.#arm(each, done >= each.batch ? 0 : each.everyMs);
+  }
+}
+
+interface Round {
+  readonly everyMs: number;
+  readonly batch: number;
+  /** Returns how many rows it found; as many as the batch means there may be more. */
+  readonly act: () => Promise<number>;
+  cancel?: () => void;
+  running?: Promise<void>;
+}
+
+const round = (everyMs: number, batch: number, act: () => Promise<number>): Round => ({ everyMs, batch, act });
