@@ -41,7 +41,7 @@ export function cloudConfig(
     standalone: {
       database_url: standaloneDatabaseUrl,
       data_dir: `${dir}/images`,
-      compute_url: `http://127.0.0.1:${ports.compute}/v2.1`,
+      compute_url: `http://127.0.0.1:${ports.compute}`,
       admin_password: passwords.admin,
       demo_password: passwords.demo,
       service_password: passwords.service,

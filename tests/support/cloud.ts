@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { brokerUrl, freshNamespace } from './broker.ts';
@@ -33,7 +33,7 @@ export interface Member {
   process: KilonovaProcess;
 }
 
-/** A whole cloud as separate processes, on the RabbitMQ and the PostgreSQL of this test run. */
+/** A whole cloud as separate processes, on the RabbitMQ and the PostgreSQL of this test run, with the flavors m1.tiny to m1.xlarge and the image cirros. */
 export interface Cloud {
   readonly dir: string;
   readonly database: TestDatabase;
@@ -103,7 +103,7 @@ async function openCloud(
   await Promise.all([
     ...numbered('scheduler', schedulers).map((name) => add('scheduler', name)),
     ...numbered('api', apis).map((name, index) => add('api', name, '--set', `api.port=${ports.compute + index}`)),
-    ...hostNames.map((name) => add('compute', name, '--host', name, '--state', hostFolder(dir, name))),
+    ...hostNames.map((name) => add('compute', name, '--host', name, '--state', join(dir, 'hosts'))),
   ]);
 
   const authUrl = `http://127.0.0.1:${ports.identity}/v3`;
@@ -111,6 +111,7 @@ async function openCloud(
   const computeUrls = numbered('api', apis).map((_, index) => `http://127.0.0.1:${ports.compute + index}`);
   const client = (credentials: Credentials = admin) => new ComputeClient(credentials, `http://127.0.0.1:${ports.compute}`);
   await hostsAreUp(client(), hostNames);
+  await makeFlavors(client());
   await makeZones(client(), zones);
 
   return {
@@ -135,12 +136,6 @@ async function openCloud(
 
 const numbered = (word: string, count: number) => Array.from({ length: count }, (_, index) => `${word}-${index + 1}`);
 
-function hostFolder(dir: string, host: string): string {
-  const folder = join(dir, host);
-  mkdirSync(folder, { recursive: true });
-  return folder;
-}
-
 async function hostsAreUp(client: ComputeClient, hosts: readonly string[]): Promise<void> {
   await eventually(
     async () =>
@@ -148,6 +143,19 @@ async function hostsAreUp(client: ComputeClient, hosts: readonly string[]): Prom
     (services) => hosts.every((host) => services.some((service) => service.host === host && service.state === 'up')),
     { timeoutMs: 60_000, everyMs: 200, what: `compute service "up" of ${hosts.join(', ')}` },
   );
+}
+
+/** Nova's traditional five, ids 1 to 5, as `kilonova up` makes them. */
+const FLAVORS = [
+  { id: '1', name: 'm1.tiny', vcpus: 1, ram: 512, disk: 1 },
+  { id: '2', name: 'm1.small', vcpus: 1, ram: 2_048, disk: 20 },
+  { id: '3', name: 'm1.medium', vcpus: 2, ram: 4_096, disk: 40 },
+  { id: '4', name: 'm1.large', vcpus: 4, ram: 8_192, disk: 80 },
+  { id: '5', name: 'm1.xlarge', vcpus: 8, ram: 16_384, disk: 160 },
+];
+
+async function makeFlavors(client: ComputeClient): Promise<void> {
+  for (const flavor of FLAVORS) await client.expect('POST', '/flavors', { body: { flavor } });
 }
 
 async function makeZones(client: ComputeClient, zones: Readonly<Record<string, readonly string[]>>): Promise<void> {
