@@ -19,9 +19,12 @@ export type LoadedConfig<S extends readonly Section[]> = {
 
 /** Everything that is wrong with the configuration at once, one line each. */
 export class ConfigError extends Error {
-  constructor(readonly problems: readonly string[]) {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
     super(problems.join('\n'));
     this.name = 'ConfigError';
+    this.problems = problems;
   }
 }
 

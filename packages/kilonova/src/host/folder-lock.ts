@@ -8,12 +8,14 @@ const SETTLE_MS = 100;
 
 /** The folder is in use by a living process; `holder` says which. */
 export class FolderInUse extends Error {
-  constructor(
-    readonly folder: string,
-    readonly holder: number,
-  ) {
+  readonly folder: string;
+  readonly holder: number;
+
+  constructor(folder: string, holder: number) {
     super(`${folder} is in use by process ${holder}`);
     this.name = 'FolderInUse';
+    this.folder = folder;
+    this.holder = holder;
   }
 }
 

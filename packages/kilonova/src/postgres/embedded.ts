@@ -9,7 +9,7 @@ import { chooseAccount, type Account } from './account.ts';
 import { findBinaries, type Binaries } from './binaries.ts';
 import { cleanEnvironment, DATABASE_USER, ensureCluster, ensureDatabases } from './cluster.ts';
 import { makeHome, removeHome, type Home } from './home.ts';
-import { endPostmaster, isReady, stopOrphan } from './postmaster.ts';
+import { endPostmaster, isReady, killPostmaster, stopOrphan } from './postmaster.ts';
 
 export interface EmbeddedPostgresOptions {
   /** Holds everything of this server; made if absent. One server per folder at a time. */
@@ -37,9 +37,13 @@ export interface EmbeddedPostgres {
   urlOf(database: string): string;
   readonly port: number;
   readonly pid: number;
+  /** Below `dir`, or where PostgreSQL's account can reach it. */
+  readonly dataDir: string;
   /** Settles when the server has ended, with or without our doing. */
   readonly exited: Promise<void>;
   stop(): Promise<void>;
+  /** At once and without waiting, for a process that is about to end: the next start recovers. */
+  kill(): void;
 }
 
 /** The log is emptied at a start that finds it longer. */
@@ -75,7 +79,16 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       if (ephemeral) removeHome(home);
     };
     const urlOf = (database: string) => `postgres://${DATABASE_USER}:${home.password}@127.0.0.1:${server.port}/${database}`;
-    return { url: urlOf('postgres'), urlOf, port: server.port, pid: server.identity.pid, exited: server.exited, stop: () => (stopping ??= stop()) };
+    return {
+      url: urlOf('postgres'),
+      urlOf,
+      port: server.port,
+      pid: server.identity.pid,
+      dataDir: home.data,
+      exited: server.exited,
+      stop: () => (stopping ??= stop()),
+      kill: () => killPostmaster(server.identity),
+    };
   } catch (error) {
     lock.release();
     if (ephemeral) removeHome(home);

@@ -64,3 +64,13 @@ export async function endPostmaster(identity: ProcessIdentity, graceMs: number):
   }
   if (isAlive(identity)) throw new Error(`PostgreSQL (process ${identity.pid}) does not end`);
 }
+
+/** Immediate shutdown without waiting for it. */
+export function killPostmaster(identity: ProcessIdentity): void {
+  if (!isAlive(identity)) return;
+  try {
+    process.kill(identity.pid, 'SIGQUIT');
+  } catch {
+    // It ended in between.
+  }
+}

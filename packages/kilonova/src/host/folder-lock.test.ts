@@ -1,0 +1,66 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { FolderInUse, lockFolder } from './folder-lock.ts';
+import { identityOf } from './process-identity.ts';
+
+const aFolder = () => mkdtempSync(join(tmpdir(), 'kilonova-lock-'));
+const lockOf = (folder: string) => join(folder, 'lock');
+
+/** The identity of a process that has ended. */
+const aDeadProcess = async () => {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+  const identity = identityOf(child.pid ?? 0);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  if (identity === undefined) throw new Error('the process had ended before it could be looked at');
+  return identity;
+};
+
+test('a free folder is locked and let go of without a trace', async () => {
+  const folder = aFolder();
+  const lock = await lockFolder(folder);
+  expect(lock.tookOver).toBe(false);
+  expect(existsSync(lockOf(folder))).toBe(true);
+  lock.release();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('a folder whose holder lives is refused, naming the holder', async () => {
+  const folder = aFolder();
+  await lockFolder(folder);
+  const refusal = await lockFolder(folder).catch((error: unknown) => error);
+  expect(refusal).toBeInstanceOf(FolderInUse);
+  expect(refusal).toMatchObject({ holder: process.pid });
+  expect(readdirSync(folder)).toEqual(['lock']);
+});
+
+test('the lock of a killed process is taken over', async () => {
+  const folder = aFolder();
+  writeFileSync(lockOf(folder), JSON.stringify(await aDeadProcess()));
+  expect((await lockFolder(folder)).tookOver).toBe(true);
+});
+
+test('a lock whose process id belongs to another process by now is taken over', async () => {
+  const folder = aFolder();
+  writeFileSync(lockOf(folder), JSON.stringify({ pid: process.pid, began: 'in another life' }));
+  expect((await lockFolder(folder)).tookOver).toBe(true);
+});
+
+test('a lock torn by a crash of the machine is taken over', async () => {
+  const folder = aFolder();
+  writeFileSync(lockOf(folder), '{"pid": 1');
+  expect((await lockFolder(folder)).tookOver).toBe(true);
+});
+
+test('a lock that somebody took over meanwhile is not removed by the former holder', async () => {
+  const folder = aFolder();
+  const lock = await lockFolder(folder);
+  const other = JSON.stringify({ pid: 1, began: 'another' });
+  writeFileSync(lockOf(folder), other);
+  lock.release();
+  expect(readFileSync(lockOf(folder), 'utf8')).toBe(other);
+});
