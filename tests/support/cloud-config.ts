@@ -27,12 +27,11 @@ export function cloudConfig(
   { brokerUrl, namespace, databaseUrl, standaloneDatabaseUrl, ports, dir }: Addresses,
   passwords: Passwords,
 ): ConfigDocument {
-  const account = decodeURIComponent(new URL(brokerUrl).username);
   return {
     broker: { urls: [brokerUrl], namespace, retry_cap_ms: 1_000 },
     database: { url: databaseUrl },
-    conductor: { enforce_host_accounts: false, lease_ms: 3_000, lease_renew_ms: 500, service_down_ms: 10_000, liveness_ms: 500 },
-    compute: { trusted_callers: [account], heartbeat_ms: 500 },
+    conductor: { lease_ms: 3_000, lease_renew_ms: 500, service_down_ms: 10_000, liveness_ms: 500 },
+    compute: { heartbeat_ms: 500 },
     api: { port: ports.compute },
     auth: { url: `http://127.0.0.1:${ports.identity}/v3`, password: passwords.service },
     glance: { url: `http://127.0.0.1:${ports.image}` },
@@ -49,6 +48,17 @@ export function cloudConfig(
     log: { level: 'info' },
   };
 }
+
+/** The broker account of each service and of each host, with a password of its own. */
+export const separateAccounts = (hosts: readonly string[]): ConfigDocument => ({
+  broker: {
+    accounts: 'separate',
+    api_password: secret(),
+    conductor_password: secret(),
+    scheduler_password: secret(),
+    host_passwords: Object.fromEntries(hosts.map((host) => [host, secret()])),
+  },
+});
 
 /** `over` wins key by key. */
 export const mergedConfig = (under: ConfigDocument, over: ConfigDocument): ConfigDocument =>

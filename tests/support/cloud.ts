@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { brokerUrl, freshNamespace } from './broker.ts';
-import { cloudConfig, freshPasswords, mergedConfig, type ConfigDocument } from './cloud-config.ts';
+import { brokerUrl, freshNamespace, importDefinitions } from './broker.ts';
+import { cloudConfig, freshPasswords, mergedConfig, separateAccounts, type ConfigDocument } from './cloud-config.ts';
 import { ComputeClient } from './compute-client.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 import { eventually } from './eventually.ts';
@@ -18,6 +18,8 @@ export interface CloudOptions {
   readonly hosts?: number | readonly string[];
   /** Zone to the hosts in it; an aggregate of the same name is made for each. */
   readonly zones?: Readonly<Record<string, readonly string[]>>;
+  /** separate: each service and each host has a broker account of its own. Needs a broker that the test run started; one such cloud at a time. */
+  readonly accounts?: 'shared' | 'separate';
   /** Over the defaults of a test cloud, key by key. */
   readonly config?: ConfigDocument;
 }
@@ -64,7 +66,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 }
 
 async function openCloud(
-  { apis = 1, conductors = 1, schedulers = 1, hosts = 2, zones = {}, config = {} }: CloudOptions,
+  { apis = 1, conductors = 1, schedulers = 1, hosts = 2, zones = {}, accounts = 'shared', config = {} }: CloudOptions,
   undo: (() => Promise<unknown>)[],
 ): Promise<Cloud> {
   const dir = mkdtempSync(join(tmpdir(), 'kilonova-cloud-'));
@@ -85,8 +87,11 @@ async function openCloud(
     ports,
     dir,
   };
+  const hostNames = typeof hosts === 'number' ? numbered('host', hosts) : hosts;
   const file = join(dir, 'kilonova.yaml');
-  writeFileSync(file, JSON.stringify(mergedConfig(cloudConfig(addresses, passwords), config), undefined, 2), { mode: 0o600 }); // JSON is YAML
+  const base = cloudConfig(addresses, passwords);
+  const document = mergedConfig(accounts === 'separate' ? mergedConfig(base, separateAccounts(hostNames)) : base, config);
+  writeFileSync(file, JSON.stringify(document, undefined, 2), { mode: 0o600 }); // JSON is YAML
 
   const members: Member[] = [];
   const add = async (role: Role, name: string, ...more: readonly string[]) => {
@@ -98,7 +103,11 @@ async function openCloud(
   };
 
   await KilonovaProcess.run(['db', 'migrate', '--config', file], { cwd: dir });
-  const hostNames = typeof hosts === 'number' ? numbered('host', hosts) : hosts;
+  if (accounts === 'separate') {
+    const vhost = decodeURIComponent(new URL(brokerUrl()).pathname.slice(1)) || '/';
+    const definitions = await KilonovaProcess.run(['broker', 'definitions', '--config', file, '--vhost', vhost], { cwd: dir });
+    await importDefinitions(JSON.parse(definitions) as Record<string, unknown>);
+  }
   await Promise.all([add('standalone', 'standalone'), ...numbered('conductor', conductors).map((name) => add('conductor', name))]);
   await Promise.all([
     ...numbered('scheduler', schedulers).map((name) => add('scheduler', name)),

@@ -24,6 +24,7 @@ export class KilonovaProcess {
   private readonly child: ChildProcess;
   private readonly readiness: Promise<readonly string[]>;
   private text = '';
+  private answer = '';
 
   private constructor(args: readonly string[], { env = {}, cwd }: KilonovaOptions) {
     this.what = `kilonova ${args.join(' ')}`;
@@ -36,6 +37,7 @@ export class KilonovaProcess {
     });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.on('data', (piece: Buffer) => (this.text = (this.text + piece.toString()).slice(-OUTPUT_LIMIT)));
+    this.child.stdout?.on('data', (piece: Buffer) => (this.answer = (this.answer + piece.toString()).slice(-OUTPUT_LIMIT)));
     this.readiness = new Promise((settle) => {
       this.child.on('message', (message: { kilonova?: string; addresses?: readonly string[] }) => {
         if (message.kilonova === 'ready') settle(message.addresses ?? []);
@@ -62,12 +64,12 @@ export class KilonovaProcess {
     return started;
   }
 
-  /** Runs a command to its end and returns what it printed. Throws when it fails. */
+  /** Runs a command to its end and returns what it wrote on standard output. Throws when it fails. */
   static async run(args: readonly string[], options: KilonovaOptions & { readonly timeoutMs?: number } = {}): Promise<string> {
     const started = new KilonovaProcess(args, options);
     const { code, signal } = await started.within(started.ended, options.timeoutMs ?? 60_000, 'did not end');
     if (code !== 0) throw new Error(`${started.what} ended with ${signal ?? code}: ${started.output()}`);
-    return started.output();
+    return started.answer;
   }
 
   get pid(): number {

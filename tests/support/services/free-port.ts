@@ -4,11 +4,14 @@ import { connect, createServer } from 'node:net';
 const FIRST = 20_000;
 const LAST = 31_000;
 
-/** `count` ports in a row on 127.0.0.1 that nobody listens on. Starts looking at a place that depends on this process. */
+let asked = 0;
+
+/** `count` ports in a row on 127.0.0.1 that nobody listens on. Starts looking at a place that depends on this process and differs each time. */
 export async function freePorts(count: number): Promise<number> {
+  asked += 1;
   const span = LAST - FIRST - count;
   for (let attempt = 0; attempt < 200; attempt += 1) {
-    const first = FIRST + ((process.pid * 131 + attempt * 97) % span);
+    const first = FIRST + ((process.pid * 131 + asked * 1_009 + attempt * 97) % span);
     const ports = Array.from({ length: count }, (_, offset) => first + offset);
     if ((await Promise.all(ports.map(isFree))).every(Boolean)) return first;
   }
