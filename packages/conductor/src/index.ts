@@ -1,3 +1,5 @@
-export { conductorSection, databaseSection } from './config.ts';
+export { conductorSection, databaseSection, quotaSection } from './config.ts';
 export type { ConductorConfig, ConductorSettings, DatabaseConfig } from './config.ts';
 export { migrateDatabase } from './db/migrate.ts';
+export { inspectDatabase } from './db/inspect.ts';
+export type { DatabaseFindings } from './db/inspect.ts';
