@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { brokerUrl, freshNamespace, importDefinitions } from './broker.ts';
 import { cloudConfig, freshPasswords, mergedConfig, separateAccounts, type ConfigDocument } from './cloud-config.ts';
-import { ComputeClient } from './compute-client.ts';
+import { ComputeClient, freshToken } from './compute-client.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 import { eventually } from './eventually.ts';
 import type { Credentials } from './openstack.ts';
@@ -37,6 +37,7 @@ export interface Member {
 
 /** A whole cloud as separate processes, on the RabbitMQ and the PostgreSQL of this test run, with the flavors m1.tiny to m1.xlarge and the image cirros. */
 export interface Cloud {
+  /** Holds the configuration, the images, and a folder per host with its journal and its fake driver's domains. */
   readonly dir: string;
   readonly database: TestDatabase;
   readonly hosts: readonly string[];
@@ -47,6 +48,8 @@ export interface Cloud {
   readonly computeUrls: readonly string[];
   of(role: Role): readonly Member[];
   client(credentials?: Credentials): ComputeClient;
+  /** Of the image `cirros`, which the built-in image service has from its start. */
+  imageId(): Promise<string>;
   /** kill -9, if it still runs. */
   kill(member: Member): Promise<void>;
   /** Starts a member that has ended, and waits until it is ready. */
@@ -112,7 +115,7 @@ async function openCloud(
   await Promise.all([
     ...numbered('scheduler', schedulers).map((name) => add('scheduler', name)),
     ...numbered('api', apis).map((name, index) => add('api', name, '--set', `api.port=${ports.compute + index}`)),
-    ...hostNames.map((name) => add('compute', name, '--host', name, '--state', join(dir, 'hosts'))),
+    ...hostNames.map((name) => add('compute', name, '--host', name, '--state', dir)),
   ]);
 
   const authUrl = `http://127.0.0.1:${ports.identity}/v3`;
@@ -133,6 +136,7 @@ async function openCloud(
     computeUrls,
     of: (role) => members.filter((member) => member.role === role),
     client,
+    imageId: () => imageNamed('cirros', `http://127.0.0.1:${ports.image}`, admin),
     kill: async (member) => void (await member.process.kill()),
     async revive(member) {
       await member.process.ended;
@@ -174,6 +178,17 @@ async function makeZones(client: ComputeClient, zones: Readonly<Record<string, r
     });
     for (const host of hosts) await client.expect('POST', `/os-aggregates/${aggregate.id}/action`, { body: { add_host: { host } } });
   }
+}
+
+async function imageNamed(name: string, imageUrl: string, credentials: Credentials): Promise<string> {
+  const response = await fetch(`${imageUrl}/v2/images?name=${name}`, {
+    headers: { 'x-auth-token': await freshToken(credentials) },
+    signal: AbortSignal.timeout(30_000),
+  });
+  const { images } = (await response.json()) as { images?: readonly { id: string }[] };
+  const [found] = images ?? [];
+  if (found === undefined) throw new Error(`expected an image named ${name} in the image service, found none (status ${response.status})`);
+  return found.id;
 }
 
 /** Clients first, so that nobody waits for an answer that will not come. */
