@@ -1,5 +1,8 @@
 import type { Context } from './context.ts';
 import type { CallMethod, CastMethod, Contract, FanoutMethod, Methods, StreamMethod } from './contract.ts';
+import { Outbox } from './outbox.ts';
+import { Pin } from './pin.ts';
+import { checkServerName } from './wire.ts';
 import type { Transport } from './transport.ts';
 
 export interface CallOptions {
@@ -41,6 +44,28 @@ export type Client<C extends Contract> = Senders<C['methods']> & {
   supports(method: keyof C['methods'] & string): boolean;
 };
 
-export function createClient<C extends Contract>(_transport: Transport, _contract: C, _options: ClientOptions = {}): Client<C> {
-  throw new Error('not built yet');
+/**
+ * A function per method of the contract. Clients are cheap: all those of a transport share its connection and reply queue.
+ *
+ * @throws UnsupportedVersion when `pin` is a text that the contract cannot speak; TypeError when it is no version.
+ */
+export function createClient<C extends Contract>(transport: Transport, contract: C, options: ClientOptions = {}): Client<C> {
+  const pin = new Pin(contract, options.pin);
+  const outbox = new Outbox(transport, contract, pin, options.timeoutMs);
+  const names = Object.entries(contract.methods);
+  const senders = (server: string | undefined) =>
+    Object.fromEntries(
+      names
+        .filter(([, method]) => server === undefined || method.kind !== 'fanout')
+        .map(([name, method]) => [name, (request: object, given: CallOptions = {}) => outbox.send(name, method, request, server, given)]),
+    );
+  const client = {
+    ...senders(undefined),
+    at(server: string) {
+      checkServerName(server);
+      return senders(server);
+    },
+    supports: (method: string) => pin.allows(method),
+  };
+  return client as unknown as Client<C>;
 }

@@ -1,5 +1,6 @@
 import type { Context } from './context.ts';
 import type { CallMethod, CastMethod, Contract, FanoutMethod, Methods, StreamMethod } from './contract.ts';
+import { RunningServer, type AnyHandler } from './running-server.ts';
 import type { Transport } from './transport.ts';
 
 type Handler<M> =
@@ -38,11 +39,21 @@ export interface Server {
   stop(): Promise<void>;
 }
 
+/**
+ * Takes requests until stopped, over any number of reconnects. Settles when the queues are in place.
+ *
+ * @throws TypeError when a handler is missing or an option cannot work.
+ */
 export async function serve<C extends Contract>(
-  _transport: Transport,
-  _contract: C,
-  _handlers: Handlers<C>,
-  _options: ServeOptions = {},
+  transport: Transport,
+  contract: C,
+  handlers: Handlers<C>,
+  options: ServeOptions = {},
 ): Promise<Server> {
-  throw new Error('not built yet');
+  for (const name of Object.keys(contract.methods)) {
+    if (typeof (handlers as Record<string, unknown>)[name] !== 'function') throw new TypeError(`${contract.topic}.${name} has no handler`);
+  }
+  const server = new RunningServer(transport, contract, handlers as Record<string, AnyHandler>, options);
+  await server.start();
+  return server;
 }

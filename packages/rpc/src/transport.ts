@@ -48,8 +48,6 @@ export interface OutgoingMessage {
   readonly expirationMs?: number;
   /** True when nobody to take it is a failure. */
   readonly mandatory: boolean;
-  /** True when `done` shall be told that the broker has it. */
-  readonly confirm: boolean;
 }
 
 /** A message as it arrives. Exactly one of `ack` and `requeue` ends it. */
@@ -76,6 +74,16 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** Takes what comes back to a process. */
+export interface Correspondent {
+  /** A message in the reply queue. */
+  onReply(message: Pick<Delivery, 'body' | 'correlationId' | 'userId'>): void;
+  /** A `mandatory` message that nobody took. */
+  onReturned(exchange: string, correlationId: string | undefined): void;
+  /** Messages or answers may be lost although the connection lives; `error` says why. */
+  onBroken(error: RpcError): void;
+}
+
 /** A process's one way to the broker. Services hold it, hand it to `serve` and `createClient`, and close it last. */
 export interface Transport {
   readonly service: string;
@@ -90,13 +98,16 @@ export interface Transport {
   onChange(listener: (connected: boolean, reason?: string) => void): () => void;
   /** The routing key of this process's reply queue. */
   readonly replyKey: string;
+  /** Hands over a message that nobody confirms; what becomes of it is told to the `Correspondent`. False when not connected. */
+  send(message: OutgoingMessage): boolean;
   /**
-   * Hands a message to the broker. `done` is called at most once: with an error when the message was returned, refused
-   * or lost; without when `confirm` was asked for and came.
+   * Settles when the broker has the message.
+   *
+   * @throws Unreachable (returned, or not connected), Busy (the queue is full), NotAuthorized, ConnectionLost.
    */
-  send(message: OutgoingMessage, done: (error?: RpcError) => void): void;
-  /** The one taker of what arrives in the reply queue. */
-  onReply(take: (delivery: Pick<Delivery, 'body' | 'correlationId' | 'userId'>) => void): void;
+  sendConfirmed(message: OutgoingMessage): Promise<void>;
+  /** Who takes what comes back; there is one. */
+  attach(correspondent: Correspondent): void;
   /** Keeps taking messages of the address, over reconnects, until closed. Settles when the first is in place. */
   listen(address: Address, prefetch: number, take: (delivery: Delivery) => void): Promise<Listener>;
   /** Puts a message aside, with the reason, where an operator finds it. */

@@ -1,0 +1,103 @@
+// Names and arguments of everything on the broker. They carry the topology's version: a change of any argument needs
+// a new one, so that two can live side by side and no declaration ever contradicts an older one.
+import type { Channel } from 'amqplib';
+import type { Address } from '../transport.ts';
+import { addressKeys, REPLIES } from '../wire.ts';
+
+const VERSION = 'v1';
+/** What the dead-letter queue keeps; the oldest go first. */
+const DEAD_LETTERS = 10_000;
+/** What a queue holds; above, the broker refuses. */
+const MAX_LENGTH = 100_000;
+/** A queue without any consumer goes after this, also when it never had one (auto-delete starts with the first); milliseconds. */
+const UNUSED_MS = 60_000;
+/** A quorum queue's message that killed its server so many times is dead. */
+const DELIVERY_LIMIT = 5;
+
+/** Routing key on `from-hosts` by which accounts without the right to declare ask for their queues. */
+export const STEWARD_KEY = 'steward';
+export const FROM_HOSTS = 'from-hosts';
+export const TO_HOSTS = 'to-hosts';
+export const INTERNAL = 'internal';
+
+export type QueueKind = 'classic' | 'quorum';
+
+export interface Queue {
+  readonly name: string;
+  readonly exchange: string;
+  readonly key: string;
+  readonly options: { readonly durable: boolean; readonly autoDelete: boolean; readonly arguments: Readonly<Record<string, unknown>> };
+}
+
+export class Topology {
+  readonly namespace: string;
+  readonly kind: QueueKind;
+
+  constructor(namespace: string, kind: QueueKind) {
+    this.namespace = namespace;
+    this.kind = kind;
+  }
+
+  /** `kilonova.internal.v1` */
+  exchange(word: string): string {
+    return `${this.namespace}.${word}.${VERSION}`;
+  }
+
+  get deadExchange(): string {
+    return `${this.namespace}.dead.${VERSION}`;
+  }
+
+  get deadQueue(): string {
+    return `${this.namespace}.dead.${VERSION}`;
+  }
+
+  reply(service: string, id: string): Queue {
+    return this.#queue(`reply.${service}.${id}`, REPLIES, addressKeys.reply(service, id), this.#passing());
+  }
+
+  /** The queue that a process listens to for an address. */
+  queue(address: Address, service: string, id: string): Queue {
+    const { exchange, topic } = address;
+    if (address.kind === 'topic') return this.#queue(topic, exchange, addressKeys.topic(topic), this.#shared());
+    if (address.kind === 'server') {
+      return this.#queue(`${topic}.${address.server}`, exchange, addressKeys.server(topic, address.server), this.#passing());
+    }
+    return this.#queue(`fanout.${topic}.${service}.${id}`, exchange, addressKeys.fanout(topic), this.#passing());
+  }
+
+  #queue(name: string, exchange: string, key: string, options: Queue['options']): Queue {
+    return { name: `${this.namespace}.${name}.${VERSION}`, exchange: this.exchange(exchange), key, options };
+  }
+
+  /** Work for any server of a topic. */
+  #shared(): Queue['options'] {
+    if (this.kind === 'classic') return this.#passing();
+    const delivery = { 'x-delivery-limit': DELIVERY_LIMIT, 'x-dead-letter-exchange': this.deadExchange, 'x-dead-letter-routing-key': 'limit' };
+    return { durable: true, autoDelete: false, arguments: { 'x-queue-type': 'quorum', 'x-max-length': MAX_LENGTH, 'x-overflow': 'reject-publish', ...delivery } };
+  }
+
+  /** Queues that go with their process. */
+  #passing(): Queue['options'] {
+    const limits = { 'x-max-length': MAX_LENGTH, 'x-overflow': 'reject-publish', 'x-expires': UNUSED_MS };
+    if (this.kind === 'classic') return { durable: true, autoDelete: true, arguments: { 'x-queue-type': 'classic', ...limits } };
+    return { durable: true, autoDelete: false, arguments: { 'x-queue-type': 'quorum', ...limits } };
+  }
+}
+
+/** Declares a queue with its exchange and binding. Saying it again changes nothing. */
+export async function declare(channel: Channel, queue: Queue): Promise<void> {
+  await channel.assertExchange(queue.exchange, 'topic', { durable: true });
+  await channel.assertQueue(queue.name, queue.options);
+  await channel.bindQueue(queue.name, queue.exchange, queue.key);
+}
+
+/** What every process of the namespace needs. */
+export async function declareBasics(channel: Channel, topology: Topology): Promise<void> {
+  for (const word of [INTERNAL, TO_HOSTS, FROM_HOSTS, REPLIES]) await channel.assertExchange(topology.exchange(word), 'topic', { durable: true });
+  await channel.assertExchange(topology.deadExchange, 'topic', { durable: true });
+  await channel.assertQueue(topology.deadQueue, {
+    durable: true,
+    arguments: { 'x-queue-type': topology.kind, 'x-max-length': DEAD_LETTERS, 'x-overflow': 'drop-head' },
+  });
+  await channel.bindQueue(topology.deadQueue, topology.deadExchange, '#');
+}

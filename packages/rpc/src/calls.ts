@@ -1,0 +1,212 @@
+// What awaits an answer. One table per transport; every entry has a deadline, and the table has a limit.
+import { Busy, ConnectionLost, DeadlineExceeded, Unreachable, type RpcError } from './errors.ts';
+import type { Transport } from './transport.ts';
+import { readReply, REPLIES, type ReplyEnvelope } from './wire.ts';
+
+export interface CallRequest {
+  readonly exchange: string;
+  readonly key: string;
+  /** For messages: `scheduler.selectDestinations`. */
+  readonly what: string;
+  readonly timeoutMs: number;
+  /** Sent again after a reconnect, under the same id. */
+  readonly resend: boolean;
+  readonly signal: AbortSignal | undefined;
+  /** The message, given what is left of the deadline. */
+  build(remainingMs: number): Buffer;
+  /** Called for each message that comes back; after an error nothing more is called. */
+  onReply(reply: ReplyEnvelope): void;
+  /** An RpcError, or the signal's reason. */
+  onFailure(error: unknown): void;
+}
+
+/** A stream that is sent from here. */
+export interface StreamWatch {
+  readonly run: string;
+  /** Of the call that it answers. */
+  readonly correlationId: string;
+  /** Pieces consumed; -1: the reader left. */
+  onCredit(consumed: number): void;
+  /** The reader's queue is gone. */
+  onGone(): void;
+}
+
+interface Entry {
+  readonly id: string;
+  readonly request: CallRequest;
+  readonly endsAt: number;
+  sent: boolean;
+  stop(): void;
+}
+
+const tables = new WeakMap<Transport, Calls>();
+
+export class Calls {
+  readonly #transport: Transport;
+  readonly #entries = new Map<string, Entry>();
+  readonly #outgoing = new Map<string, StreamWatch>();
+  /** Unguessable, so that nobody else can answer. */
+  readonly #prefix: string;
+  #count = 0;
+
+  static of(transport: Transport): Calls {
+    let table = tables.get(transport);
+    if (table === undefined) tables.set(transport, (table = new Calls(transport)));
+    return table;
+  }
+
+  private constructor(transport: Transport) {
+    this.#transport = transport;
+    this.#prefix = transport.environment.random.uuid();
+    transport.attach({
+      onReply: ({ body, correlationId }) => this.#take(body, correlationId),
+      onReturned: (exchange, correlationId) => this.#returned(exchange, correlationId ?? ''),
+      onBroken: (error) => this.#broken(error),
+    });
+    transport.onChange((connected, reason) => (connected ? this.#sendWaiting() : this.#lose(reason)));
+  }
+
+  /** Sends the request now, or when there is a connection. The returned function ends it without a word. */
+  start(request: CallRequest): () => void {
+    const { clock } = this.#transport.environment;
+    const { limits } = this.#transport;
+    if (request.signal?.aborted === true) {
+      request.onFailure(request.signal.reason);
+      return () => undefined;
+    }
+    if (this.#entries.size >= limits.maxCalls) {
+      request.onFailure(new Busy(`${request.what}: ${limits.maxCalls} calls are in flight, the limit (maxCalls)`, { limit: limits.maxCalls }));
+      return () => undefined;
+    }
+    const id = `${this.#prefix}.${(this.#count++).toString(36)}`;
+    const cancelDeadline = clock.after(request.timeoutMs, () =>
+      this.#fail(entry, new DeadlineExceeded(`${request.what}: no answer within ${Math.round(request.timeoutMs)} ms`, { timeoutMs: request.timeoutMs })));
+    const onAbort = () => this.#fail(entry, request.signal?.reason);
+    request.signal?.addEventListener('abort', onAbort, { once: true });
+    let cancelWait: (() => void) | undefined;
+    const entry: Entry = {
+      id,
+      request,
+      endsAt: clock.monotonic() + request.timeoutMs,
+      sent: false,
+      stop() {
+        cancelDeadline();
+        cancelWait?.();
+        request.signal?.removeEventListener('abort', onAbort);
+      },
+    };
+    this.#entries.set(id, entry);
+    if (this.#transport.connected) {
+      this.#send(entry);
+    } else {
+      cancelWait = clock.after(limits.connectWaitMs, () => {
+        if (!entry.sent) this.#fail(entry, new Unreachable(`${request.what}: no connection to the broker for ${limits.connectWaitMs} ms`));
+      });
+    }
+    return () => this.#end(entry);
+  }
+
+  /** For a stream sent from here. The returned function ends it. */
+  watch(watch: StreamWatch): () => void {
+    this.#outgoing.set(watch.run, watch);
+    return () => this.#outgoing.delete(watch.run);
+  }
+
+  /** A message to another process's reply queue. */
+  reply(key: string, correlationId: string, body: Buffer): void {
+    const sent = this.#transport.send({ exchange: REPLIES, key, correlationId, body, mandatory: true });
+    if (!sent) this.#transport.environment.metrics.count('unroutable_replies', {});
+  }
+
+  #send(entry: Entry): void {
+    const { clock } = this.#transport.environment;
+    const remainingMs = Math.max(1, Math.ceil(entry.endsAt - clock.monotonic()));
+    entry.sent = this.#transport.send({
+      exchange: entry.request.exchange,
+      key: entry.request.key,
+      body: entry.request.build(remainingMs),
+      correlationId: entry.id,
+      replyTo: this.#transport.replyKey,
+      expirationMs: remainingMs,
+      mandatory: true,
+    });
+  }
+
+  #returned(exchange: string, correlationId: string): void {
+    if (exchange === REPLIES) {
+      this.#transport.environment.metrics.count('unroutable_replies', {});
+      for (const watch of [...this.#outgoing.values()]) {
+        if (watch.correlationId === correlationId) watch.onGone();
+      }
+      return;
+    }
+    const entry = this.#entries.get(correlationId);
+    if (entry !== undefined) this.#fail(entry, new Unreachable(`${entry.request.what}: nobody listens to ${entry.request.key}`, { key: entry.request.key }));
+  }
+
+  /** The broker says why it gave up a channel, not which message was to blame: only a single one can take its word. */
+  #broken(error: RpcError): void {
+    const sent = [...this.#entries.values()].filter((entry) => entry.sent);
+    const unknown = new ConnectionLost(`${error.message}; the outcome is unknown`, error.details, { cause: error });
+    for (const entry of sent) {
+      if (sent.length === 1) this.#fail(entry, error);
+      else if (entry.request.resend && error instanceof ConnectionLost) this.#resend(entry);
+      else this.#fail(entry, unknown);
+    }
+  }
+
+  #resend(entry: Entry): void {
+    this.#transport.environment.metrics.count('resent', {});
+    this.#send(entry);
+  }
+
+  #sendWaiting(): void {
+    for (const entry of [...this.#entries.values()]) {
+      if (!entry.sent) this.#send(entry);
+    }
+  }
+
+  #lose(reason: string | undefined): void {
+    const error = new ConnectionLost(`the connection to the broker was lost${reason === undefined ? '' : `: ${reason}`}; the outcome is unknown`);
+    for (const entry of [...this.#entries.values()]) {
+      if (!entry.sent) continue;
+      if (entry.request.resend) entry.sent = false;
+      else this.#fail(entry, error);
+    }
+  }
+
+  #fail(entry: Entry, error: unknown): void {
+    if (this.#end(entry)) entry.request.onFailure(error);
+  }
+
+  #end(entry: Entry): boolean {
+    if (!this.#entries.delete(entry.id)) return false;
+    entry.stop();
+    return true;
+  }
+
+  #take(body: Buffer, correlationId: string | undefined): void {
+    const { log, metrics } = this.#transport.environment;
+    const entry = correlationId === undefined ? undefined : this.#entries.get(correlationId);
+    let reply: ReplyEnvelope;
+    try {
+      reply = readReply(body);
+    } catch (error) {
+      log.warn({ correlationId, error: String(error) }, 'an answer could not be read');
+      if (entry !== undefined) this.#fail(entry, error);
+      return;
+    }
+    if (reply.kind === 'credit') {
+      this.#outgoing.get(correlationId ?? '')?.onCredit(reply.consumed);
+    } else if (entry === undefined) {
+      if (reply.kind === 'piece' && !reply.piece.end) this.reply(reply.piece.from, reply.piece.run, STOP);
+      metrics.count('late_replies', {});
+    } else if (reply.kind === 'error') {
+      this.#fail(entry, reply.error);
+    } else {
+      entry.request.onReply(reply);
+    }
+  }
+}
+
+const STOP = Buffer.from(JSON.stringify({ credit: -1 }));

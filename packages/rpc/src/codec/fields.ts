@@ -1,0 +1,91 @@
+// What class-transformer's decorators say about a class, read once. Only the part of class-transformer that makes a
+// wire contract is allowed: whatever else is found is refused by name, so that nothing is silently left out.
+import 'reflect-metadata';
+import storage from 'class-transformer/cjs/storage.js';
+import { MalformedMessage } from '../errors.ts';
+import type { Class } from '../contract.ts';
+
+const { defaultMetadataStorage: metadata } = storage as typeof import('class-transformer/types/storage.js', { with: { 'resolution-mode': 'require' } });
+
+/** What a value must look like, as far as the field's default value and `@Type` tell. */
+export type Shape = 'any' | 'string' | 'number' | 'boolean' | 'array' | 'object';
+
+export interface Field {
+  readonly name: string;
+  readonly wireName: string;
+  readonly since: number;
+  /** First minor without it. */
+  readonly until: number;
+  readonly shape: Shape;
+  /** False when the class has no default value for it. */
+  readonly optional: boolean;
+  /** False when a null can only be a mistake. */
+  readonly nullable: boolean;
+  /** The class of the value, or of its elements. */
+  readonly nested: Class<object> | undefined;
+}
+
+const PRIMITIVES = new Map<unknown, Shape>([[String, 'string'], [Number, 'number'], [Boolean, 'boolean']]);
+
+/** @throws TypeError when the class uses what a wire object cannot. */
+export function fieldsOf(type: Class<object>): readonly Field[] {
+  if (metadata.getStrategy(type) !== 'excludeAll') {
+    throw new TypeError(`class ${type.name} cannot cross the wire: put @Exclude() on the class and @Expose() on each field that travels`);
+  }
+  const sample = new type() as Record<string, unknown>;
+  return metadata.getExposedMetadatas(type).map(({ propertyName = '', options = {} }) => {
+    const where = `${type.name}.${propertyName}`;
+    if (options.groups !== undefined || options.toClassOnly === true || options.toPlainOnly === true) {
+      throw new TypeError(`${where}: @Expose takes since, until and name here`);
+    }
+    for (const [version, name] of [[options.since, 'since'], [options.until, 'until']] as const) {
+      if (version !== undefined && !Number.isInteger(version)) {
+        throw new TypeError(`${where}: ${name} must be the minor version as a whole number, got ${version}`);
+      }
+    }
+    const direction = 0; // PLAIN_TO_CLASS
+    if (metadata.findTransformMetadatas(type, propertyName, direction).length > 0) throw new TypeError(`${where}: @Transform cannot be compiled`);
+    return {
+      name: propertyName,
+      wireName: options.name ?? propertyName,
+      since: options.since ?? 0,
+      until: options.until ?? Number.POSITIVE_INFINITY,
+      ...valueOf(type, propertyName, sample[propertyName]),
+    };
+  });
+}
+
+function valueOf(type: Class<object>, name: string, initial: unknown): Pick<Field, 'shape' | 'optional' | 'nullable' | 'nested'> {
+  const optional = initial !== undefined;
+  const declared = metadata.findTypeMetadata(type, name);
+  // A nested object was declared to be one; of a plain field without a default nobody knows whether it may be null.
+  const nullable = initial === null || (initial === undefined && declared === undefined);
+  if (declared === undefined) return { shape: shapeOf(initial) ?? emittedShape(type, name), optional, nullable, nested: undefined };
+  if (declared.options?.discriminator !== undefined) throw new TypeError(`${type.name}.${name}: @Type with a discriminator cannot be compiled`);
+  const nested = declared.typeFunction({ newObject: {}, object: {}, property: name }) as Class<object>;
+  const primitive = PRIMITIVES.get(nested);
+  if (primitive !== undefined) return { shape: Array.isArray(initial) ? 'array' : primitive, optional, nullable, nested: undefined };
+  if (typeof nested !== 'function' || (nested as unknown) === Date) {
+    throw new TypeError(`${type.name}.${name}: @Type must name a message class, String, Number or Boolean; times travel as ISO text`);
+  }
+  return { shape: Array.isArray(initial) ? 'array' : 'any', optional, nullable, nested };
+}
+
+function shapeOf(initial: unknown): Shape | undefined {
+  if (initial === undefined || initial === null) return undefined;
+  if (Array.isArray(initial)) return 'array';
+  const kind = typeof initial;
+  return kind === 'string' || kind === 'number' || kind === 'boolean' || kind === 'object' ? kind : 'any';
+}
+
+/** What the compiler noted (`emitDecoratorMetadata`): something for plain types, Object for unions, nothing if it is off. */
+function emittedShape(type: Class<object>, name: string): Shape {
+  const emitted: unknown = Reflect.getMetadata('design:type', type.prototype as object, name);
+  return emitted === Array ? 'array' : (PRIMITIVES.get(emitted) ?? 'any');
+}
+
+export const kindOf = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value);
+
+/** A field's value is not what its class states. */
+export const malformed = (path: string, expected: string, value: unknown) =>
+  new MalformedMessage(`${path}: expected ${expected}, got ${value === undefined ? 'nothing' : kindOf(value)}`, { path, expected });

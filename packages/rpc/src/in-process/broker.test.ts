@@ -1,0 +1,20 @@
+import { describe } from 'vitest';
+import { InProcessBroker } from '../index.ts';
+import { describeTransport, type Bench } from '../testing/behaviour.ts';
+
+describe('the in-process transport', () => {
+  describeTransport(async (): Promise<Bench> => {
+    const broker = new InProcessBroker();
+    const transports: ReturnType<InProcessBroker['connect']>[] = [];
+    return {
+      async connect(service, id, limits = {}) {
+        const transport = broker.connect({ service, id, ...limits });
+        transports.push(transport);
+        return transport;
+      },
+      cut: () => transports.forEach((transport) => transport.cut()),
+      restore: () => transports.forEach((transport) => transport.restore()),
+      close: async () => undefined,
+    };
+  });
+});

@@ -1,0 +1,133 @@
+import type { Environment } from '../environment.ts';
+import { ConnectionLost, Unreachable, type RpcError } from '../errors.ts';
+import type { Address, Correspondent, Delivery, Listener, OutgoingMessage, Transport, TransportLimits } from '../transport.ts';
+import { addressKeys } from '../wire.ts';
+import type { InProcessBroker } from './broker.ts';
+import type { MemoryConsumer, MemoryQueue } from './queue.ts';
+
+interface Taking {
+  readonly address: Address | 'reply';
+  readonly prefetch: number;
+  readonly take: (delivery: Delivery) => void;
+  queue: MemoryQueue;
+  consumer: MemoryConsumer;
+}
+
+export class InProcessTransport implements Transport {
+  readonly service: string;
+  readonly id: string;
+  readonly steward = false;
+  readonly environment: Environment;
+  readonly limits: TransportLimits;
+  readonly replyKey: string;
+  readonly #broker: InProcessBroker;
+  readonly #user: string;
+  readonly #listeners = new Set<(connected: boolean, reason?: string) => void>();
+  readonly #takings = new Set<Taking>();
+  /** Told when the connection breaks before the broker spoke. */
+  readonly #open = new Set<(error: RpcError) => void>();
+  #connected = true;
+  #closed = false;
+  #correspondent: Correspondent | undefined;
+
+  constructor(broker: InProcessBroker, given: { service: string; id: string; user: string; limits: TransportLimits; environment: Environment }) {
+    this.#broker = broker;
+    this.service = given.service;
+    this.id = given.id;
+    this.#user = given.user;
+    this.limits = given.limits;
+    this.environment = given.environment;
+    this.replyKey = addressKeys.reply(given.service, given.id);
+    this.#begin('reply', Number.POSITIVE_INFINITY, (delivery) => {
+      delivery.ack();
+      this.#correspondent?.onReply(delivery);
+    });
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  onChange(listener: (connected: boolean, reason?: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  attach(correspondent: Correspondent): void {
+    this.#correspondent = correspondent;
+  }
+
+  send(message: OutgoingMessage): boolean {
+    if (!this.#connected) return false;
+    this.#broker.publish(message, this.#user, (error) => {
+      if (error instanceof Unreachable) this.#correspondent?.onReturned(message.exchange, message.correlationId);
+    });
+    return true;
+  }
+
+  sendConfirmed(message: OutgoingMessage): Promise<void> {
+    if (!this.#connected) return Promise.reject(new Unreachable('not connected to the broker'));
+    return new Promise((resolve, reject) => {
+      this.#open.add(reject);
+      this.#broker.publish(message, this.#user, (error) => {
+        this.#open.delete(reject);
+        if (error === undefined) resolve();
+        else reject(error);
+      });
+    });
+  }
+
+  async listen(address: Address, prefetch: number, take: (delivery: Delivery) => void): Promise<Listener> {
+    if (this.#closed) throw new Unreachable('the transport is closed');
+    const taking = this.#begin(address, prefetch, take);
+    return {
+      pause: async () => {
+        this.#takings.delete(taking); // not taken up again by a reconnect
+        taking.queue.pause(taking.consumer);
+      },
+      close: async () => {
+        this.#takings.delete(taking);
+        taking.queue.drop(taking.consumer);
+      },
+    };
+  }
+
+  deadLetter(delivery: Delivery, topic: string, reason: string): void {
+    this.#broker.addDeadLetter({ body: delivery.body, topic, reason, userId: delivery.userId });
+    delivery.ack();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.cut('closed');
+    this.#takings.clear();
+  }
+
+  /** Breaks the connection, as a broker that went away would. */
+  cut(reason = 'connection cut'): void {
+    if (!this.#connected) return;
+    this.#connected = false;
+    for (const { queue, consumer } of this.#takings) queue.drop(consumer);
+    for (const reject of [...this.#open]) reject(new ConnectionLost(`${reason}; the outcome is unknown`));
+    for (const listener of [...this.#listeners]) listener(false, reason);
+  }
+
+  /** The connection is back. */
+  restore(): void {
+    if (this.#connected || this.#closed) return;
+    for (const taking of this.#takings) {
+      taking.queue = this.#broker.queue(taking.address, this.service, this.id);
+      taking.consumer = taking.queue.consume(taking.prefetch, taking.take);
+    }
+    this.#connected = true;
+    for (const listener of [...this.#listeners]) listener(true);
+  }
+
+  #begin(address: Address | 'reply', prefetch: number, take: (delivery: Delivery) => void): Taking {
+    const queue = this.#broker.queue(address, this.service, this.id);
+    const taking: Taking = { address, prefetch, take, queue, consumer: queue.consume(prefetch, take) };
+    this.#takings.add(taking);
+    return taking;
+  }
+}

@@ -1,0 +1,156 @@
+import type { CallOptions } from './client.ts';
+import { Calls, type CallRequest } from './calls.ts';
+import { decoderFor, encoderFor } from './codec/codec.ts';
+import type { CallMethod, Contract, Method, StreamMethod } from './contract.ts';
+import { Busy, ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, UnsupportedVersion } from './errors.ts';
+import type { Pin } from './pin.ts';
+import { receiveStream } from './stream-receiver.ts';
+import type { Transport } from './transport.ts';
+import { whenConnected, within } from './waiting.ts';
+import { addressKeys, toBytes, type RequestEnvelope } from './wire.ts';
+
+/** Turns a method and its request into a message, and what comes back into its outcome. */
+export class Outbox {
+  readonly #transport: Transport;
+  readonly #contract: Contract;
+  readonly #pin: Pin;
+  readonly #timeoutMs: number | undefined;
+  #unconfirmed = 0;
+
+  constructor(transport: Transport, contract: Contract, pin: Pin, timeoutMs: number | undefined) {
+    this.#transport = transport;
+    this.#contract = contract;
+    this.#pin = pin;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  send(name: string, method: Method, request: object, server: string | undefined, options: CallOptions): unknown {
+    switch (method.kind) {
+      case 'call':
+        return this.#call(name, method, request, server, options);
+      case 'stream':
+        return this.#stream(name, method, request, server, options);
+      default:
+        return this.#tell(name, method, request, server, options);
+    }
+  }
+
+  async #call(name: string, method: CallMethod<object, object>, request: object, server: string | undefined, options: CallOptions): Promise<object> {
+    const { clock, metrics } = this.#transport.environment;
+    const { minor } = this.#version(name);
+    const labels = { topic: this.#contract.topic, method: name };
+    const prepared = this.#prepare(name, method, request, server, options, method.timeoutMs ?? this.#transport.limits.callTimeoutMs, method.idempotent);
+    const decode = decoderFor(method.response, minor);
+    const start = clock.monotonic();
+    metrics.count('calls', labels);
+    return new Promise((resolve, reject) => {
+      const fail = (error: unknown) => {
+        metrics.count('call_failures', { ...labels, code: error instanceof RpcError ? error.code : 'aborted' });
+        reject(error);
+      };
+      const end = Calls.of(this.#transport).start({
+        ...prepared,
+        onReply(reply) {
+          if (reply.kind !== 'answer') return;
+          end();
+          try {
+            resolve(decode(reply.body));
+            metrics.duration('call', clock.monotonic() - start, labels);
+          } catch (error) {
+            fail(error);
+          }
+        },
+        onFailure: fail,
+      });
+    });
+  }
+
+  async *#stream(name: string, method: StreamMethod<object, object>, request: object, server: string | undefined, options: CallOptions): AsyncGenerator<readonly object[]> {
+    const { minor } = this.#version(name);
+    this.#transport.environment.metrics.count('streams', { topic: this.#contract.topic, method: name });
+    const prepared = this.#prepare(name, method, request, server, options, method.timeoutMs ?? this.#transport.limits.streamTimeoutMs, false);
+    const decode = decoderFor(method.item, minor);
+    for await (const items of receiveStream(this.#transport, prepared)) yield items.map(decode);
+  }
+
+  /** Casts and fanouts: done when the broker has it. */
+  async #tell(name: string, method: Method, request: object, server: string | undefined, options: CallOptions): Promise<void> {
+    const { environment: { clock, metrics }, limits } = this.#transport;
+    const what = `${this.#contract.topic}.${name}`;
+    const version = this.#version(name);
+    const envelope: RequestEnvelope = {
+      kind: method.kind,
+      topic: this.#contract.topic,
+      ...(server === undefined ? {} : { server }),
+      method: name,
+      version: version.text,
+      requestId: this.#requestId(options),
+      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+      body: encoderFor(method.request, version.minor)(request),
+    };
+    const body = toBytes(JSON.stringify(envelope), limits.maxMessageBytes, what);
+    if (this.#unconfirmed >= limits.maxUnconfirmed) {
+      throw new Busy(`${what}: ${limits.maxUnconfirmed} messages are not confirmed yet, the limit (maxUnconfirmed)`, { limit: limits.maxUnconfirmed });
+    }
+    this.#unconfirmed++;
+    try {
+      await whenConnected(this.#transport, limits.connectWaitMs, options.signal);
+      metrics.count(method.kind === 'cast' ? 'casts' : 'fanouts', { topic: this.#contract.topic, method: name });
+      const sent = this.#transport.sendConfirmed({
+        exchange: this.#contract.exchange,
+        key: method.kind === 'fanout' ? addressKeys.fanout(this.#contract.topic) : this.#key(server),
+        body,
+        ...(options.timeoutMs === undefined ? {} : { expirationMs: Math.ceil(options.timeoutMs) }),
+        mandatory: method.kind === 'cast',
+      });
+      await within(clock, limits.confirmWaitMs, sent, () =>
+        new ConnectionLost(`${what}: the broker did not confirm within ${limits.confirmWaitMs} ms; the outcome is unknown`));
+    } finally {
+      this.#unconfirmed--;
+    }
+  }
+
+  #prepare(
+    name: string, method: Method, request: object, server: string | undefined, options: CallOptions, defaultMs: number, resend: boolean,
+  ): Omit<CallRequest, 'onReply' | 'onFailure'> {
+    const { environment: { clock }, limits } = this.#transport;
+    const what = `${this.#contract.topic}.${name}`;
+    const version = this.#version(name);
+    const ownMs = options.timeoutMs ?? this.#timeoutMs ?? defaultMs;
+    const timeoutMs = options.context === undefined ? ownMs : Math.min(ownMs, options.context.deadline - clock.now());
+    if (!(timeoutMs > 0)) throw new DeadlineExceeded(`${what}: the deadline had passed before the call`, { timeoutMs });
+    const requestId = this.#requestId(options);
+    // The content is encoded once; a resend only states less time.
+    const content = JSON.stringify(encoderFor(method.request, version.minor)(request));
+    const head = JSON.stringify({
+      kind: method.kind, topic: this.#contract.topic, server, method: name, version: version.text, requestId,
+    }).slice(0, -1);
+    const bytesFor = (ms: number) => toBytes(`${head},"timeoutMs":${ms},"body":${content}}`, limits.maxMessageBytes, what);
+    const firstMs = Math.ceil(timeoutMs);
+    const first = bytesFor(firstMs); // too large is known before anything leaves
+    const build = (remainingMs: number) => (remainingMs === firstMs ? first : bytesFor(remainingMs));
+    return { exchange: this.#contract.exchange, key: this.#key(server), what, timeoutMs, resend, signal: options.signal, build };
+  }
+
+  #key(server: string | undefined): string {
+    return server === undefined ? addressKeys.topic(this.#contract.topic) : addressKeys.server(this.#contract.topic, server);
+  }
+
+  /** Refuses here what the pinned peers have not learned. */
+  #version(name: string) {
+    const version = this.#pin.current();
+    if (!this.#pin.allows(name)) {
+      const since = this.#contract.methods[name]?.since;
+      if (since === undefined) throw new NoSuchMethod(`${this.#contract.topic} has no method ${name}`);
+      throw new UnsupportedVersion(`${this.#contract.topic}.${name} is since ${since}, but the peers are ${version.text}`, {
+        asked: since,
+        supported: version.text,
+      });
+    }
+    return version;
+  }
+
+  #requestId(options: CallOptions): string {
+    return options.requestId ?? options.context?.requestId ?? `req-${this.#transport.environment.random.uuid()}`;
+  }
+}

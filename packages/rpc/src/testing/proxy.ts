@@ -1,0 +1,62 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** A way to a broker that can be cut: what a network does, without asking either side. */
+export interface CuttableProxy {
+  /** The broker's address through the proxy. */
+  readonly url: string;
+  cut(): void;
+  restore(): void;
+  close(): Promise<void>;
+}
+
+export async function openProxy(target: string): Promise<CuttableProxy> {
+  const url = new URL(target);
+  const sockets = new Set<Socket>();
+  let open = true;
+  const server = createServer((near) => {
+    if (!open) {
+      near.destroy();
+      return;
+    }
+    const far = connect(Number(url.port || 5672), url.hostname);
+    near.setNoDelay(true);
+    far.setNoDelay(true);
+    for (const [one, other] of [[near, far], [far, near]] as const) {
+      sockets.add(one);
+      one.on('error', () => other.destroy());
+      one.on('close', () => {
+        sockets.delete(one);
+        other.destroy();
+      });
+      one.pipe(other);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    url: url.href,
+    cut() {
+      open = false;
+      cut();
+    },
+    restore() {
+      open = true;
+    },
+    async close() {
+      cut();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** The broker that `npm test` set up. */
+export function testBroker(): string {
+  const url = process.env['KILONOVA_TEST_AMQP_URL'];
+  if (url === undefined || url === '') {
+    throw new Error('these tests need a RabbitMQ: run `npm test`, or set KILONOVA_TEST_AMQP_URL to amqp://user:password@host:port');
+  }
+  return url;
+}

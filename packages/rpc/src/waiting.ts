@@ -1,0 +1,32 @@
+import { Unreachable } from './errors.ts';
+import type { Clock } from './environment.ts';
+import type { Transport } from './transport.ts';
+
+/** Settles when the transport is connected. @throws Unreachable after `ms`, or the signal's reason. */
+export function whenConnected(transport: Transport, ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted === true) return Promise.reject(signal.reason);
+  if (transport.connected) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void) => {
+      cancel();
+      forget();
+      signal?.removeEventListener('abort', onAbort);
+      act();
+    };
+    const onAbort = () => settle(() => reject(signal?.reason));
+    const cancel = transport.environment.clock.after(ms, () =>
+      settle(() => reject(new Unreachable(`no connection to the broker for ${ms} ms`, { waitedMs: ms }))));
+    const forget = transport.onChange((connected) => {
+      if (connected) settle(resolve);
+    });
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+/** The outcome of `work`, or a failure after `ms`. */
+export function within<T>(clock: Clock, ms: number, work: Promise<T>, late: () => Error): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, () => reject(late()));
+    work.then(resolve, reject).finally(cancel);
+  });
+}

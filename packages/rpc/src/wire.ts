@@ -1,0 +1,142 @@
+// The envelopes: every message body is one JSON object, the same bytes on every transport.
+import { kindOf, malformed } from './codec/fields.ts';
+import { parseObject } from './codec/codec.ts';
+import {
+  Busy, ConnectionLost, DeadlineExceeded, MalformedMessage, MessageTooLarge, NoSuchMethod, NotAuthorized, RemoteError, RpcError,
+  ServiceError, Unreachable, UnsupportedVersion, type ErrorDetails,
+} from './errors.ts';
+
+/** The exchange word of all answers. */
+export const REPLIES = 'replies';
+
+export const addressKeys = {
+  topic: (topic: string) => `${topic}.any`,
+  server: (topic: string, server: string) => `${topic}.to.${server}`,
+  fanout: (topic: string) => `${topic}.all`,
+  reply: (service: string, id: string) => `reply.${service}.${id}`,
+} as const;
+
+const SERVER_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$/;
+
+/** Server names become parts of queue names, and of the anchored patterns of permissions. @throws TypeError */
+export function checkServerName(name: string): void {
+  if (!SERVER_NAME.test(name)) {
+    throw new TypeError(`server name ${JSON.stringify(name)}: expected at most 128 of letters, digits, ".", "_" and "-"`);
+  }
+}
+
+export type RequestKind = 'call' | 'cast' | 'fanout' | 'stream';
+
+export interface RequestEnvelope {
+  readonly kind: RequestKind;
+  readonly topic: string;
+  /** The one server that it is for; absent when any, or all, may take it. */
+  readonly server?: string;
+  readonly method: string;
+  /** Of the sender's form, MAJOR.MINOR. */
+  readonly version: string;
+  readonly requestId: string;
+  /** What was left of the deadline at the sender. */
+  readonly timeoutMs?: number;
+  readonly body: unknown;
+}
+
+interface WireError {
+  /** `service`: the application's. `rpc`: one of this package's. `unknown`: anything else. */
+  readonly kind: 'service' | 'rpc' | 'unknown';
+  readonly code: string;
+  readonly message: string;
+  readonly details?: ErrorDetails;
+}
+
+/** A piece of a stream, or its end. `run` names this run of the handler; credits go to `from` under it. */
+export interface Piece {
+  readonly run: string;
+  readonly from: string;
+  readonly seq: number;
+  readonly items: readonly unknown[];
+  readonly end: boolean;
+}
+
+export type ReplyEnvelope =
+  | { readonly kind: 'answer'; readonly body: unknown }
+  | { readonly kind: 'error'; readonly error: RpcError }
+  | { readonly kind: 'piece'; readonly piece: Piece }
+  /** To the sender of a stream: pieces consumed so far, or -1 to stop. */
+  | { readonly kind: 'credit'; readonly consumed: number };
+
+/** @throws MessageTooLarge */
+export function toBytes(text: string, limit: number, what: string): Buffer {
+  const bytes = Buffer.from(text, 'utf8');
+  if (bytes.length > limit) {
+    throw new MessageTooLarge(`${what} is ${bytes.length} bytes, the limit is ${limit}: send less, or stream it`, { bytes: bytes.length, limit });
+  }
+  return bytes;
+}
+
+const KINDS: ReadonlySet<unknown> = new Set<RequestKind>(['call', 'cast', 'fanout', 'stream']);
+
+/** @throws MalformedMessage naming the path */
+export function readRequest(bytes: Buffer): RequestEnvelope {
+  const envelope = parseObject(bytes);
+  for (const name of ['topic', 'method', 'version', 'requestId'] as const) {
+    if (typeof envelope[name] !== 'string') throw malformed(name, 'string', envelope[name]);
+  }
+  if (!KINDS.has(envelope['kind'])) throw malformed('kind', [...KINDS].join(', '), envelope['kind']);
+  const { server, timeoutMs } = envelope;
+  if (server !== undefined && typeof server !== 'string') throw malformed('server', 'string', server);
+  if (timeoutMs !== undefined && typeof timeoutMs !== 'number') throw malformed('timeoutMs', 'number', timeoutMs);
+  return envelope as unknown as RequestEnvelope;
+}
+
+export const answerText = (body: unknown) => JSON.stringify({ body });
+export const errorText = (error: WireError) => JSON.stringify({ error });
+export const creditText = (consumed: number) => JSON.stringify({ credit: consumed });
+/** The items are JSON texts already: they were measured one by one. */
+export const pieceText = ({ run, from, seq, end }: Omit<Piece, 'items'>, items: readonly string[]) =>
+  `{"run":${JSON.stringify(run)},"from":${JSON.stringify(from)},"seq":${seq},"end":${end},"items":[${items.join(',')}]}`;
+
+/** @throws MalformedMessage */
+export function readReply(bytes: Buffer): ReplyEnvelope {
+  const envelope = parseObject(bytes);
+  if ('body' in envelope) return { kind: 'answer', body: envelope['body'] };
+  if (typeof envelope['error'] === 'object' && envelope['error'] !== null) return { kind: 'error', error: fromWire(envelope['error'] as Partial<WireError>) };
+  if (Number.isInteger(envelope['credit'])) return { kind: 'credit', consumed: envelope['credit'] as number };
+  const { run, from, seq, items, end } = envelope;
+  if (typeof run === 'string' && typeof from === 'string' && Number.isInteger(seq) && Array.isArray(items) && typeof end === 'boolean') {
+    return { kind: 'piece', piece: { run, from, seq: seq as number, items, end } };
+  }
+  throw new MalformedMessage('the answer has neither body, error nor piece', { path: '', expected: 'body, error or piece' });
+}
+
+/** An error of this package's own making, on its way to the caller. */
+export const ownError = (error: RpcError): WireError => ({
+  kind: 'rpc',
+  code: error.code,
+  message: error.message,
+  ...(error.details === undefined ? {} : { details: error.details }),
+});
+
+/**
+ * What a handler threw, on its way to the caller. Errors of the handler's own calls arrive as RemoteError, for
+ * "unreachable, had no effect" said of another service would be wrong of this one; only a deadline is the caller's own.
+ */
+export function handlerError(thrown: unknown): WireError {
+  if (thrown instanceof ServiceError) return { ...ownError(thrown), kind: 'service' };
+  if (thrown instanceof DeadlineExceeded) return ownError(thrown);
+  if (thrown instanceof RemoteError) return { kind: 'unknown', code: thrown.remoteName, message: thrown.message };
+  if (thrown instanceof Error) return { kind: 'unknown', code: thrown.name, message: thrown.message };
+  return { kind: 'unknown', code: 'Error', message: `a ${kindOf(thrown)} was thrown` };
+}
+
+const OWN = {
+  Unreachable, DeadlineExceeded, UnsupportedVersion, NoSuchMethod, Busy, ConnectionLost, MalformedMessage, NotAuthorized, MessageTooLarge,
+} as const;
+
+function fromWire(error: Partial<WireError>): RpcError {
+  const code = String(error.code ?? 'Error');
+  const message = String(error.message ?? '');
+  if (error.kind === 'service') return new ServiceError(code, message, error.details);
+  if (error.kind === 'rpc' && Object.hasOwn(OWN, code)) return new OWN[code as keyof typeof OWN](message, error.details);
+  return new RemoteError(code, message);
+}
