@@ -25,6 +25,8 @@ try {
 const reports = mkdtempSync(join(tmpdir(), 'kilonova-reports-'));
 let passed = 0;
 let failed = 0;
+let testsFailed = false;
+const closings: string[] = [];
 let services: Services | undefined;
 try {
   const clients = plan.stages.includes('journeys') ? await ensureStockClients(say) : 'present';
@@ -43,10 +45,11 @@ try {
   failed += 1;
   console.error(error instanceof Error ? error.message : error);
 } finally {
-  if (failed > 0 && services !== undefined) await tellBrokerLog(services);
+  if (testsFailed && services !== undefined) await tellBrokerLog(services);
   await services?.stop();
   rmSync(reports, { recursive: true, force: true });
 }
+for (const closing of closings) say(closing);
 say(`${passed} passed, ${failed} failed`);
 process.exitCode = signal.reason instanceof Interrupted ? signal.reason.exitCode : failed > 0 ? 1 : 0;
 
@@ -55,7 +58,10 @@ async function run(stage: Stage, running: Services | undefined): Promise<Tally> 
     const outcomes = await runChecks(Object.keys(CHECKS), signal);
     return { passed: 0, failed: outcomes.filter(({ ok }) => !ok).length };
   }
-  return runVitest({ project: stage, filters: plan.filters, env: running?.env ?? {}, signal, dir: reports });
+  const outcome = await runVitest({ project: stage, filters: plan.filters, env: running?.env ?? {}, signal, dir: reports });
+  testsFailed ||= outcome.failed > 0;
+  if (outcome.closing !== '') closings.push(`\n== ${stage}\n${outcome.closing}`);
+  return outcome;
 }
 
 function journeysNotRun(): Tally {

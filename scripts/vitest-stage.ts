@@ -17,8 +17,15 @@ export interface VitestOptions {
   readonly dir: string;
 }
 
+export interface VitestOutcome extends Tally {
+  /** Vitest's own last lines: files, tests, start, duration. */
+  readonly closing: string;
+}
+
+const TAIL_CHARACTERS = 20_000;
+
 /** Runs one project of vitest.config.ts. A file that does not load, or a run that fails for any other reason than a test, counts as one failure. */
-export async function runVitest({ project, filters, env, signal, dir }: VitestOptions): Promise<Tally> {
+export async function runVitest({ project, filters, env, signal, dir }: VitestOptions): Promise<VitestOutcome> {
   const report = join(dir, `${project}.json`);
   const vitest = [
     toolsNode,
@@ -30,8 +37,19 @@ export async function runVitest({ project, filters, env, signal, dir }: VitestOp
     '--reporter=json',
     `--outputFile.json=${report}`,
   ];
-  const { code } = await runStage([...vitest, ...(filters.length > 0 ? ['--passWithNoTests'] : []), ...filters], { env, signal });
-  return tallyOf(readReport(report), code);
+  let said = '';
+  const { code } = await runStage([...vitest, ...(filters.length > 0 ? ['--passWithNoTests'] : []), ...filters], {
+    env,
+    signal,
+    onOutput: (piece) => (said = (said + piece).slice(-TAIL_CHARACTERS)),
+  });
+  return { ...tallyOf(readReport(report), code), closing: closingOf(said) };
+}
+
+function closingOf(said: string): string {
+  const lines = said.split('\n').filter((line) => line.trim() !== '' && !line.includes('JSON report written'));
+  const first = lines.findLastIndex((line) => line.includes('Test Files'));
+  return first < 0 ? '' : lines.slice(first).join('\n');
 }
 
 interface Report {
