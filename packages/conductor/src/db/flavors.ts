@@ -9,7 +9,8 @@ export interface FlavorSight {
   readonly projectId: string;
 }
 
-const COLUMNS = `
+/** SQL: the fields of a Flavor from the row `f`. */
+export const FLAVOR_COLUMNS = `
   f.flavor_id as "flavorId", f.name, f.vcpus, f.memory_mb as "memoryMb", f.root_gb as "rootGb", f.ephemeral_gb as "ephemeralGb",
   f.swap_mb as "swapMb", f.rxtx_factor as "rxtxFactor", f.is_public as "isPublic", f.disabled, f.description, f.extra_specs as "extraSpecs"`;
 /** SQL: the flavor `f` is seen by `:admin` of `:projectId`. */
@@ -21,7 +22,7 @@ const notFound = (flavorId: string) => failure('FlavorNotFound', `Flavor ${flavo
 
 /** @throws FlavorNotFound */
 export async function findFlavor(knex: Knex, sight: FlavorSight, flavorId: string): Promise<Flavor> {
-  const rows = await rowsOf<object>(knex, `select ${COLUMNS} from flavors f where f.flavor_id = :flavorId and ${FLAVOR_SEEN}`, { flavorId, ...sight });
+  const rows = await rowsOf<object>(knex, `select ${FLAVOR_COLUMNS} from flavors f where f.flavor_id = :flavorId and ${FLAVOR_SEEN}`, { flavorId, ...sight });
   if (rows[0] === undefined) throw notFound(flavorId);
   return asFlavor(rows[0]);
 }
@@ -54,7 +55,7 @@ export async function flavorPage(knex: Knex, request: ListFlavors, sight: Flavor
   const direction = descending ? 'desc' : 'asc';
   const rows = await rowsOf<object>(
     knex,
-    `select ${COLUMNS} from flavors f ${conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''}
+    `select ${FLAVOR_COLUMNS} from flavors f ${conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''}
      order by ${key} ${direction}, f.id ${direction} limit :limit`,
     { ...sight, isPublic, minMemoryMb, minDiskGb, marker, limit },
   );

@@ -27,7 +27,7 @@ export async function touchHosts(trx: Knex.Transaction, hosts: readonly string[]
   const rows = await rowsOf<{ host: string }>(
     trx,
     `with locked as (
-       select host from hosts where host = any (cast(:hosts as text[])) order by host for update
+       select host from hosts where host = any (cast(:hosts as text[])) order by host for no key update
      ), ratios as (
        select h.host,
          coalesce(${smallest('cpu_allocation_ratio')}, :cpuRatio) as cpu,

@@ -10,11 +10,11 @@ export async function noteHosts(knex: Knex, hosts: readonly string[]): Promise<{
   const rows = await rowsOf<{ host: string; risen: boolean }>(
     knex,
     `with locked as (
-       select id from services where "binary" = 'nova-compute' and host = any (cast(:hosts as text[])) order by host for update
+       select id from services where "binary" = 'nova-compute' and host = any (cast(:hosts as text[])) order by host for no key update
      ), seen as (
        update services s set last_seen_at = kilonova_now() from locked where s.id = locked.id returning s.host, s.forced_down
      ), down as (
-       select h.host from hosts h join seen using (host) where not h.up and not seen.forced_down order by h.host for update of h
+       select h.host from hosts h join seen using (host) where not h.up and not seen.forced_down order by h.host for no key update of h
      ), risen as (
        update hosts h set up = true, revision = h.revision + 1, updated_at = kilonova_now() from down where h.host = down.host returning h.host
      )
@@ -56,7 +56,7 @@ export async function markSilentHostsDown(knex: Knex, serviceDownMs: number, bat
        select h.host from hosts h left join services s on s.host = h.host and s."binary" = 'nova-compute'
        where h.up and (s.id is null or s.forced_down or s.last_seen_at is null
          or s.last_seen_at <= kilonova_now() - cast(:serviceDownMs as double precision) * interval '1 millisecond')
-       order by h.host limit :batch for update of h skip locked
+       order by h.host limit :batch for no key update of h skip locked
      )
      update hosts h set up = false, revision = h.revision + 1, updated_at = kilonova_now()
      from silent where h.host = silent.host returning h.host`,

@@ -1,5 +1,6 @@
 import { statesOf, type ServerFilters } from '@kilonova/objects';
 import { isUuid } from './rows.ts';
+import { zoneOfServer } from './server-rows.ts';
 
 /** A condition on the row `i` with what it binds. */
 interface Condition {
@@ -12,7 +13,7 @@ const is = (sql: string, bindings: Condition['bindings'] = {}): Condition => ({ 
 /** Columns that must equal one of several texts. */
 const ONE_OF = {
   vmStates: 'vm_state', imageIds: 'image_id', flavorIds: 'flavor_id', projectIds: 'project_id', userIds: 'user_id', hosts: 'host', nodes: 'node',
-  availabilityZones: 'availability_zone', keyNames: 'key_name', hostnames: 'hostname', descriptions: 'description', reservationIds: 'reservation_id',
+  keyNames: 'key_name', hostnames: 'hostname', descriptions: 'description', reservationIds: 'reservation_id',
 } as const satisfies Partial<Record<keyof ServerFilters, string>>;
 
 /** Columns that must equal a value of another kind, with the type to read it as. */
@@ -22,7 +23,7 @@ const EQUAL = {
   progress: ['progress', 'bigint'],
 } as const satisfies Partial<Record<keyof ServerFilters, readonly [string, string]>>;
 
-/** Every filter that was given, as conditions that must all hold. */
+/** Every filter that was given, as conditions that must all hold; `:defaultZone` is bound by the caller. */
 export function conditionsOf(filters: ServerFilters): Condition[] {
   const found: Condition[] = [];
   if (filters.nothing) found.push(is('false'));
@@ -36,6 +37,8 @@ export function conditionsOf(filters: ServerFilters): Condition[] {
     if (wanted !== null) found.push(is(`i.${column} = cast(:${filter} as ${type})`, { [filter]: wanted }));
   }
   if (filters.uuids !== null) found.push(is('i.uuid = any (cast(:uuids as uuid[]))', { uuids: filters.uuids.filter(isUuid) }));
+  if (filters.availabilityZones !== null)
+    found.push(is(`${zoneOfServer('i')} = any (cast(:availabilityZones as text[]))`, { availabilityZones: filters.availabilityZones }));
   if (filters.powerStates !== null) found.push(is('i.power_state = any (cast(:powerStates as integer[]))', { powerStates: filters.powerStates }));
   if (filters.launchIndexes !== null) found.push(is('i.launch_index = any (cast(:launchIndexes as bigint[]))', { launchIndexes: filters.launchIndexes }));
   if (filters.taskStates !== null) found.push(taskStates(filters.taskStates));

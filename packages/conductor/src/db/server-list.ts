@@ -2,7 +2,7 @@ import { failure, ServerName, type ListServers, type Server } from '@kilonova/ob
 import type { Knex } from 'knex';
 import { isUuid, rowsOf } from './rows.ts';
 import { conditionsOf } from './server-filters.ts';
-import { asServer, SERVER_SELECT, type ServerView } from './server-rows.ts';
+import { asServer, SERVER_SELECT, zoneOfServer, type ServerView } from './server-rows.ts';
 
 /**
  * The API's sort keys and their columns; null for keys that are accepted and mean nothing here. `full` columns are never
@@ -21,6 +21,9 @@ const SORT_COLUMNS: Readonly<Record<string, { readonly column: string; readonly 
   root_device_name: { column: 'root_device_name', full: false }, launched_at: { column: 'launched_at', full: false },
   terminated_at: { column: 'terminated_at', full: false }, locked_by: null, auto_disk_config: null,
 };
+
+/** SQL: what a row sorts by. The zone of a server is that of its host, or the one asked for while it has none. */
+const keyOf = (alias: string, column: string): string => (column === 'availability_zone' ? zoneOfServer(alias) : `${alias}.${column}`);
 
 interface Sort {
   readonly column: string;
@@ -52,10 +55,11 @@ function behindMarker(sorts: readonly Sort[]): string {
     return `(${own}) ${sorts[0]!.descending ? '<' : '>'} (select ${columns.join(', ')} from instances where uuid = cast(:marker as uuid))`;
   }
   const alternatives = sorts.map(({ column, descending }, index) => {
-    const equal = sorts.slice(0, index).map((before) => `i.${before.column} is not distinct from m.${before.column}`);
+    const equal = sorts.slice(0, index).map((before) => `${keyOf('i', before.column)} is not distinct from ${keyOf('m', before.column)}`);
+    const [own, marked] = [keyOf('i', column), keyOf('m', column)];
     const behind = descending
-      ? `(i.${column} < m.${column} or (m.${column} is null and i.${column} is not null))`
-      : `(i.${column} > m.${column} or (m.${column} is not null and i.${column} is null))`;
+      ? `(${own} < ${marked} or (${marked} is null and ${own} is not null))`
+      : `(${own} > ${marked} or (${marked} is not null and ${own} is null))`;
     return `(${[...equal, behind].join(' and ')})`;
   });
   return `exists (select from instances m where m.uuid = cast(:marker as uuid) and (${alternatives.join(' or ')}))`;
@@ -68,11 +72,11 @@ interface PageQuery {
 }
 
 /** @throws MarkerNotFound for a marker outside the scope, InvalidInput */
-async function pageQuery(knex: Knex, request: ListServers, limit: number): Promise<PageQuery> {
+async function pageQuery(knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<PageQuery> {
   const { scope, marker } = request;
   const sorts = sortsOf(request);
   const within = '(cast(:allProjects as boolean) or i.project_id = :projectId)';
-  const bindings = { allProjects: scope.allProjects, projectId: scope.projectId, marker, limit };
+  const bindings = { allProjects: scope.allProjects, projectId: scope.projectId, marker, limit, defaultZone: view.defaultZone };
   if (marker !== null) {
     const found = isUuid(marker) ? await rowsOf(knex, `select 1 from instances i where i.uuid = :marker and ${within}`, bindings) : [];
     if (found.length === 0) throw failure('MarkerNotFound', `marker [${marker}] not found`);
@@ -84,7 +88,7 @@ async function pageQuery(knex: Knex, request: ListServers, limit: number): Promi
     ...filters.map(({ sql }) => sql),
     ...(marker === null ? [] : [behindMarker(sorts)]),
   ];
-  const order = sorts.map(({ column, descending }) => `i.${column} ${descending ? 'desc' : 'asc'}`).join(', ');
+  const order = sorts.map(({ column, descending }) => `${keyOf('i', column)} ${descending ? 'desc' : 'asc'}`).join(', ');
   return {
     sql: `${where.length > 0 ? `where ${where.join(' and ')}` : ''} order by ${order} limit :limit`,
     bindings: Object.assign({}, ...filters.map((filter) => filter.bindings), bindings) as PageQuery['bindings'],
@@ -93,18 +97,18 @@ async function pageQuery(knex: Knex, request: ListServers, limit: number): Promi
 
 /** One page: one statement, and one more to look for a marker. */
 export async function serverPage(knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<Server[]> {
-  const { sql, bindings } = await pageQuery(knex, request, limit);
+  const { sql, bindings } = await pageQuery(knex, view, request, limit);
   const rows = await rowsOf<Parameters<typeof asServer>[0]>(
     knex,
     `select ${SERVER_SELECT} ${sql}`,
-    { ...bindings, defaultZone: view.defaultZone, serviceDownMs: view.serviceDownMs },
+    { ...bindings, serviceDownMs: view.serviceDownMs },
   );
   return rows.map(asServer);
 }
 
 /** The same page, uuids and names only. */
-export async function serverNamePage(knex: Knex, request: ListServers, limit: number): Promise<ServerName[]> {
-  const { sql, bindings } = await pageQuery(knex, request, limit);
+export async function serverNamePage(knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<ServerName[]> {
+  const { sql, bindings } = await pageQuery(knex, view, request, limit);
   const rows = await rowsOf<object>(knex, `select i.uuid, i.name from instances i ${sql}`, bindings);
   return rows.map((row) => Object.assign(new ServerName(), row));
 }

@@ -9,6 +9,10 @@ export interface ServerView {
   readonly serviceDownMs: number;
 }
 
+/** SQL: the zone of a server is that of its host, or the one asked for while it has none. */
+export const zoneOfServer = (alias: string): string =>
+  `case when ${alias}.host is null then ${alias}.availability_zone else ${zoneOf(`${alias}.host`)} end`;
+
 /**
  * SQL: every field of a Server from the row `i`, with its newest fault and what its host's service says, so that a page is
  * one statement. Words for the host as in Nova's HostStatus: forced down is DOWN, disabled is MAINTENANCE, silent is UNKNOWN.
@@ -19,7 +23,7 @@ const FIELDS = `
   i.host, i.node,
   case when i.host is null then '' when s.id is null then 'UNKNOWN' when s.forced_down then 'DOWN' when s.disabled then 'MAINTENANCE'
     when ${isUp('s')} then 'UP' else 'UNKNOWN' end as "hostStatus",
-  case when i.host is null then i.availability_zone else ${zoneOf('i.host')} end as "availabilityZone",
+  ${zoneOfServer('i')} as "availabilityZone",
   i.pinned_availability_zone as "pinnedAvailabilityZone", i.flavor, i.image_id as "imageId", i.key_name as "keyName", i.metadata, i.tags,
   i.user_data as "userData", i.config_drive as "configDrive", i.access_ip_v4 as "accessIpV4", i.access_ip_v6 as "accessIpV6",
   i.reservation_id as "reservationId", i.launch_index as "launchIndex", i.root_device_name as "rootDeviceName", i.kernel_id as "kernelId",

@@ -18,7 +18,7 @@ export async function* listServers({ knex, config }: Services, request: ListServ
 export async function* listServerNames({ knex, config }: Services, request: ListServers): AsyncGenerator<readonly ServerName[]> {
   refuseIfDenied(request.scope);
   const limit = pageLimit(request.limit, config.conductor.pageMax);
-  yield* pieces(await serverNamePage(knex, request, limit), config.conductor.pieceRows);
+  yield* pieces(await serverNamePage(knex, config.conductor, request, limit), config.conductor.pieceRows);
 }
 
 export async function getServer({ knex, config }: Services, { scope, uuid }: ServerRef): Promise<Server> {

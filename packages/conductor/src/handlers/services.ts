@@ -1,8 +1,7 @@
-import { failure, type ListServices, type Service, type ServiceHeartbeat, type ServiceRef, type UpdateService } from '@kilonova/objects';
+import { failure, type ListServices, type Service, type ServiceRef, type UpdateService } from '@kilonova/objects';
 import { Empty } from '@kilonova/rpc';
 import { touchHosts } from '../db/host-capacity.ts';
 import * as rows from '../db/services.ts';
-import type { Heartbeats } from '../hosts/heartbeats.ts';
 import type { Services } from '../services.ts';
 import { refuseIfDenied } from './scopes.ts';
 
@@ -62,5 +61,3 @@ export async function deleteService({ knex, config, publisher }: Services, reque
   publisher.hostsTouched([host]);
   return new Empty();
 }
-
-export const serviceHeartbeat = (heartbeats: Heartbeats, beat: ServiceHeartbeat): void => heartbeats.noteService(beat);

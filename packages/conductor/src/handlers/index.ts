@@ -1,0 +1,102 @@
+import type { ActOnServer, conductorContract } from '@kilonova/objects';
+import type { Context, Empty, Handlers } from '@kilonova/rpc';
+import { createServers } from '../admission/create-servers.ts';
+import { asRefusal } from '../db/refusals.ts';
+import { asServiceError } from '../db/unavailable.ts';
+import type { Heartbeats } from '../hosts/heartbeats.ts';
+import type { Services } from '../services.ts';
+import * as aggregates from './aggregates.ts';
+import * as flavors from './flavors.ts';
+import * as hosts from './hosts.ts';
+import * as keypairs from './keypairs.ts';
+import * as quotas from './quotas.ts';
+import * as serverActions from './server-actions.ts';
+import * as serverGroups from './server-groups.ts';
+import * as servers from './servers.ts';
+import * as services from './services.ts';
+
+/** What the handlers are made of. */
+export interface HandlerParts {
+  readonly services: Services;
+  readonly heartbeats: Heartbeats;
+  /** Accepts start, stop, reboot, delete and the like: a matter of tasks. */
+  readonly actOnServer: (services: Services, request: ActOnServer) => Promise<Empty>;
+}
+
+/** What callers understand: mistakes of theirs, and a database that is not there. */
+const told = (error: unknown): unknown => asServiceError(asRefusal(error));
+
+/** Every method of the conductor's contract and the function that does it. */
+export function conductorHandlers({ services: given, heartbeats, actOnServer }: HandlerParts): Handlers<typeof conductorContract> {
+  const call =
+    <Req, Res>(act: (services: Services, request: Req) => Promise<Res>) =>
+    async (_context: Context, request: Req): Promise<Res> => {
+      try {
+        return await act(given, request);
+      } catch (error) {
+        throw told(error);
+      }
+    };
+  const stream = <Req, Item>(act: (services: Services, request: Req) => AsyncIterable<readonly Item[]>) =>
+    async function* (_context: Context, request: Req): AsyncGenerator<readonly Item[]> {
+      try {
+        yield* act(given, request);
+      } catch (error) {
+        throw told(error);
+      }
+    };
+  return {
+    createServers: call(createServers),
+    listServers: stream(servers.listServers),
+    listServerNames: stream(servers.listServerNames),
+    getServer: call(servers.getServer),
+    updateServer: call(servers.updateServer),
+    actOnServer: call(actOnServer),
+    changeServerMetadata: call(servers.changeServerMetadata),
+    listServerActions: stream(serverActions.listServerActions),
+    getServerAction: call(serverActions.getServerAction),
+
+    listFlavors: stream(flavors.listFlavors),
+    getFlavor: call(flavors.getFlavor),
+    createFlavor: call(flavors.createFlavor),
+    updateFlavor: call(flavors.updateFlavor),
+    deleteFlavor: call(flavors.deleteFlavor),
+    changeExtraSpecs: call(flavors.changeExtraSpecs),
+    getFlavorAccess: call(flavors.getFlavorAccess),
+    changeFlavorAccess: call(flavors.changeFlavorAccess),
+
+    listAggregates: stream(aggregates.listAggregates),
+    getAggregate: call(aggregates.getAggregate),
+    createAggregate: call(aggregates.createAggregate),
+    updateAggregate: call(aggregates.updateAggregate),
+    deleteAggregate: call(aggregates.deleteAggregate),
+    changeAggregateHost: call(aggregates.changeAggregateHost),
+    setAggregateMetadata: call(aggregates.setAggregateMetadata),
+    listZones: stream(hosts.listZones),
+    listServices: stream(services.listServices),
+    updateService: call(services.updateService),
+    deleteService: call(services.deleteService),
+    listHypervisors: stream(hosts.listHypervisors),
+    getHypervisor: call(hosts.getHypervisor),
+    listHostStates: stream(hosts.listHostStates),
+    getHostDigest: call(hosts.getHostDigest),
+
+    listKeypairs: stream(keypairs.listKeypairs),
+    getKeypair: call(keypairs.getKeypair),
+    createKeypair: call(keypairs.createKeypair),
+    deleteKeypair: call(keypairs.deleteKeypair),
+
+    getQuota: call(quotas.getQuota),
+    updateQuota: call(quotas.updateQuota),
+    deleteQuota: call(quotas.deleteQuota),
+    getQuotaClass: call(quotas.getQuotaClass),
+    updateQuotaClass: call(quotas.updateQuotaClass),
+
+    listServerGroups: stream(serverGroups.listServerGroups),
+    getServerGroup: call(serverGroups.getServerGroup),
+    createServerGroup: call(serverGroups.createServerGroup),
+    deleteServerGroup: call(serverGroups.deleteServerGroup),
+
+    serviceHeartbeat: (_context, beat) => heartbeats.noteService(beat),
+  };
+}
