@@ -14,6 +14,7 @@ export class DomainFile {
   readonly #domains = new Map<string, Domain>();
   #handle: number;
   #lines = 0;
+  #closed = false;
 
   constructor(folder: string) {
     this.#path = join(folder, 'fake-domains.jsonl');
@@ -40,6 +41,8 @@ export class DomainFile {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     closeSync(this.#handle);
   }
 

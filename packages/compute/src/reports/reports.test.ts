@@ -1,0 +1,129 @@
+import { powerState } from '@kilonova/objects';
+import { ServiceError } from '@kilonova/rpc';
+import { describe, expect, test } from 'vitest';
+import { aFarSide, anAgent, aSpawn, HOST } from '../testing.ts';
+
+describe('what a host tells the conductor', () => {
+  test('begins with its registration, repeated until it is answered', async () => {
+    const far = await aFarSide();
+    let asked = 0;
+    far.behaviour.register = () => {
+      asked += 1;
+      if (asked < 4) throw new ServiceError('DatabaseUnavailable', 'the database is gone');
+    };
+    const { service } = await anAgent({ broker: far.broker });
+    await expect.poll(async () => (await service.health()).ok).toBe(true);
+    expect(asked).toBe(4);
+    expect(far.heard.registrations.at(-1)).toMatchObject({ host: HOST, node: HOST, driver: 'fake', inventory: { vcpus: 64, hypervisorType: 'fake' } });
+  });
+
+  test('starts without a conductor, says what is missing, and registers when one comes', async () => {
+    const far = await aFarSide();
+    await far.server.stop();
+    const { service } = await anAgent({ broker: far.broker });
+    await expect.poll(async () => (await service.health()).checks['registered']).toMatchObject({ ok: false, reason: expect.stringMatching(/host-reports/) as string });
+    await aFarSide(far.broker, 'c2');
+    await expect.poll(async () => (await service.health()).ok).toBe(true);
+  });
+
+  test('after an outage of the broker it registers again and tells what happened meanwhile', async () => {
+    const far = await aFarSide();
+    const { transport, driver, service } = await anAgent({ broker: far.broker });
+    driver.faults.set({ rule: { verb: 'spawn', effect: 'delay', ms: 100 } });
+    const spawn = aSpawn();
+    await far.orders.spawn(spawn);
+    await expect.poll(() => far.heard.registrations.length).toBe(1);
+    transport.cut();
+    await expect.poll(() => driver.list()).toHaveLength(1);
+    expect((await service.health()).checks['broker']).toMatchObject({ ok: false });
+    expect(far.heard.reports).toEqual([]);
+    transport.restore();
+    expect(await far.outcomeOf(spawn)).toMatchObject({ outcome: 'done' });
+    await expect.poll(() => far.heard.registrations.length).toBe(2);
+  });
+
+  test('outcomes outlive the agent until they are accepted', async () => {
+    const far = await aFarSide();
+    far.behaviour.accept = () => false;
+    const first = await anAgent({ broker: far.broker });
+    const spawn = aSpawn();
+    await far.orders.spawn(spawn);
+    const told = await far.outcomeOf(spawn);
+    await first.service.stop();
+    await first.transport.close();
+    far.heard.reports.length = 0;
+    far.behaviour.accept = () => true;
+    await anAgent({ broker: far.broker, stateDir: first.stateDir });
+    expect(await far.outcomeOf(spawn)).toEqual(told);
+    await expect.poll(() => far.heard.accepted.has(spawn.operationId)).toBe(true);
+  });
+
+  test('an outcome that is never accepted holds up no other', async () => {
+    const far = await aFarSide();
+    await anAgent({ broker: far.broker, config: { reportBatchSize: 1 } });
+    const [bad, ...good] = Array.from({ length: 5 }, () => aSpawn());
+    far.behaviour.accept = ({ operationId }) => operationId !== bad!.operationId;
+    for (const spawn of [bad!, ...good]) await far.orders.spawn(spawn);
+    await expect.poll(() => good.every(({ operationId }) => far.heard.accepted.has(operationId))).toBe(true);
+  });
+
+  test('many outcomes with long texts go in as many messages as the limit needs', async () => {
+    const far = await aFarSide();
+    let open = false;
+    far.behaviour.accept = () => {
+      if (!open) throw new ServiceError('DatabaseUnavailable', 'not yet');
+      return true;
+    };
+    const { driver } = await anAgent({ broker: far.broker });
+    driver.faults.set({ rule: { verb: 'spawn', effect: 'fail', message: 'ü'.repeat(5_000) } });
+    const spawns = Array.from({ length: 60 }, () => aSpawn());
+    await Promise.all(spawns.map((spawn) => far.orders.spawn(spawn)));
+    await expect.poll(() => far.heard.reports.length).toBeGreaterThan(0);
+    open = true;
+    await expect.poll(() => far.heard.accepted.size, { timeout: 10_000 }).toBe(60);
+    expect(far.heard.reports[0]!.message).toHaveLength(1_000);
+  });
+
+  test('a heartbeat carries the inventory only when it changed', async () => {
+    const far = await aFarSide();
+    const { driver } = await anAgent({ broker: far.broker });
+    await expect.poll(() => far.heard.heartbeats.length).toBeGreaterThan(2);
+    expect(far.heard.heartbeats.map(({ inventory }) => inventory)).toEqual(far.heard.heartbeats.map(() => null));
+    expect(far.heard.heartbeats.map(({ sequence }) => sequence)).toEqual(far.heard.heartbeats.map((_, index) => index + 1));
+    const before = await driver.inventory();
+    driver.inventory = async () => ({ ...before, vcpus: 8 });
+    await expect.poll(() => far.heard.heartbeats.some(({ inventory }) => inventory?.vcpus === 8)).toBe(true);
+    const count = far.heard.heartbeats.length;
+    await expect.poll(() => far.heard.heartbeats.length).toBeGreaterThan(count + 3);
+    expect(far.heard.heartbeats.filter(({ inventory }) => inventory !== null)).toHaveLength(1);
+  });
+
+  test('a hypervisor that hangs does not make the host look dead', async () => {
+    const far = await aFarSide();
+    const { driver, service } = await anAgent({ broker: far.broker, config: { driverWaitMs: 50 } });
+    await expect.poll(() => far.heard.heartbeats.length).toBeGreaterThan(0);
+    driver.faults.set({ rule: { effect: 'wedge' } });
+    await expect.poll(async () => (await service.health()).checks['driver']?.ok).toBe(false);
+    const count = far.heard.heartbeats.length;
+    await expect.poll(() => far.heard.heartbeats.length).toBeGreaterThan(count + 2);
+  });
+
+  test('everything that runs is told in pieces, round after round, and nothing is told as such', async () => {
+    const far = await aFarSide();
+    const { driver } = await anAgent({ broker: far.broker, config: { domainPieceSize: 2, domainReportMs: 50 } });
+    await expect.poll(() => far.heard.domains[0]).toMatchObject({ host: HOST, last: true, domains: [] });
+    const specs = Array.from({ length: 5 }, () => aSpawn().spec);
+    for (const spec of specs) await driver.ensureRunning(spec, { signal: new AbortController().signal });
+    const whole = () => {
+      const rounds = Map.groupBy(far.heard.domains, ({ round }) => round);
+      return [...rounds.values()].find((pieces) => pieces.at(-1)!.last && pieces.flatMap(({ domains }) => domains).length === 5);
+    };
+    await expect.poll(whole).toBeDefined();
+    const pieces = whole()!;
+    expect(pieces.map(({ last, domains }) => [domains.length, last])).toEqual([[2, false], [2, false], [1, true]]);
+    expect(pieces.flatMap(({ domains }) => domains).map(({ uuid }) => uuid).sort()).toEqual(specs.map(({ uuid }) => uuid).sort());
+    expect(pieces[0]!.domains[0]).toMatchObject({ generation: 1, power: powerState.running });
+    const rounds = far.heard.domains.map(({ round }) => round);
+    expect(rounds).toEqual([...rounds].sort((a, b) => a - b));
+  });
+});
