@@ -1,7 +1,8 @@
 import type { Random, Clock, Logger } from '@kilonova/runtime';
-import type { Knex } from 'knex';
 import type { Registry } from 'prom-client';
 import type { ConductorSettings } from './config.ts';
+import type { Database, Transaction } from './db/connection.ts';
+import type { CancelIntent } from './tasks/engine/definition.ts';
 import type { NewTask } from './tasks/engine/new-task.ts';
 
 /** Tells schedulers about hosts, after the commit of the transaction that touched them. */
@@ -12,7 +13,9 @@ export interface HostChangePublisher {
 /** What request handlers need of the task engine. */
 export interface TaskStarter {
   /** Writes the tasks' rows; owned by this conductor at once. */
-  createTasks(trx: Knex.Transaction, tasks: readonly NewTask[]): Promise<void>;
+  createTasks(trx: Transaction, tasks: readonly NewTask[]): Promise<void>;
+  /** Writes what shall happen instead of a live task, which the transaction has locked, and makes it this conductor's. */
+  cancel(trx: Transaction, taskId: string, intent: CancelIntent): Promise<void>;
   /** After the commit: drives these tasks now. Forgetting it costs only time. */
   wake(taskIds: readonly string[]): void;
   /** After a host (re)registered: orders to it that are not answered yet are sent again. */
@@ -21,7 +24,7 @@ export interface TaskStarter {
 
 /** What every handler gets. */
 export interface Services {
-  readonly knex: Knex;
+  readonly knex: Database;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;

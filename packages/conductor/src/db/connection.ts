@@ -43,3 +43,7 @@ export const openDatabase = (config: DatabaseConfig): Knex =>
     acquireConnectionTimeout: config.acquireTimeoutMs,
     asyncStackTraces: false,
   });
+
+/** The words that code outside of `db/` uses: knex stays in here. */
+export type Database = Knex;
+export type Transaction = Knex.Transaction;

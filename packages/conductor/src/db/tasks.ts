@@ -88,9 +88,9 @@ export async function write(trx: Knex.Transaction, owner: Ownership, changes: re
                         else kilonova_now() + c."reportInMs" * interval '1 millisecond' end,
        inquired_at = case when c.inquired then coalesce(t.inquired_at, kilonova_now()) end,
        wake_at = kilonova_now() + c."wakeInMs" * interval '1 millisecond', attempts = c.attempts, failure = c.failure,
-       owner = case when c.state in ${LIVE} then :owner::text end, owner_epoch = case when c.state in ${LIVE} then :epoch::bigint end,
+       owner = case when c.state in ${LIVE} then cast(:owner as text) end, owner_epoch = case when c.state in ${LIVE} then cast(:epoch as bigint) end,
        finished_at = case when c.state not in ${LIVE} then kilonova_now() end, updated_at = kilonova_now()
-     from jsonb_to_recordset(:changes::jsonb) as c (id uuid, state text, step integer, outputs jsonb, awaits text, "awaitsHost" text,
+     from jsonb_to_recordset(cast(:changes as jsonb)) as c (id uuid, state text, step integer, outputs jsonb, awaits text, "awaitsHost" text,
        "reportInMs" float8, inquired boolean, "wakeInMs" float8, attempts integer, failure jsonb)
      where t.id = c.id`,
     { owner: owner.id, epoch: owner.epoch, changes: JSON.stringify(changes) },
@@ -113,9 +113,9 @@ export async function insert(trx: Knex.Transaction, owner: Ownership | null, tas
      select c.id, c.kind, c.version, c."instanceUuid", c."requestId", c.params, c.state, c.step, c.outputs, c.awaits, c."awaitsHost",
        kilonova_now() + c."reportInMs" * interval '1 millisecond', case when c.inquired then kilonova_now() end,
        kilonova_now() + c."wakeInMs" * interval '1 millisecond', kilonova_now() + c."deadlineMs" * interval '1 millisecond', c.attempts, c.failure,
-       case when c.state in ${LIVE} then :owner::text end, case when c.state in ${LIVE} then :epoch::bigint end,
+       case when c.state in ${LIVE} then cast(:owner as text) end, case when c.state in ${LIVE} then cast(:epoch as bigint) end,
        case when c.state not in ${LIVE} then kilonova_now() end
-     from jsonb_to_recordset(:rows::jsonb) as c (id uuid, kind text, version integer, "instanceUuid" uuid, "requestId" text, params jsonb,
+     from jsonb_to_recordset(cast(:rows as jsonb)) as c (id uuid, kind text, version integer, "instanceUuid" uuid, "requestId" text, params jsonb,
        state text, step integer, outputs jsonb, awaits text, "awaitsHost" text, "reportInMs" float8, inquired boolean, "wakeInMs" float8,
        "deadlineMs" float8, attempts integer, failure jsonb)
      order by c.id`,
@@ -190,6 +190,11 @@ export async function wakeAwaitingHost(knex: Knex, host: string): Promise<void> 
 export async function lockOfInstance(trx: Knex.Transaction, instanceUuid: string): Promise<TaskRow | undefined> {
   const { rows } = await trx.raw(`select ${COLUMNS} from tasks t where t.instance_uuid = ? and t.state in ${LIVE} for update of t`, [instanceUuid]);
   return (rows as TaskRow[])[0];
+}
+
+export async function hasLive(trx: Knex.Transaction, instanceUuid: string): Promise<boolean> {
+  const { rows } = await trx.raw(`select 1 from tasks where instance_uuid = ? and state in ${LIVE}`, [instanceUuid]);
+  return rows.length > 0;
 }
 
 /** Writes what shall happen instead and takes the task over: whoever had it finds it gone. The task must be locked. */

@@ -2,14 +2,14 @@
  * Moves locked tasks as far as rows alone can bring them, within one transaction: local steps, parking, undos, and the
  * first steps of the tasks that follow. Steps run for all tasks at the same step together.
  */
-import type { Knex } from 'knex';
+import type { Transaction } from '../../db/connection.ts';
 import type { AnyTask, Batch, Definitions, Failure, LocalWork, Step, StepContext, Verdicts } from './definition.ts';
 import { StepFailed } from './definition.ts';
 import { MovingTask } from './moving-task.ts';
 import type { NewTask } from './new-task.ts';
 
 export interface Advance<Services> {
-  readonly trx: Knex.Transaction;
+  readonly trx: Transaction;
   readonly definitions: Definitions;
   readonly services: Services;
   /** Filled on the way; run them after the commit. */

@@ -8,7 +8,7 @@
  *
  * Taking back is local too: what a host may still hold is written down as a row that remembers it.
  */
-import type { Knex } from 'knex';
+import type { Transaction } from '../../db/connection.ts';
 import type { NewTask } from './new-task.ts';
 
 /** Why a task (or one operation of it) failed, as far as the user may read it. */
@@ -74,7 +74,7 @@ type Anything = any;
 
 export type LocalWork<Params, Services, Result> = (
   batch: Batch<Params>,
-  trx: Knex.Transaction,
+  trx: Transaction,
   context: StepContext<Services>,
 ) => Promise<Result>;
 

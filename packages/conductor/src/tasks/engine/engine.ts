@@ -3,7 +3,7 @@
  * process that dies between any two lines is continued by another one from the rows.
  */
 import type { Clock, Logger, Random } from '@kilonova/runtime';
-import type { Knex } from 'knex';
+import type { Database, Transaction } from '../../db/connection.ts';
 import { fenceExpired, type Ownership } from '../../db/conductors.ts';
 import * as rows from '../../db/tasks.ts';
 import { isTransient, isUnavailable } from '../../db/unavailable.ts';
@@ -20,7 +20,7 @@ import { type Carry, receive } from './receive.ts';
 import type { EngineSettings } from './settings.ts';
 
 export interface EngineOptions<Services> {
-  readonly knex: Knex;
+  readonly knex: Database;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -36,7 +36,7 @@ export interface EngineOptions<Services> {
 }
 
 /** Locks tasks in the transaction and says which to move. */
-export type Find = (trx: Knex.Transaction, owner: Ownership, load: (row: rows.TaskRow) => MovingTask | undefined) => Promise<readonly MovingTask[]>;
+export type Find = (trx: Transaction, owner: Ownership, load: (row: rows.TaskRow) => MovingTask | undefined) => Promise<readonly MovingTask[]>;
 
 /** Thrown when this process may move no task now; nothing was changed. */
 export class NoLease extends Error {
@@ -107,13 +107,13 @@ export class Engine<Services> {
   }
 
   /** Writes tasks in the transaction that accepts their request. Call `wake` after its commit. */
-  async createTasks(trx: Knex.Transaction, tasks: readonly NewTask[]): Promise<void> {
+  async createTasks(trx: Transaction, tasks: readonly NewTask[]): Promise<void> {
     const { definitions } = this.#options;
     await this.#insert(trx, this.#lease.owner, tasks.map((task) => MovingTask.create(task, definitions.newest(task.kind))));
   }
 
   /** Writes what shall happen instead of the (locked) task, and makes it ours. Call `wake` after the commit. */
-  cancel(trx: Knex.Transaction, taskId: string, intent: CancelIntent): Promise<void> {
+  cancel(trx: Transaction, taskId: string, intent: CancelIntent): Promise<void> {
     return rows.cancel(trx, this.#lease.owner, taskId, intent);
   }
 
@@ -155,7 +155,7 @@ export class Engine<Services> {
     return definition === undefined ? undefined : new MovingTask(row, definition);
   }
 
-  async #insert(trx: Knex.Transaction, owner: Ownership | null, tasks: readonly MovingTask[]): Promise<void> {
+  async #insert(trx: Transaction, owner: Ownership | null, tasks: readonly MovingTask[]): Promise<void> {
     const { strandedMs } = this.#options.settings;
     const inserts = tasks.map((task) => {
       const { id: _, ...progress } = task.change(strandedMs);

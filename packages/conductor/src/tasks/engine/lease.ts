@@ -1,10 +1,10 @@
 import type { Clock, Logger } from '@kilonova/runtime';
-import type { Knex } from 'knex';
+import type { Database } from '../../db/connection.ts';
 import * as conductors from '../../db/conductors.ts';
 import { Loop } from './loop.ts';
 
 export interface LeaseOptions {
-  readonly knex: Knex;
+  readonly knex: Database;
   readonly clock: Clock;
   readonly log: Logger;
   readonly id: string;

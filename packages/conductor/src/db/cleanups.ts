@@ -1,0 +1,73 @@
+import type { Knex } from 'knex';
+import { type OwnerKey, release } from './claims.ts';
+
+/** What may still be on a host and must go. Its allocation stays until the host confirms. */
+export interface NewCleanup extends OwnerKey {
+  readonly requestId: string;
+  /** The operation that the removal takes back. */
+  readonly undoes: string | null;
+  readonly reason: string;
+}
+
+export interface Cleanup extends NewCleanup {
+  readonly failures: number;
+}
+
+/** The host must not forget a removal that it refused once: each refusal makes the next one another operation. */
+export const operationIdOf = ({ instanceUuid, generation, failures }: Pick<Cleanup, 'instanceUuid' | 'generation' | 'failures'>): string =>
+  `cleanup/${instanceUuid}/${generation}/${failures}`;
+
+export async function leaveBehind(trx: Knex.Transaction, cleanups: readonly NewCleanup[]): Promise<void> {
+  if (cleanups.length === 0) return;
+  await trx.raw(
+    `insert into cleanups (host, instance_uuid, generation, request_id, undoes, reason)
+     select c.host, c."instanceUuid", c.generation, c."requestId", c.undoes, c.reason
+     from jsonb_to_recordset(cast(? as jsonb)) as c (host text, "instanceUuid" uuid, generation integer, "requestId" text, undoes text, reason text)
+     order by c.host, c."instanceUuid" on conflict do nothing`,
+    [JSON.stringify(cleanups)],
+  );
+}
+
+/** Those that are due, each put off for a while that doubles with every try. */
+export async function takeDue(knex: Knex, limits: { batch: number; minMs: number; maxMs: number }): Promise<readonly Cleanup[]> {
+  const { rows } = await knex.raw(
+    `update cleanups c set attempts = attempts + 1,
+       next_try_at = kilonova_now() + least(:maxMs, :minMs * power(2, least(attempts, 20))) * interval '1 millisecond'
+     where (host, instance_uuid, generation) in
+       (select host, instance_uuid, generation from cleanups where next_try_at <= kilonova_now() order by next_try_at limit :batch for update skip locked)
+     returning host, instance_uuid as "instanceUuid", generation, request_id as "requestId", undoes, reason, failures`,
+    limits,
+  );
+  return rows as Cleanup[];
+}
+
+/** The host says that nothing is left: the allocation goes too. @returns the hosts that changed */
+export async function confirm(trx: Knex.Transaction, owners: readonly OwnerKey[]): Promise<readonly string[]> {
+  if (owners.length === 0) return [];
+  const { rows } = await trx.raw(
+    `delete from cleanups where (instance_uuid, host, generation) in
+       (select o."instanceUuid", o.host, o.generation from jsonb_to_recordset(cast(? as jsonb)) as o ("instanceUuid" uuid, host text, generation integer))
+     returning instance_uuid as "instanceUuid", host, generation`,
+    [JSON.stringify(owners)],
+  );
+  return release(trx, rows as OwnerKey[]);
+}
+
+/** The host refused; one whose instance came back to that host under a newer generation is settled by that. */
+export async function noteRefusals(trx: Knex.Transaction, refusals: readonly (OwnerKey & { readonly message: string })[]): Promise<readonly string[]> {
+  if (refusals.length === 0) return [];
+  const { rows } = await trx.raw(
+    `with r as (select * from jsonb_to_recordset(cast(? as jsonb)) as r ("instanceUuid" uuid, host text, generation integer, message text))
+     update cleanups c set failures = c.failures + 1, last_error = r.message
+     from r where c.instance_uuid = r."instanceUuid" and c.host = r.host and c.generation = r.generation
+     returning c.instance_uuid as "instanceUuid", c.host, c.generation,
+       exists (select from instances i where i.uuid = c.instance_uuid and i.host = c.host and i.generation > c.generation) as superseded`,
+    [JSON.stringify(refusals)],
+  );
+  return confirm(trx, (rows as (OwnerKey & { superseded: boolean })[]).filter(({ superseded }) => superseded));
+}
+
+/** A host that came back is told at once. */
+export async function wakeHost(knex: Knex, host: string): Promise<void> {
+  await knex.raw('update cleanups set next_try_at = kilonova_now() where host = ? and next_try_at > kilonova_now()', [host]);
+}

@@ -1,0 +1,129 @@
+import type { PowerState, TaskState, VmState } from '@kilonova/objects';
+import type { Knex } from 'knex';
+
+/** What tasks must know of an instance to decide about it. */
+export interface InstanceRow {
+  readonly uuid: string;
+  readonly projectId: string;
+  readonly userId: string;
+  readonly vmState: VmState;
+  readonly taskState: TaskState | null;
+  readonly powerState: PowerState;
+  readonly locked: boolean;
+  readonly host: string | null;
+  readonly node: string | null;
+  readonly generation: number;
+  readonly launchedAt: string | null;
+  readonly deletedAt: string | null;
+  readonly vcpus: number;
+  readonly memoryMb: number;
+  readonly diskGb: number;
+  readonly availabilityZone: string | null;
+  readonly serverGroupUuid: string | null;
+  readonly forcedHost: string | null;
+}
+
+/** Locks instances in the order of their uuids; also deleted ones. */
+export async function lockInstances(trx: Knex.Transaction, uuids: readonly string[]): Promise<ReadonlyMap<string, InstanceRow>> {
+  const { rows } = await trx.raw(
+    `select uuid, project_id as "projectId", user_id as "userId", vm_state as "vmState", task_state as "taskState", power_state as "powerState", locked,
+       host, node, generation, launched_at as "launchedAt", deleted_at as "deletedAt", vcpus, memory_mb as "memoryMb", disk_gb as "diskGb",
+       availability_zone as "availabilityZone", server_group_uuid as "serverGroupUuid", request_spec ->> 'forcedHost' as "forcedHost"
+     from instances where uuid = any(cast(? as uuid[])) order by uuid for update`,
+    [[...uuids]],
+  );
+  return new Map((rows as InstanceRow[]).map((row) => [row.uuid, row]));
+}
+
+/** Only what is there changes. */
+export interface InstanceChange {
+  readonly uuid: string;
+  readonly vmState?: VmState;
+  readonly taskState?: TaskState | null;
+  readonly powerState?: PowerState;
+  /** A new owner, or none: the generation goes up and the host's report numbers begin anew. */
+  readonly host?: string | null;
+  readonly node?: string | null;
+  /** It runs for the first time (here). */
+  readonly launched?: true;
+  /** It is gone: hidden from now on. */
+  readonly deleted?: true;
+  readonly locked?: boolean;
+  readonly lockedReason?: string | null;
+}
+
+const whenGiven = (field: string, value: string, otherwise: string) => `case when jsonb_exists(c.e, '${field}') then ${value} else i.${otherwise} end`;
+
+/** Changes instances that are not deleted, all in one statement, locked in the order of their uuids. @returns the uuids that it found */
+export async function changeInstances(trx: Knex.Transaction, changes: readonly InstanceChange[]): Promise<readonly string[]> {
+  if (changes.length === 0) return [];
+  const { rows } = await trx.raw(
+    `with c as materialized (select (e ->> 'uuid')::uuid as uuid, e from jsonb_array_elements(cast(? as jsonb)) e),
+     locked as materialized (select i.uuid from instances i join c using (uuid) where i.deleted_at is null order by i.uuid for update of i)
+     update instances i set
+       vm_state = case when jsonb_exists(c.e, 'deleted') then 'deleted' else ${whenGiven('vmState', `c.e ->> 'vmState'`, 'vm_state')} end,
+       task_state = ${whenGiven('taskState', `c.e ->> 'taskState'`, 'task_state')},
+       power_state = ${whenGiven('powerState', `(c.e ->> 'powerState')::smallint`, 'power_state')},
+       host = ${whenGiven('host', `c.e ->> 'host'`, 'host')},
+       node = ${whenGiven('host', `c.e ->> 'node'`, 'node')},
+       generation = i.generation + case when jsonb_exists(c.e, 'host') then 1 else 0 end,
+       report_number = ${whenGiven('host', '0', 'report_number')},
+       missed_rounds = 0,
+       launched_at = ${whenGiven('launched', 'kilonova_now()', 'launched_at')},
+       terminated_at = ${whenGiven('deleted', 'kilonova_now()', 'terminated_at')},
+       deleted_at = ${whenGiven('deleted', 'kilonova_now()', 'deleted_at')},
+       locked = ${whenGiven('locked', `(c.e ->> 'locked')::boolean`, 'locked')},
+       locked_reason = ${whenGiven('lockedReason', `c.e ->> 'lockedReason'`, 'locked_reason')},
+       revision = i.revision + 1, updated_at = kilonova_now()
+     from c join locked using (uuid) where i.uuid = c.uuid
+     returning i.uuid`,
+    [JSON.stringify(changes)],
+  );
+  return (rows as { uuid: string }[]).map(({ uuid }) => uuid);
+}
+
+export interface NewFault {
+  readonly instanceUuid: string;
+  readonly code: number;
+  readonly message: string;
+  readonly details: string;
+}
+
+export async function addFaults(trx: Knex.Transaction, faults: readonly NewFault[]): Promise<void> {
+  if (faults.length === 0) return;
+  await trx.raw(
+    `insert into instance_faults (instance_uuid, code, message, details)
+     select f."instanceUuid", f.code, f.message, f.details
+     from jsonb_to_recordset(cast(? as jsonb)) as f ("instanceUuid" uuid, code integer, message text, details text) order by f."instanceUuid"`,
+    [JSON.stringify(faults)],
+  );
+}
+
+/** A report of an operation, as far as the instance's row can judge it. */
+export interface ReportStamp {
+  readonly instanceUuid: string;
+  readonly generation: number;
+  readonly number: number;
+}
+
+/**
+ * Keeps the highest report number of each instance that the database gives this host at that generation.
+ *
+ * @returns the instances of which a newer report was found among these: only those count.
+ */
+export async function admitReports(trx: Knex.Transaction, host: string, stamps: readonly ReportStamp[]): Promise<ReadonlySet<string>> {
+  if (stamps.length === 0) return new Set();
+  const { rows } = await trx.raw(
+    `with c as materialized (
+       select "instanceUuid" as uuid, generation, max(number) as number
+       from jsonb_to_recordset(cast(:stamps as jsonb)) as s ("instanceUuid" uuid, generation integer, number bigint) group by 1, 2),
+     locked as materialized (
+       select i.uuid from instances i join c on c.uuid = i.uuid and c.generation = i.generation
+       where i.host = :host and i.report_number < c.number order by i.uuid for update of i)
+     update instances i set report_number = c.number
+     from c join locked using (uuid) where i.uuid = c.uuid and i.host = :host and i.generation = c.generation and i.report_number < c.number
+     returning i.uuid`,
+    { host, stamps: JSON.stringify(stamps) },
+  );
+  return new Set((rows as { uuid: string }[]).map(({ uuid }) => uuid));
+}

@@ -1,0 +1,153 @@
+/**
+ * Accepts an action on a server: scope, lock and state are judged and the state that shows it is set in one transaction,
+ * which also writes the task. Whatever runs already is not waited for: a delete (and a hard reboot) takes its task over.
+ */
+import { type ActionRule, type ActOnServer, failure, serverActions, type ServerActionName, type TaskState } from '@kilonova/objects';
+import { type Context, Empty } from '@kilonova/rpc';
+import { addActions, finishEvents, startEvents } from '../db/action-events.ts';
+import type { Transaction } from '../db/connection.ts';
+import { changeInstances, type InstanceRow, lockInstances } from '../db/instance-changes.ts';
+import { hostIsUp } from '../db/hosts-up.ts';
+import { isUuid } from '../db/rows.ts';
+import * as tasks from '../db/tasks.ts';
+import type { Services } from '../services.ts';
+import { DELETE_EVENT, deleteEnd, endInstances } from './instance-endings.ts';
+import type { PowerParams } from './power.ts';
+
+/** How often an instance that gets a task between two looks is looked at again. */
+const ATTEMPTS = 5;
+
+/**
+ * @throws ServerNotFound, PolicyDenied, ServerLocked, ServerStateConflict, ServerNotReady, ServerBusy, InvalidInput
+ */
+export async function actOnServer(services: Services, _context: Pick<Context, 'requestId'>, request: ActOnServer): Promise<Empty> {
+  const { knex, engine } = services;
+  if (!isUuid(request.uuid)) throw notFound(request.uuid);
+  for (let attempt = 1; ; attempt += 1) {
+    const woken = await knex.transaction((trx) => accept(services, trx, request));
+    if (woken !== 'again') {
+      engine.wake(woken);
+      return new Empty();
+    }
+    if (attempt === ATTEMPTS) throw failure('ServerBusy', `Instance ${request.uuid} is busy.`);
+  }
+}
+
+const notFound = (uuid: string) => failure('ServerNotFound', `Instance ${uuid} could not be found.`);
+
+async function accept(services: Services, trx: Transaction, request: ActOnServer): Promise<readonly string[] | 'again'> {
+  const { uuid, scope, action, options } = request;
+  const live = await tasks.lockOfInstance(trx, uuid);
+  const instance = (await lockInstances(trx, [uuid])).get(uuid);
+  if (instance === undefined || instance.deletedAt !== null || (!scope.allProjects && instance.projectId !== scope.projectId)) throw notFound(uuid);
+  if (scope.deniedBy !== null) throw failure('PolicyDenied', `Policy doesn't allow ${scope.deniedBy} to be performed.`);
+  // Locks are taken task first; with the instance locked nobody gives it another one.
+  if (live === undefined && (await tasks.hasLive(trx, uuid))) return 'again';
+  const rule = ruleOf(action, options);
+  judge(instance, rule, scope.admin);
+  const begun: Begun = { services, trx, request, instance, live, rule };
+  switch (action) {
+    case 'lock':
+      return change(begun, { locked: true, lockedReason: options['reason'] ?? null });
+    case 'unlock':
+      return change(begun, { locked: false, lockedReason: null });
+    case 'resetState':
+      return change(begun, { vmState: options['state'] === 'active' ? 'active' : 'error', taskState: null });
+    case 'start':
+      return power(begun, 'start-instance', 'powering-on', {});
+    case 'stop':
+      return power(begun, 'stop-instance', 'powering-off', {});
+    case 'reboot':
+      return isHard(options) ? power(begun, 'reboot-instance', 'rebooting_hard', { type: 'hard' }) : power(begun, 'reboot-instance', 'rebooting', { type: 'soft' });
+    default:
+      return remove(begun);
+  }
+}
+
+interface Begun {
+  readonly services: Services;
+  readonly trx: Transaction;
+  readonly request: ActOnServer;
+  readonly instance: InstanceRow;
+  /** Its live task, locked. */
+  readonly live: tasks.TaskRow | undefined;
+  readonly rule: ActionRule;
+}
+
+const isHard = (options: ActOnServer['options']) => options['type']?.toUpperCase() === 'HARD';
+
+function ruleOf(action: string, options: ActOnServer['options']): ActionRule {
+  const name = action === 'reboot' ? (isHard(options) ? 'rebootHard' : 'rebootSoft') : action;
+  const known = ['start', 'stop', 'rebootHard', 'rebootSoft', 'delete', 'forceDelete', 'lock', 'unlock', 'resetState'];
+  if (!known.includes(name)) throw failure('InvalidInput', `action: expected one of ${known.join(', ')}, found ${JSON.stringify(action)}`);
+  return serverActions[name as ServerActionName];
+}
+
+/** The documented rules, in the documented order: lock, vm_state, task_state, first boot, host. */
+function judge({ uuid, locked, vmState, taskState, launchedAt, host }: InstanceRow, rule: ActionRule, admin: boolean): void {
+  if (locked && rule.refusedWhenLocked && !admin) throw failure('ServerLocked', `Instance ${uuid} is locked`);
+  const conflict = (what: string, value: string | null) =>
+    failure('ServerStateConflict', `Cannot '${rule.title}' instance ${uuid} while it is in ${what} ${value}`);
+  if (rule.vmStates !== null && !rule.vmStates.includes(vmState)) throw conflict('vm_state', vmState);
+  if (rule.taskStates !== null && !rule.taskStates.includes(taskState)) throw conflict('task_state', taskState);
+  if (rule.launched && launchedAt === null) throw failure('ServerNotReady', `Instance ${uuid} is in an invalid state for '${rule.title}'`);
+  if (rule.needsHost && host === null) throw failure('ServerNotReady', `Instance ${uuid} is not ready`);
+}
+
+/** Actions that are done by being accepted. */
+async function change({ trx, request, instance }: Begun, to: Omit<Parameters<typeof changeInstances>[1][number], 'uuid'>): Promise<readonly string[]> {
+  await changeInstances(trx, [{ uuid: instance.uuid, ...to }]);
+  await addActions(trx, [actionOf(request, instance, request.action)]);
+  return [];
+}
+
+async function power(begun: Begun, kind: string, taskState: TaskState, more: Pick<PowerParams, 'type'>): Promise<readonly string[]> {
+  const { services, trx, request, instance, live, rule } = begun;
+  const { uuid, host, generation } = instance;
+  if (host === null) throw failure('ServerNotReady', `Instance ${uuid} is not ready`);
+  const preempts = live !== undefined && more.type === 'hard' && live.cancel === null && ['reboot-instance', 'start-instance', 'stop-instance'].includes(live.kind);
+  if (live !== undefined && !preempts) throw failure('ServerBusy', `Cannot '${rule.title}' instance ${uuid} while another action on it is not finished`);
+  await changeInstances(trx, [{ uuid, taskState }]);
+  await record(begun, request.action, rule.event, host);
+  if (live !== undefined) {
+    await services.engine.cancel(trx, live.id, { kind: 'reboot', requestId: request.scope.requestId });
+    return [live.id];
+  }
+  const id = services.random.uuid();
+  const params: PowerParams = { host, generation, ...more };
+  await services.engine.createTasks(trx, [
+    { id, kind, instanceUuid: uuid, requestId: request.scope.requestId, params, deadlineMs: services.config.conductor.powerDeadlineMs },
+  ]);
+  return [id];
+}
+
+async function remove(begun: Begun): Promise<readonly string[]> {
+  const { services, trx, request, instance, live } = begun;
+  const { uuid, host, generation } = instance;
+  const { requestId } = request.scope;
+  const { deleteDeadlineMs, deleteOnDownHostMs } = services.config.conductor;
+  if (live?.kind === 'delete-instance' || live?.cancel?.kind === 'delete') return []; // under way already
+  await record(begun, 'delete', DELETE_EVENT, host);
+  if (live === undefined && host === null) {
+    await endInstances(trx, [instance]);
+    await finishEvents(trx, [deleteEnd(uuid, requestId)]);
+    return [];
+  }
+  await changeInstances(trx, [{ uuid, taskState: 'deleting' }]);
+  const deadlineMs = host !== null && (await hostIsUp(trx, host)) ? deleteDeadlineMs : deleteOnDownHostMs;
+  if (live !== undefined) {
+    await services.engine.cancel(trx, live.id, { kind: 'delete', requestId, deadlineMs });
+    return [live.id];
+  }
+  const id = services.random.uuid();
+  await services.engine.createTasks(trx, [{ id, kind: 'delete-instance', instanceUuid: uuid, requestId, params: { host, generation }, deadlineMs }]);
+  return [id];
+}
+
+const actionOf = ({ scope }: ActOnServer, { uuid }: InstanceRow, action: string) =>
+  ({ instanceUuid: uuid, requestId: scope.requestId, action, projectId: scope.projectId, userId: scope.userId });
+
+async function record({ trx, request, instance }: Begun, action: string, event: string, host: string | null): Promise<void> {
+  await addActions(trx, [actionOf(request, instance, action)]);
+  await startEvents(trx, [{ instanceUuid: instance.uuid, requestId: request.scope.requestId, event, host }]);
+}

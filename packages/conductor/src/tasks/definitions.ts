@@ -1,0 +1,8 @@
+import { buildInstance } from './build-instance.ts';
+import { createServers } from './create-servers.ts';
+import { deleteInstance } from './delete-instance.ts';
+import { Definitions } from './engine/definition.ts';
+import { rebootInstance, startInstance, stopInstance } from './power.ts';
+
+/** Every task that a conductor of this release can run. A version goes when no release before may have left a row of it. */
+export const taskDefinitions = new Definitions([createServers, buildInstance, deleteInstance, startInstance, stopInstance, rebootInstance]);

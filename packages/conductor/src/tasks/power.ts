@@ -1,0 +1,98 @@
+/** Start, stop and reboot: an order to the host, and the state that its answer stands for. Nothing to take back. */
+import type { PowerState, TaskState, VmState } from '@kilonova/objects';
+import { PowerOperation, RebootOperation } from '@kilonova/objects';
+import { finishEvents } from '../db/action-events.ts';
+import type { Transaction } from '../db/connection.ts';
+import { changeInstances, type InstanceChange } from '../db/instance-changes.ts';
+import { type Batch, type Failure, type Order, type ReportOutcome, type StepContext, Task, type TaskItem } from './engine/definition.ts';
+import type { NewTask } from './engine/new-task.ts';
+import { type OnHost, orderOf, say } from './orders.ts';
+import type { TaskServices } from './services.ts';
+
+export interface PowerParams extends OnHost {
+  /** Of reboot: soft or hard. */
+  readonly type?: 'soft' | 'hard';
+}
+
+interface PowerVerb {
+  readonly kind: string;
+  readonly event: string;
+  readonly send: (order: Order<PowerParams>, services: TaskServices) => Promise<void>;
+  /** As it is when the host did it. */
+  readonly reached: { readonly vmState: VmState; readonly powerState: PowerState };
+  /** While the host works; when not said, as the request left it. */
+  readonly taskState?: (params: PowerParams) => TaskState;
+}
+
+const powerTask = ({ kind, event, send, reached, taskState }: PowerVerb) =>
+  new Task<PowerParams, TaskServices>(kind, 1)
+    .local('begin', {
+      run: async (batch, trx) => {
+        if (taskState !== undefined) await changeInstances(trx, batch.map(({ instanceUuid, params }) => ({ uuid: instanceUuid!, taskState: taskState(params) })));
+      },
+    })
+    .cast('ask', { to: ({ params }) => params.host, send: (orders, services) => say(orders, services, (order) => send(order, services)) })
+    .awaitReport('answered', { deadlineMs: ({ config }) => config.powerDeadlineMs, onFailure: 'unwind' })
+    .local('finish', {
+      run: async (batch, trx) => {
+        const powerOf = (item: TaskItem<PowerParams>) => ((item.outputs['answered'] as ReportOutcome).power || reached.powerState) as PowerState;
+        await changeInstances(trx, batch.map((item) => ({ uuid: item.instanceUuid!, vmState: reached.vmState, taskState: null, powerState: powerOf(item) })));
+        await finishEvents(trx, batch.map(({ instanceUuid, requestId }) => ({ instanceUuid: instanceUuid!, requestId, event, failure: null })));
+      },
+    })
+    .unwound((batch, trx, context) => unwound(event, batch, trx, context));
+
+export const startInstance = powerTask({
+  kind: 'start-instance',
+  event: 'compute_start_instance',
+  reached: { vmState: 'active', powerState: 1 },
+  send: (order, { compute }) => compute.at(order.item.params.host).powerOn(orderOf(new PowerOperation(), order), { requestId: order.item.requestId }),
+});
+
+export const stopInstance = powerTask({
+  kind: 'stop-instance',
+  event: 'compute_stop_instance',
+  reached: { vmState: 'stopped', powerState: 4 },
+  send: (order, { compute, config }) =>
+    compute.at(order.item.params.host).powerOff(Object.assign(orderOf(new PowerOperation(), order), { graceMs: config.shutdownGraceMs }), { requestId: order.item.requestId }),
+});
+
+export const rebootInstance = powerTask({
+  kind: 'reboot-instance',
+  event: 'compute_reboot_instance',
+  reached: { vmState: 'active', powerState: 1 },
+  taskState: ({ type }) => (type === 'hard' ? 'reboot_started_hard' : 'reboot_started'),
+  send: (order, { compute, config }) => {
+    const { host, type = 'soft' } = order.item.params;
+    const operation = Object.assign(orderOf(new RebootOperation(), order), { kind: type, graceMs: type === 'soft' ? config.shutdownGraceMs : 0 });
+    return compute.at(host).reboot(operation, { requestId: order.item.requestId });
+  },
+});
+
+/**
+ * It did not work: the event says why and the server may be acted upon again, in the state that the host named, if it
+ * named one. Cancelled: what was asked instead begins.
+ */
+async function unwound(event: string, batch: Batch<PowerParams>, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
+  const failed = batch.filter(({ cancel }) => cancel === null);
+  await changeInstances(trx, failed.map((item): InstanceChange => ({ uuid: item.instanceUuid!, taskState: null, ...shown(item) })));
+  await finishEvents(trx, batch.map(({ instanceUuid, requestId, failure }) =>
+    ({ instanceUuid: instanceUuid!, requestId, event, failure: failureText(failure) })));
+  for (const item of batch) if (item.cancel !== null) context.follow(instead(item, context.services));
+}
+
+const failureText = (failure: Failure | null) => ({ message: failure?.message ?? '', ...(failure?.details !== undefined && { details: failure.details }) });
+
+const shown = ({ outputs }: TaskItem<PowerParams>): Partial<InstanceChange> => {
+  const power = (outputs['answered'] as ReportOutcome | undefined)?.power;
+  if (power === 1) return { vmState: 'active', powerState: 1 };
+  if (power === 4 || power === 6) return { vmState: 'stopped', powerState: power };
+  return {};
+};
+
+function instead({ instanceUuid, params, cancel }: TaskItem<PowerParams>, { random, config }: TaskServices): NewTask {
+  const { host, generation } = params;
+  const task = { id: random.uuid(), instanceUuid, requestId: cancel!.requestId };
+  if (cancel!.kind === 'reboot') return { ...task, kind: 'reboot-instance', params: { host, generation, type: 'hard' }, deadlineMs: config.powerDeadlineMs };
+  return { ...task, kind: 'delete-instance', params: { host, generation }, deadlineMs: Number(cancel!['deadlineMs'] ?? config.deleteDeadlineMs) };
+}
