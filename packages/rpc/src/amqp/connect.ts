@@ -68,7 +68,7 @@ async function firstConnection(transport: AmqpTransport, startWaitMs: number): P
     const endsAt = clock.monotonic() + startWaitMs;
     while (!transport.connected) {
       const leftMs = Math.min(endsAt - clock.monotonic(), LOOK_MS);
-      if (leftMs <= 0) throw new Unreachable(`no connection to the broker within ${startWaitMs} ms`, undefined, { cause: transport.lastError });
+      if (leftMs <= 0) throw new Unreachable(`no connection to the broker within ${startWaitMs} ms: ${transport.lastReason}`, undefined, { cause: transport.lastError });
       await whenConnected(transport, leftMs).catch(() => undefined);
       if (codeOf(transport.lastError) === REFUSED) throw brokerError(transport.lastError);
     }

@@ -39,7 +39,9 @@ export class AmqpTransport implements Transport {
   #connected = false;
   #attempts = 0;
   #running: Promise<void> | undefined;
+  /** Why the last attempt failed. @internal */
   lastError: unknown;
+  lastReason = 'no attempt was finished';
 
   constructor(settings: AmqpSettings) {
     this.#settings = settings;
@@ -146,6 +148,7 @@ export class AmqpTransport implements Transport {
         reason = error instanceof Error ? error.message || String(codeOf(error)) : String(error);
       }
       this.#link = undefined;
+      this.lastReason = reason;
       if (this.#end.signal.aborted) return;
       const waitMs = random.next() * Math.min(retryCapMs, retryBaseMs * 2 ** Math.min(failures++, 30));
       log.warn({ service: this.service, reason, waitMs: Math.round(waitMs), failures }, 'no connection to the broker');

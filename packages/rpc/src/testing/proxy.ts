@@ -10,6 +10,7 @@ export interface CuttableProxy {
 }
 
 export async function openProxy(target: string): Promise<CuttableProxy> {
+  const broker = new URL(target);
   const url = new URL(target);
   const sockets = new Set<Socket>();
   let open = true;
@@ -18,7 +19,7 @@ export async function openProxy(target: string): Promise<CuttableProxy> {
       near.destroy();
       return;
     }
-    const far = connect(Number(url.port || 5672), url.hostname);
+    const far = connect(Number(broker.port || 5672), broker.hostname);
     near.setNoDelay(true);
     far.setNoDelay(true);
     for (const [one, other] of [[near, far], [far, near]] as const) {
