@@ -1,1 +1,4 @@
-export {};
+export { apiSection, authSection, imageClientSection } from './config.ts';
+export type { ApiConfig, AuthConfig, ImageClientConfig } from './config.ts';
+export { startApi } from './main.ts';
+export type { ApiOptions } from './main.ts';

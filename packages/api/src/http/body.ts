@@ -1,0 +1,69 @@
+import type { IncomingMessage } from 'node:http';
+import { ApiError, badRequest } from './api-error.ts';
+
+const TOO_LARGE = 'Request is too large.';
+
+/**
+ * The whole body as bytes.
+ * @throws ApiError 413 above `maxBytes`; the rest is not read and the connection is closed behind the answer
+ */
+export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const tooLarge = () => new ApiError(413, TOO_LARGE, { Connection: 'close' });
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    bytes += piece.length;
+    if (bytes > maxBytes) throw tooLarge();
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}
+
+const MALFORMED = 'Malformed request body';
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** The JSON value in the bytes; null when there are none. @throws ApiError 400 */
+export function parseBody(bytes: Buffer): unknown {
+  if (bytes.length === 0) return null;
+  let text: string;
+  let value: unknown;
+  try {
+    text = utf8.decode(bytes);
+    value = JSON.parse(text);
+  } catch {
+    throw badRequest(MALFORMED);
+  }
+  // Escapes can bring what no database text can hold: NUL, and halves of surrogate pairs.
+  if (/\\u(?:0000|d[89a-f])/i.test(text)) refuseUnstorable(value);
+  return value;
+}
+
+function refuseUnstorable(value: unknown): void {
+  if (typeof value === 'string') {
+    if (value.includes('\0') || !wellFormed(value)) throw badRequest(`${MALFORMED}: texts must be Unicode without NUL characters`);
+    return;
+  }
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, item] of Object.entries(value)) {
+    refuseUnstorable(key);
+    refuseUnstorable(item);
+  }
+}
+
+const wellFormed = (text: string) => !/[\ud800-\udfff]/u.test(text);
+
+/** The one key of an action body. @throws ApiError 400 */
+export function actionKey(body: unknown): string {
+  const keys = typeof body === 'object' && body !== null && !Array.isArray(body) ? Object.keys(body) : [];
+  if (keys.length !== 1 || keys[0] === undefined) throw badRequest(MALFORMED);
+  return keys[0];
+}
+
+const jsonTypes = new Set(['application/json', 'application/vnd.openstack.compute+json', 'text/plain', '']);
+
+/** @throws ApiError 415 for a body that says it is no JSON */
+export function demandJson(contentType: string | undefined): void {
+  const type = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  if (!jsonTypes.has(type)) throw new ApiError(415, 'Unsupported Content-Type');
+}

@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto';
+import type { Check, Clock, Logger } from '@kilonova/runtime';
+import { BoundedCache } from '../cache/bounded-cache.ts';
+import type { AuthConfig } from '../config.ts';
+import { JsonClient, UpstreamUnavailable, type JsonAnswer } from '../upstream/json-client.ts';
+import { callerFrom, type Caller } from './caller.ts';
+
+/** The token is not known, or not any more. */
+export class InvalidToken extends Error {
+  constructor() {
+    super('the token is not valid');
+    this.name = 'InvalidToken';
+  }
+}
+
+/** The service's own account was refused: an operator has to look. */
+const NO_ACCOUNT = 'the identity service refuses this service\'s own account (auth.username, auth.password, auth.project_name)';
+
+/**
+ * Asks the identity service who a token belongs to, and whether a project exists. Valid tokens are believed for a
+ * bounded time, invalid ones never; many requests with one token ask once.
+ */
+export class Identity {
+  readonly #config: AuthConfig;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #client: JsonClient;
+  readonly #callers: BoundedCache<Caller>;
+  #ownToken: Promise<{ readonly token: string; readonly until: number }> | undefined;
+  #trouble: string | undefined;
+
+  constructor(config: AuthConfig, { clock, log }: { readonly clock: Clock; readonly log: Logger }) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#log = log;
+    this.#client = new JsonClient({ name: 'the identity service', clock, ...config });
+    this.#callers = new BoundedCache(clock, config.cacheSize);
+  }
+
+  /** Where clients get tokens. */
+  get publicUrl(): string {
+    return this.#config.publicUrl === '' ? this.#config.url : this.#config.publicUrl;
+  }
+
+  /** @throws InvalidToken, UpstreamUnavailable */
+  async callerOf(token: string): Promise<Caller> {
+    const key = createHash('sha256').update(token).digest('base64');
+    const caller = await this.#callers.get(
+      key,
+      ({ expiresAt }) => Math.min(this.#config.cacheMs, expiresAt - this.#clock.now()),
+      () => this.#check(token),
+    );
+    if (caller.expiresAt > this.#clock.now()) return caller;
+    this.#callers.drop(key);
+    throw new InvalidToken();
+  }
+
+  /** false when the identity service says there is no such project; true when it does not let us know. */
+  async projectExists(projectId: string): Promise<boolean> {
+    const { status } = await this.#askAsService(`/projects/${encodeURIComponent(projectId)}`, {});
+    return status !== 404;
+  }
+
+  /** From the last question; asks when there was none yet. */
+  async health(): Promise<Check> {
+    try {
+      const { status } = await this.#client.ask(this.#config.url, {});
+      return status < 400 ? { ok: true } : { ok: false, reason: `identity service at ${this.#config.url} answers ${status}` };
+    } catch (error) {
+      return { ok: false, reason: (error as Error).message };
+    }
+  }
+
+  async #check(token: string): Promise<Caller> {
+    const { status, body } = await this.#askAsService('/auth/tokens', { 'X-Subject-Token': token });
+    // 404: unknown or expired. Others of the 400s mean that no token can look like this.
+    if (status !== 200) throw new InvalidToken();
+    const caller = callerFrom(token, body);
+    if (caller === undefined) throw new UpstreamUnavailable('the identity service answered with something that is no token');
+    return caller;
+  }
+
+  async #askAsService(path: string, headers: Readonly<Record<string, string>>): Promise<JsonAnswer> {
+    for (let attempt = 1; ; attempt++) {
+      const own = await this.#own();
+      const answer = await this.#client.ask(`${this.#config.url}${path}`, { headers: { ...headers, 'X-Auth-Token': own } });
+      if (answer.status !== 401) return answer;
+      this.#ownToken = undefined; // revoked, or the identity service forgot it
+      if (attempt === 2) throw this.#accountTrouble();
+    }
+  }
+
+  async #own(): Promise<string> {
+    const known = await this.#ownToken?.catch(() => undefined);
+    if (known !== undefined && known.until > this.#clock.now()) return known.token;
+    const started = (this.#ownToken ??= this.#login());
+    try {
+      const fresh = await started;
+      if (fresh.until > this.#clock.now()) return fresh.token;
+    } catch (error) {
+      if (this.#ownToken === started) this.#ownToken = undefined;
+      throw error;
+    }
+    if (this.#ownToken === started) this.#ownToken = undefined;
+    return this.#own();
+  }
+
+  async #login(): Promise<{ token: string; until: number }> {
+    const { username, password, projectName, userDomainName, projectDomainName, url } = this.#config;
+    const answer = await this.#client.ask(`${url}/auth/tokens?nocatalog`, {
+      method: 'POST',
+      body: {
+        auth: {
+          identity: { methods: ['password'], password: { user: { name: username, domain: { name: userDomainName }, password } } },
+          scope: { project: { name: projectName, domain: { name: projectDomainName } } },
+        },
+      },
+    });
+    const token = answer.headers.get('x-subject-token');
+    const expiresAt = Date.parse((answer.body as { token?: { expires_at?: string } } | undefined)?.token?.expires_at ?? '');
+    if (answer.status !== 201 || token === null || Number.isNaN(expiresAt)) throw this.#accountTrouble();
+    this.#trouble = undefined;
+    const left = expiresAt - this.#clock.now();
+    if (left <= 0) throw new UpstreamUnavailable('the identity service gave a token that has expired already: compare the clocks');
+    // Renewed well before it ends, so that no check meets its end.
+    return { token, until: this.#clock.now() + left * 0.8 };
+  }
+
+  #accountTrouble(): UpstreamUnavailable {
+    if (this.#trouble === undefined) this.#log.error({ url: this.#config.url, username: this.#config.username }, NO_ACCOUNT);
+    this.#trouble = NO_ACCOUNT;
+    return new UpstreamUnavailable(NO_ACCOUNT);
+  }
+}

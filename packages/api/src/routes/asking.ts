@@ -1,0 +1,32 @@
+import { Scope } from '@kilonova/objects';
+import type { Class } from '@kilonova/rpc';
+import type { Api } from '../api.ts';
+import { unavailable } from '../http/api-error.ts';
+import type { ApiRequest } from '../http/request.ts';
+import type { Route } from './route.ts';
+
+/** A wire object with the given fields; the others keep their defaults. */
+export const make = <T extends object>(type: Class<T>, fields: Partial<T>): T => Object.assign(new type(), fields);
+
+/** Whose eyes the conductor looks through: administrators see every project's rows. */
+export function scopeFor(api: Api, { caller, id }: ApiRequest, { rowPolicy }: Pick<Route, 'rowPolicy'> = {}): Scope {
+  const admin = api.policy.allows('context_is_admin', caller);
+  return make(Scope, {
+    userId: caller.userId,
+    projectId: caller.projectId,
+    allProjects: admin,
+    admin,
+    deniedBy: rowPolicy === undefined || api.policy.allows(rowPolicy, caller) ? null : rowPolicy,
+    requestId: id,
+  });
+}
+
+/** All rows of an answer in pieces. @throws ApiError 503 above `most`: a list is never cut silently */
+export async function collect<T>(api: Api, pieces: AsyncIterable<readonly T[]>, most: number = api.config.unpagedLimit): Promise<T[]> {
+  const rows: T[] = [];
+  for await (const piece of pieces) {
+    if (rows.length + piece.length > most) throw unavailable(`The list has more than ${most} rows.`, api.config.retryAfterSeconds);
+    rows.push(...piece);
+  }
+  return rows;
+}

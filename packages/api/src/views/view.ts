@@ -1,0 +1,44 @@
+import type { Links } from '../http/links.ts';
+import type { ApiRequest } from '../http/request.ts';
+import type { Api } from '../api.ts';
+import type { Microversion } from '../microversion/microversion.ts';
+
+/** What decides how a thing is shown. */
+export interface View {
+  readonly version: Microversion;
+  readonly links: Links;
+  /** A policy that hides fields, for this caller. */
+  readonly may: (policy: string) => boolean;
+}
+
+/** One field of an answer: there from the first to the last microversion, and only when `show` gives a value. */
+export interface Field<T> {
+  readonly name: string;
+  readonly from?: Microversion;
+  readonly to?: Microversion;
+  readonly show: (item: T, view: View) => unknown;
+}
+
+export function render<T>(fields: readonly Field<T>[], item: T, view: View): Record<string, unknown> {
+  const shown: Record<string, unknown> = {};
+  for (const { name, from = 1, to = Infinity, show } of fields) {
+    if (view.version < from || view.version > to) continue;
+    const value = show(item, view);
+    if (value !== undefined) shown[name] = value;
+  }
+  return shown;
+}
+
+/** Policies are asked once per request, not once per row. */
+export function viewOf(api: Api, request: ApiRequest): View {
+  const known = new Map<string, boolean>();
+  return {
+    version: request.version,
+    links: request.links,
+    may(policy) {
+      const answer = known.get(policy) ?? api.policy.allows(policy, request.caller);
+      known.set(policy, answer);
+      return answer;
+    },
+  };
+}
