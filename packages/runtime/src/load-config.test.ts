@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { flag, integer, list, section, text } from './config.ts';
 import { ConfigError, loadConfig } from './load-config.ts';
 
@@ -17,6 +17,7 @@ const broker = section('broker', {
 const sections = [conductor, broker] as const;
 
 const folder = mkdtempSync(join(tmpdir(), 'kilonova-config-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 const fileOf = (name: string, content: string) => {
   const path = join(folder, name);
   writeFileSync(path, content);

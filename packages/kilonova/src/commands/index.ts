@@ -1,8 +1,23 @@
 import type { Command } from '../cli/command.ts';
+import { api } from './api.ts';
 import { brokerDefinitionsCommand } from './broker-definitions.ts';
+import { compute } from './compute.ts';
 import { config } from './config.ts';
 import { dbMigrate } from './db-migrate.ts';
+import { doctor } from './doctor.ts';
+import { processes } from './processes.ts';
 import { scheduler } from './scheduler.ts';
+import { standalone } from './standalone.ts';
 
 /** In the order of the overview. */
-export const commands: readonly Command[] = [scheduler, dbMigrate, brokerDefinitionsCommand, config];
+export const commands: readonly Command[] = [
+  processes,
+  api,
+  scheduler,
+  compute,
+  standalone,
+  dbMigrate,
+  brokerDefinitionsCommand,
+  config,
+  doctor,
+];

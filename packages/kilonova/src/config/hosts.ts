@@ -1,14 +1,27 @@
 import { UsageError } from '../cli/command.ts';
 
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,253}$/;
+
 /** Names of hosts separated by commas. Throws UsageError. */
-export function hostList(given: string): readonly string[] {
-  const hosts = given.split(',').map((host) => host.trim());
-  for (const [index, host] of hosts.entries()) {
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,253}$/.test(host)) throw new UsageError(`expected names of hosts separated by commas, found ${JSON.stringify(host)}`);
-    if (hosts.indexOf(host) !== index) throw new UsageError(`the host ${host} is named twice`);
-  }
-  return hosts;
+export const hostList = (given: string): readonly string[] => nameList(given, 'host');
+
+/** Names of zones separated by commas, for so many hosts. Throws UsageError. */
+export function zoneList(given: string | undefined, hosts: number): readonly string[] {
+  if (given === undefined) return [];
+  const zones = nameList(given, 'zone');
+  if (zones.length > hosts) throw new UsageError(`--zones names ${zones.length} zones for ${hosts} hosts: a zone without a host takes no server`);
+  return zones;
 }
 
-/** `prefix-1` to `prefix-N`. */
-export const numberedHosts = (prefix: string, count: number): readonly string[] => Array.from({ length: count }, (_, index) => `${prefix}-${index + 1}`);
+function nameList(given: string, what: string): readonly string[] {
+  const names = given.split(',').map((name) => name.trim());
+  for (const [index, name] of names.entries()) {
+    if (!NAME.test(name)) throw new UsageError(`expected names of ${what}s separated by commas, found ${JSON.stringify(name)}`);
+    if (names.indexOf(name) !== index) throw new UsageError(`the ${what} ${name} is named twice`);
+  }
+  return names;
+}
+
+/** `prefix-FIRST` and so on. */
+export const numberedHosts = (prefix: string, count: number, first = 1): readonly string[] =>
+  Array.from({ length: count }, (_, index) => `${prefix}-${first + index}`);

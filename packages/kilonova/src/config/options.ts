@@ -18,3 +18,9 @@ export function configFor(given: Given, flags: Readonly<Record<string, unknown>>
   }
   return loadSections({ file: given.text('config') ?? process.env['KILONOVA_CONFIG'], env: process.env, flags: set });
 }
+
+/** The same options for another `kilonova`. */
+export const configArguments = (given: Given): readonly string[] => {
+  const file = given.text('config');
+  return [...(file === undefined ? [] : ['--config', file]), ...given.all('set').flatMap((one) => ['--set', one])];
+};

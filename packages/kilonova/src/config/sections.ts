@@ -1,6 +1,9 @@
-import { conductorSection, databaseSection } from '@kilonova/conductor';
+import { apiSection, authSection, imageClientSection } from '@kilonova/api';
+import { computeSection, fakeSection } from '@kilonova/compute';
+import { conductorSection, databaseSection, quotaSection } from '@kilonova/conductor';
 import { loadConfig, logSection, probesSection, type ConfigSources, type LoadedConfig, type Section } from '@kilonova/runtime';
 import { schedulerSection } from '@kilonova/scheduler';
+import { identitySection, imageSection } from '@kilonova/standalone';
 import { brokerSection } from './broker.ts';
 import { processSection } from './process.ts';
 import { standaloneSection } from './standalone.ts';
@@ -9,9 +12,17 @@ import { standaloneSection } from './standalone.ts';
 export const sections = [
   brokerSection,
   databaseSection,
+  apiSection,
+  authSection,
+  imageClientSection,
   conductorSection,
+  quotaSection,
   schedulerSection,
+  computeSection,
+  fakeSection,
   standaloneSection,
+  identitySection,
+  imageSection,
   processSection,
   probesSection,
   logSection,

@@ -1,13 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { FolderInUse, lockFolder } from './folder-lock.ts';
 import { identityOf } from './process-identity.ts';
 
-const aFolder = () => mkdtempSync(join(tmpdir(), 'kilonova-lock-'));
+const folder = mkdtempSync(join(tmpdir(), 'kilonova-locks-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const aFolder = () => mkdtempSync(join(folder, 'one-'));
 const lockOf = (folder: string) => join(folder, 'lock');
 
 /** The identity of a process that has ended. */

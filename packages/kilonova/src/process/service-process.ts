@@ -49,7 +49,7 @@ export async function runServiceProcess(name: string, config: KilonovaConfig, op
     surroundings(labels) {
       const metrics = createMetrics(name, { ofProcess: false, ...(labels && { labels }) });
       registries.push(metrics);
-      return { clock: systemClock, random: systemRandom, log: labels === undefined ? log : log.child(labels), metrics };
+      return { clock: systemClock, random: systemRandom, log, metrics };
     },
     add(service) {
       services.push(service);

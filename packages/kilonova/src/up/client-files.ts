@@ -1,5 +1,5 @@
-import type { Passwords, State } from './state.ts';
-import { writePrivate } from './state.ts';
+import { join } from 'node:path';
+import { writePrivate, type Passwords } from './state.ts';
 
 /** What a client needs to know of an identity service. */
 export interface Login {
@@ -54,8 +54,8 @@ export const openrc = ({ authUrl, username, password, project }: Login): string 
     .map(([name, value]) => `export ${name}=${quoted(value)}`)
     .join('\n')}\n`;
 
-export function writeClientFiles(state: State, authUrl: string): void {
-  const logins = loginsOf(authUrl, state.passwords);
-  writePrivate(state.file('clouds.yaml'), cloudsYaml(logins));
-  writePrivate(state.file('openrc'), openrc(logins.kilonova));
+export function writeClientFiles(folder: string, authUrl: string, passwords: Passwords): void {
+  const logins = loginsOf(authUrl, passwords);
+  writePrivate(join(folder, 'clouds.yaml'), cloudsYaml(logins));
+  writePrivate(join(folder, 'openrc'), openrc(logins.kilonova));
 }

@@ -1,4 +1,5 @@
 import { UsageError, type CommandOptions, type Given } from '../cli/command.ts';
+import { zoneList } from '../config/hosts.ts';
 import { configOptions } from '../config/options.ts';
 import { requireDistinct, type WantedPort } from './ports.ts';
 
@@ -32,19 +33,14 @@ export const bindAddress = '127.0.0.1';
 
 /** What was typed, checked. Throws UsageError. */
 export function readUpOptions(given: Given): UpOptions {
-  const offset = given.number('port-offset', { min: 0, max: 50_000 }) ?? 0;
+  const offset = given.number('port-offset', { min: 0, max: 60_000 }) ?? 0;
   const port = (name: keyof typeof DEFAULT_PORTS) => {
     const chosen = given.number(`${name}-port`, { min: 1, max: 65_535 }) ?? DEFAULT_PORTS[name] + offset;
     if (chosen > 65_535) throw new UsageError(`--port-offset ${offset} moves ${name} to ${chosen}, past the last port 65535`);
     return chosen;
   };
-  const zones = given.text('zones')?.split(',').map((zone) => zone.trim()) ?? [];
-  for (const [index, zone] of zones.entries()) {
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,253}$/.test(zone)) throw new UsageError(`--zones: expected names separated by commas, found ${JSON.stringify(zone)}`);
-    if (zones.indexOf(zone) !== index) throw new UsageError(`--zones: ${zone} is named twice`);
-  }
   const hosts = given.number('hosts', { min: 1, max: 200 }) ?? 4;
-  if (zones.length > hosts) throw new UsageError(`--zones names ${zones.length} zones for ${hosts} hosts: a zone without a host takes no server`);
+  const zones = zoneList(given.text('zones'), hosts);
   const ephemeral = given.switch('ephemeral');
   const options: UpOptions = {
     hosts,

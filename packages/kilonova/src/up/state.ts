@@ -69,7 +69,8 @@ async function hold(dir: string): Promise<FolderLock> {
   }
 }
 
-function keptPasswords(file: string, random: Random): Passwords {
+/** Those of `file`, made when it is absent. */
+export function keptPasswords(file: string, random: Random): Passwords {
   if (!existsSync(file)) writePrivate(file, `${JSON.stringify({ admin: random.text(24), demo: random.text(24), service: random.text(24) } satisfies Passwords, null, 2)}\n`);
   const { admin, demo, service } = JSON.parse(readFileSync(file, 'utf8')) as Partial<Passwords>;
   if (admin === undefined || demo === undefined || service === undefined) throw new Error(`${file} lacks the password of admin, demo or service: remove the folder to start anew`);

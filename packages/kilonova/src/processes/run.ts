@@ -1,0 +1,85 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { migrateDatabase } from '@kilonova/conductor';
+import { createLogger, createMetrics, runUntilSignal, systemClock, systemRandom } from '@kilonova/runtime';
+import { numberedHosts } from '../config/hosts.ts';
+import type { KilonovaConfig } from '../config/sections.ts';
+import { FolderInUse, lockFolder, type FolderLock } from '../host/folder-lock.ts';
+import { startChild, type Child } from '../process/child.ts';
+import { connectBroker } from '../process/transport.ts';
+import { writeClientFiles } from '../up/client-files.ts';
+import { FirstContents } from '../up/first-contents.ts';
+import { keptPasswords } from '../up/state.ts';
+import type { ProcessOptions } from './options.ts';
+import { planProcesses } from './plan.ts';
+
+/** Runs every service as a child process until a signal; returns the exit code. Nothing is restarted. */
+export async function runProcesses(options: ProcessOptions, config: KilonovaConfig, configArgs: readonly string[], print: (line: string) => void): Promise<number> {
+  mkdirSync(options.state, { recursive: true, mode: 0o700 });
+  const lock = await hold(options.state);
+  const log = createLogger('processes', config.log.level === 'silent' ? 'silent' : 'warn');
+  const passwords = keptPasswords(join(options.state, 'passwords.json'), systemRandom);
+  const groups: Child[][] = [];
+  let stopping = false;
+  let breakDown: (reason: string) => void = () => undefined;
+  const broken = new Promise<string>((settle) => (breakDown = settle));
+
+  const stop = async () => {
+    stopping = true;
+    for (const group of groups.toReversed()) await Promise.all(group.map((child) => child.stop(config.process.graceMs)));
+    lock.release();
+  };
+  const ended = runUntilSignal({ stop, graceMs: 2 * config.process.graceMs, log, broken });
+
+  try {
+    await migrateDatabase(config.database);
+    for (const group of planProcesses(options, config, passwords)) {
+      if (stopping) break;
+      groups.push(
+        group.map(({ name, args, env }) => startChild({ name, args: [...args, ...configArgs], env, logFile: join(options.state, `${name}.log`) })),
+      );
+      for (const child of groups.at(-1) ?? []) {
+        void child.ended.then((how) => {
+          if (stopping) return;
+          print(`${child.name} (pid ${child.pid}) ended with ${how}; it is not restarted`);
+          if (groups.flat().every((one) => one.gone)) breakDown('every process has ended');
+        });
+        const addresses = await child.ready;
+        print(`${child.name.padEnd(14)} pid ${String(child.pid).padEnd(8)} ${addresses.join('  ')}`);
+      }
+    }
+    if (!stopping) await finish();
+  } catch (error) {
+    if (!stopping) {
+      process.stderr.write(`kilonova processes: ${(error as Error).message}\n`);
+      breakDown((error as Error).message);
+    }
+  }
+  return ended;
+
+  async function finish(): Promise<void> {
+    const around = { clock: systemClock, random: systemRandom, log, metrics: createMetrics('processes', { ofProcess: false }) };
+    const transport = await connectBroker(config.broker, { role: 'api' }, around);
+    try {
+      await new FirstContents(transport, around).ensure({ zones: options.zones, hosts: numberedHosts('host', options.hosts), marker: join(options.state, 'seeded') });
+    } finally {
+      await transport.close();
+    }
+    if (options.standalone) {
+      writeClientFiles(options.state, `http://${config.identity.host}:${config.identity.port}/v3`, passwords);
+      print(`\nEverything is up:  OS_CLIENT_CONFIG_FILE=${join(options.state, 'clouds.yaml')} openstack --os-cloud kilonova server list`);
+    } else {
+      print('\nEverything is up.');
+    }
+    print(`Logs: ${options.state}/*.log. SIGTERM or Ctrl-C stops all.`);
+  }
+}
+
+async function hold(folder: string): Promise<FolderLock> {
+  try {
+    return await lockFolder(folder);
+  } catch (error) {
+    if (error instanceof FolderInUse) throw new Error(`another "kilonova processes" (process ${error.holder}) runs on ${folder}: name another folder with --state`, { cause: error });
+    throw error;
+  }
+}
