@@ -1,5 +1,5 @@
 import { failure, ServersCreated, type CreateServers, type Flavor, type Image } from '@kilonova/objects';
-import type { Knex } from 'knex';
+import type { Transaction } from '../db/connection.ts';
 import { keepAnswer, takeKey, type IdempotencyScope } from '../db/idempotency.ts';
 import { insertServers, type NewServer } from '../db/new-servers.ts';
 import { lockUsage, takeUsage } from '../db/quota-usages.ts';
@@ -48,7 +48,7 @@ export async function createServers(services: Services, request: CreateServers):
   return Object.assign(new ServersCreated(), answer, { replayed: taskId === null });
 }
 
-async function accept(services: Services, trx: Knex.Transaction, request: CreateServers): Promise<{ answer: Answer; taskId: string }> {
+async function accept(services: Services, trx: Transaction, request: CreateServers): Promise<{ answer: Answer; taskId: string }> {
   const { random, engine, config } = services;
   const { scope } = request;
   const references = await findReferences(trx, request, config.conductor.defaultZone);
@@ -128,7 +128,7 @@ function refuseSmallFlavor({ memoryMb, rootGb }: Flavor, { minRamMb, minDiskGb, 
     );
 }
 
-async function takeQuota(trx: Knex.Transaction, request: CreateServers, flavor: Flavor, limits: { project: Limits; user: Limits }): Promise<number> {
+async function takeQuota(trx: Transaction, request: CreateServers, flavor: Flavor, limits: { project: Limits; user: Limits }): Promise<number> {
   const { projectId, userId } = request.scope;
   const used = await lockUsage(trx, projectId, userId);
   const each = { instances: 1, cores: flavor.vcpus, ram: flavor.memoryMb };
@@ -149,7 +149,7 @@ function groupOf({ hints }: CreateServers): string | null {
 }
 
 /** How many servers of the user are in the group, which nobody else joins meanwhile. */
-async function membersOf(trx: Knex.Transaction, { scope }: CreateServers, group: string): Promise<number> {
+async function membersOf(trx: Transaction, { scope }: CreateServers, group: string): Promise<number> {
   const places = await lockGroup(trx, scope, group);
   if (places === null) throw failure('GroupInvalid', `Instance group ${group} could not be found.`);
   return places.members;

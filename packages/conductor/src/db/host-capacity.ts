@@ -12,7 +12,7 @@ export interface DefaultRatios {
 const smallest = (key: string): string => `
   (select min(cast(a.metadata ->> '${key}' as double precision))
    from aggregate_hosts ah join aggregates a on a.id = ah.aggregate_id
-   where ah.host = h.host and a.metadata ->> '${key}' ~ '^[0-9]{1,9}([.][0-9]{1,9})?$' and a.metadata ->> '${key}' ~ '[1-9]')`;
+   where ah.host = h.host and a.metadata ->> '${key}' ~ '^[0-9]{1,9}([.][0-9]{1,9}){0,1}$' and a.metadata ->> '${key}' ~ '[1-9]')`;
 
 const limit = (resource: string, ratio: string): string =>
   `greatest(floor(greatest(hosts.${resource} - hosts.reserved_${resource}, 0) * ${ratio})::bigint, hosts.${resource}_used)`;

@@ -1,7 +1,7 @@
 import { failure, type Aggregate, type AggregateRef, type ErrorCode, type ListAggregates } from '@kilonova/objects';
 import type { ChangeAggregateHost, CreateAggregate, SetAggregateMetadata, UpdateAggregate } from '@kilonova/objects';
 import { Empty } from '@kilonova/rpc';
-import type { Knex } from 'knex';
+import type { Transaction } from '../db/connection.ts';
 import * as aggregates from '../db/aggregates.ts';
 import { touchHosts } from '../db/host-capacity.ts';
 import { zoneBreach, type ZoneBreach } from '../hosts/zone-rules.ts';
@@ -90,7 +90,7 @@ export async function deleteAggregate({ knex }: Services, { scope, id }: Aggrega
 interface Change {
   /** The hosts whose zone or ratios it may change. */
   readonly hosts: (aggregate: Aggregate) => readonly string[];
-  readonly apply: (trx: Knex.Transaction, aggregate: Aggregate) => Promise<void>;
+  readonly apply: (trx: Transaction, aggregate: Aggregate) => Promise<void>;
 }
 
 /** One transaction: the change, the rules of zones on what it made, and news of its hosts. Locks aggregate, then hosts. */
@@ -115,7 +115,7 @@ async function change(
   return changed;
 }
 
-async function writeZoned(trx: Knex.Transaction, { id, name }: Aggregate, next: Pick<Aggregate, 'name' | 'availabilityZone' | 'metadata'>): Promise<void> {
+async function writeZoned(trx: Transaction, { id, name }: Aggregate, next: Pick<Aggregate, 'name' | 'availabilityZone' | 'metadata'>): Promise<void> {
   if (next.availabilityZone === '') throw emptyZone(name);
   await aggregates.writeAggregate(trx, { id, ...next });
 }

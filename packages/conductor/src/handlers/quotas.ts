@@ -1,6 +1,6 @@
 import { failure, QuotaSet, type QuotaClassRef, type QuotaRef, type UpdateQuota, type UpdateQuotaClass } from '@kilonova/objects';
 import { Empty } from '@kilonova/rpc';
-import type { Knex } from 'knex';
+import type { Database } from '../db/connection.ts';
 import { countKeypairs } from '../db/keypairs.ts';
 import { readUsage } from '../db/quota-usages.ts';
 import * as quotas from '../db/quotas.ts';
@@ -12,7 +12,7 @@ const quotaSet = (projectId: string, limits: quotas.Limits, inUse: Readonly<Reco
   Object.assign(new QuotaSet(), { projectId, limits: { ...limits }, inUse });
 
 /** By resource; what is counted per server or per group has no sum and shows 0. */
-async function useOf(knex: Knex, projectId: string, userId: string | null): Promise<Record<string, number>> {
+async function useOf(knex: Database, projectId: string, userId: string | null): Promise<Record<string, number>> {
   const { project, user } = await readUsage(knex, projectId, userId ?? '');
   const nothing = Object.fromEntries(Object.keys(quotas.quotaResources).map((resource) => [resource, 0]));
   return {
