@@ -63,6 +63,7 @@ export const conductorSection = section('conductor', {
   diskRatio: decimal(1, { min: 0.01, help: 'Disk that may be claimed per disk of a host.' }),
   defaultZone: text('nova', { help: 'The availability zone of hosts that are in none by their aggregates.' }),
   internalZone: text('internal', { help: 'The availability zone in which the control plane\'s own services are shown.' }),
+  heartbeatMs: integer(10 * seconds, { min: 50, help: 'How often a conductor writes its own sign of life.' }),
   heartbeatCollectMs: integer(250, { min: 1, max: 10_000, help: 'How long signs of life are collected before one statement writes them.' }),
   heartbeatMax: integer(100_000, { min: 1, help: 'Hosts and services whose signs of life wait to be written; more are dropped.' }),
   serviceDownMs: integer(60 * seconds, { min: 100, help: 'A service that was silent for so long is down.' }),

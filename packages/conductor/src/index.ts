@@ -3,3 +3,5 @@ export type { ConductorConfig, ConductorSettings, DatabaseConfig } from './confi
 export { migrateDatabase } from './db/migrate.ts';
 export { inspectDatabase } from './db/inspect.ts';
 export type { DatabaseFindings } from './db/inspect.ts';
+export { startConductor } from './main.ts';
+export type { ConductorParts } from './main.ts';

@@ -3,13 +3,15 @@
  * which also writes the task. Whatever runs already is not waited for: a delete (and a hard reboot) takes its task over.
  */
 import { type ActionRule, type ActOnServer, failure, serverActions, type ServerActionName, type TaskState } from '@kilonova/objects';
-import { type Context, Empty } from '@kilonova/rpc';
+import { Empty } from '@kilonova/rpc';
+import { refuseUnlessAllowed } from '../admission/action-rules.ts';
 import { addActions, finishEvents, startEvents } from '../db/action-events.ts';
 import type { Transaction } from '../db/connection.ts';
 import { changeInstances, type InstanceRow, lockInstances } from '../db/instance-changes.ts';
 import { hostIsUp } from '../db/hosts-up.ts';
 import { isUuid } from '../db/rows.ts';
 import * as tasks from '../db/tasks.ts';
+import { refuseIfDenied } from '../handlers/scopes.ts';
 import type { Services } from '../services.ts';
 import { DELETE_EVENT, deleteEnd, endInstances } from './instance-endings.ts';
 import type { PowerParams } from './power.ts';
@@ -20,7 +22,7 @@ const ATTEMPTS = 5;
 /**
  * @throws ServerNotFound, PolicyDenied, ServerLocked, ServerStateConflict, ServerNotReady, ServerBusy, InvalidInput
  */
-export async function actOnServer(services: Services, _context: Pick<Context, 'requestId'>, request: ActOnServer): Promise<Empty> {
+export async function actOnServer(services: Services, request: ActOnServer): Promise<Empty> {
   const { knex, engine } = services;
   if (!isUuid(request.uuid)) throw notFound(request.uuid);
   for (let attempt = 1; ; attempt += 1) {
@@ -40,11 +42,11 @@ async function accept(services: Services, trx: Transaction, request: ActOnServer
   const live = await tasks.lockOfInstance(trx, uuid);
   const instance = (await lockInstances(trx, [uuid])).get(uuid);
   if (instance === undefined || instance.deletedAt !== null || (!scope.allProjects && instance.projectId !== scope.projectId)) throw notFound(uuid);
-  if (scope.deniedBy !== null) throw failure('PolicyDenied', `Policy doesn't allow ${scope.deniedBy} to be performed.`);
+  refuseIfDenied(scope);
   // Locks are taken task first; with the instance locked nobody gives it another one.
   if (live === undefined && (await tasks.hasLive(trx, uuid))) return 'again';
   const rule = ruleOf(action, options);
-  judge(instance, rule, scope.admin);
+  refuseUnlessAllowed(rule, instance, scope);
   const begun: Begun = { services, trx, request, instance, live, rule };
   switch (action) {
     case 'lock':
@@ -81,17 +83,6 @@ function ruleOf(action: string, options: ActOnServer['options']): ActionRule {
   const known = ['start', 'stop', 'rebootHard', 'rebootSoft', 'delete', 'forceDelete', 'lock', 'unlock', 'resetState'];
   if (!known.includes(name)) throw failure('InvalidInput', `action: expected one of ${known.join(', ')}, found ${JSON.stringify(action)}`);
   return serverActions[name as ServerActionName];
-}
-
-/** The documented rules, in the documented order: lock, vm_state, task_state, first boot, host. */
-function judge({ uuid, locked, vmState, taskState, launchedAt, host }: InstanceRow, rule: ActionRule, admin: boolean): void {
-  if (locked && rule.refusedWhenLocked && !admin) throw failure('ServerLocked', `Instance ${uuid} is locked`);
-  const conflict = (what: string, value: string | null) =>
-    failure('ServerStateConflict', `Cannot '${rule.title}' instance ${uuid} while it is in ${what} ${value}`);
-  if (rule.vmStates !== null && !rule.vmStates.includes(vmState)) throw conflict('vm_state', vmState);
-  if (rule.taskStates !== null && !rule.taskStates.includes(taskState)) throw conflict('task_state', taskState);
-  if (rule.launched && launchedAt === null) throw failure('ServerNotReady', `Instance ${uuid} is in an invalid state for '${rule.title}'`);
-  if (rule.needsHost && host === null) throw failure('ServerNotReady', `Instance ${uuid} is not ready`);
 }
 
 /** Actions that are done by being accepted. */

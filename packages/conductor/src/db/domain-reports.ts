@@ -1,0 +1,73 @@
+import type { Knex } from 'knex';
+
+/** A domain as its host shows it. */
+export interface Sighting {
+  readonly uuid: string;
+  readonly generation: number;
+  readonly power: number;
+}
+
+/** Those that the database does not give to this host at this generation. */
+export async function findStrays(knex: Knex, host: string, domains: readonly Sighting[]): Promise<readonly Sighting[]> {
+  if (domains.length === 0) return [];
+  const { rows } = await knex.raw(
+    `select d.uuid, d.generation, d.power
+     from jsonb_to_recordset(cast(:domains as jsonb)) as d (uuid uuid, generation integer, power integer)
+     where not exists (select from instances i where i.uuid = d.uuid and i.host = :host and i.generation = d.generation)
+       and not exists (select from cleanups c where c.instance_uuid = d.uuid and c.host = :host and c.generation = d.generation)`,
+    { host, domains: JSON.stringify(domains) },
+  );
+  return rows as Sighting[];
+}
+
+/** Keeps what a piece of a round named, until the round's last piece. */
+export async function keepSightings(knex: Knex, host: string, round: number, piece: string, domains: readonly Sighting[]): Promise<void> {
+  await knex.raw(
+    `insert into domain_sightings (host, round, piece, instance_uuids)
+     select :host, :round, cast(:piece as uuid), coalesce(array_agg(d.uuid), '{}') from jsonb_to_recordset(cast(:domains as jsonb)) as d (uuid uuid)`,
+    { host, round, piece, domains: JSON.stringify(domains) },
+  );
+}
+
+/**
+ * Ends a round, once: compares what was seen with the instances that the database gives the host, and corrects those that
+ * differ in so many rounds in a row. Only settled instances are judged; one in a task knows better.
+ *
+ * @returns the instances that follow their domain from now on: those found stopped.
+ */
+export async function endRound(
+  trx: Knex.Transaction,
+  found: { readonly host: string; readonly round: number; readonly domains: readonly Sighting[]; readonly rounds: number; readonly sync: boolean },
+): Promise<readonly string[]> {
+  const { host, round, domains, rounds: needed, sync } = found;
+  const fresh = await trx.raw(`update hosts set domains_round = :round where host = :host and domains_round < :round`, { host, round });
+  if (fresh.rowCount !== 1) return [];
+  // The last piece's domains carry their power; of earlier pieces only that they are there is known here.
+  const { rows } = await trx.raw(
+    `with seen as materialized (
+       select d.uuid, d.power from jsonb_to_recordset(cast(:domains as jsonb)) as d (uuid uuid, power integer)
+       union all
+       select u, null from domain_sightings s, unnest(s.instance_uuids) u where s.host = :host and s.round = :round),
+     judged as materialized (
+       select i.uuid, coalesce(seen.power, case when seen.uuid is null then 4 else i.power_state end) as power, i.vm_state, i.power_state, i.missed_rounds,
+         i.vm_state = 'active' and (seen.uuid is null or seen.power in (4, 6)) as gone
+       from instances i left join seen on seen.uuid = i.uuid
+       where i.host = :host and i.deleted_at is null and i.task_state is null and i.vm_state in ('active', 'stopped')
+         and not exists (select from tasks t where t.instance_uuid = i.uuid and t.state in ('running', 'parked', 'unwinding'))),
+     differing as materialized (
+       select i.uuid, j.power, j.gone, j.gone and :sync and j.missed_rounds + 1 >= :needed as stops
+       from instances i join judged j using (uuid)
+       where j.gone or j.missed_rounds <> 0 or j.power <> j.power_state
+       order by i.uuid for update of i)
+     update instances i set
+       missed_rounds = case when d.gone and not d.stops then i.missed_rounds + 1 else 0 end,
+       vm_state = case when d.stops then 'stopped' else i.vm_state end,
+       power_state = case when d.stops or not d.gone then d.power else i.power_state end,
+       revision = i.revision + 1, updated_at = case when d.stops or (not d.gone and i.power_state <> d.power) then kilonova_now() else i.updated_at end
+     from differing d where i.uuid = d.uuid and i.task_state is null
+     returning i.uuid, d.stops`,
+    { host, round, needed, sync, domains: JSON.stringify(domains) },
+  );
+  await trx.raw('delete from domain_sightings where host = :host and round <= :round', { host, round });
+  return (rows as { uuid: string; stops: boolean }[]).filter(({ stops }) => stops).map(({ uuid }) => uuid);
+}

@@ -1,0 +1,47 @@
+import { type hostReportsContract, ReportsAccepted } from '@kilonova/objects';
+import { Empty, type Handlers } from '@kilonova/rpc';
+import { wakeHost } from './db/cleanups.ts';
+import { asServiceError } from './db/unavailable.ts';
+import { assertHostAccount } from './hosts/host-account.ts';
+import type { Heartbeats } from './hosts/heartbeats.ts';
+import { register } from './hosts/registration.ts';
+import { takeDomains } from './reports/domain-reports.ts';
+import type { OperationReports } from './reports/operation-reports.ts';
+import type { Services } from './services.ts';
+
+export interface HostReportParts {
+  readonly services: Services;
+  readonly heartbeats: Heartbeats;
+  readonly operations: OperationReports;
+  readonly cleaner: { ring(): void };
+}
+
+/** Every method of the hosts' contract and the function that does it. A host speaks for itself only. */
+export function hostReportHandlers({ services, heartbeats, operations, cleaner }: HostReportParts): Handlers<typeof hostReportsContract> {
+  const enforced = services.config.conductor.enforceHostAccounts;
+  const told = async <T>(act: () => Promise<T>): Promise<T> => {
+    try {
+      return await act();
+    } catch (error) {
+      throw asServiceError(error);
+    }
+  };
+  return {
+    register: (context, registration) => told(async () => {
+      const answer = await register(services, context, registration);
+      await wakeHost(services.knex, registration.host);
+      cleaner.ring();
+      return answer;
+    }),
+    heartbeat: (context, beat) => heartbeats.noteHost(context, beat),
+    reportOperations: (context, { host, reports }) => told(async () => {
+      assertHostAccount(context, host, enforced);
+      return Object.assign(new ReportsAccepted(), { operationIds: await operations.take(host, reports) });
+    }),
+    reportDomains: (context, report) => told(async () => {
+      assertHostAccount(context, report.host, enforced);
+      await takeDomains(services, cleaner, report);
+      return new Empty();
+    }),
+  };
+}

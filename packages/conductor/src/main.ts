@@ -1,0 +1,136 @@
+import { computeContract, conductorContract, HostChange, hostReportsContract, OperationInquiry, schedulerContract, version } from '@kilonova/objects';
+import { createClient, serve, type Server, serveSteward, type StewardGrant, type Transport } from '@kilonova/rpc';
+import { type Check, healthOf, type RunningService, type Surroundings } from '@kilonova/runtime';
+import { hostname } from 'node:os';
+import type { ConductorSettings } from './config.ts';
+import { type Database, openDatabase } from './db/connection.ts';
+import { hostStates } from './db/host-states.ts';
+import { pendingMigrations } from './db/migrate.ts';
+import { isUnavailable } from './db/unavailable.ts';
+import { conductorHandlers } from './handlers/index.ts';
+import { hostReportHandlers } from './host-reports.ts';
+import { Heartbeats } from './hosts/heartbeats.ts';
+import { HostPublisher } from './hosts/publisher.ts';
+import { Upkeep } from './hosts/upkeep.ts';
+import { OperationReports } from './reports/operation-reports.ts';
+import type { Services } from './services.ts';
+import { actOnServer } from './tasks/accept-action.ts';
+import { Cleaner } from './tasks/cleaner.ts';
+import { taskDefinitions } from './tasks/definitions.ts';
+import { Engine } from './tasks/engine/engine.ts';
+import { Loop } from './tasks/engine/loop.ts';
+import { engineMetrics } from './tasks/engine/metrics.ts';
+import type { TaskServices } from './tasks/services.ts';
+
+export interface ConductorParts extends Surroundings {
+  readonly config: ConductorSettings;
+  /** Stays open at stop: whoever opened it closes it. */
+  readonly transport: Transport;
+  /** Version to speak to schedulers and hosts, MAJOR.MINOR; default its own. */
+  readonly pin?: string | (() => string);
+}
+
+/**
+ * Starts a conductor: waits for its database, takes its lease, serves requests and hosts' reports, drives tasks.
+ *
+ * @throws Error when the database does not come within `database.startWaitMs`, or is not migrated.
+ */
+export async function startConductor(parts: ConductorParts): Promise<RunningService> {
+  const { config, transport, clock, random, log, metrics } = parts;
+  const knex = openDatabase(config.database);
+  const closing: (() => Promise<void>)[] = [() => knex.destroy()];
+  const closeAll = async () => {
+    for (const close of closing.splice(0).reverse()) {
+      await close().catch((error: unknown) => log.warn({ error: String(error) }, 'a part did not close well'));
+    }
+  };
+  try {
+    await untilReady(parts, knex);
+    const pinned = parts.pin === undefined ? {} : { pin: parts.pin };
+    const scheduler = createClient(transport, schedulerContract, pinned);
+    const compute = createClient(transport, computeContract, pinned);
+    const id = random.uuid();
+    const limits = config.conductor;
+    const publisher = new HostPublisher({
+      ...{ id, clock, log, collectMs: limits.publishCollectMs, pieceHosts: limits.publishPieceHosts, retryMs: limits.publishRetryMs },
+      read: (hosts) => hostStates(knex, hosts, limits.defaultZone),
+      tell: (change: HostChange) => scheduler.hostsChanged(change),
+    });
+    closing.push(() => publisher.stop());
+    const cleaner = new Cleaner({ knex, clock, log, config: limits, compute });
+    const host = limits.host === '' ? hostname() : limits.host;
+    const taskServices: TaskServices = { knex, clock, random, log, config: limits, publisher, scheduler, compute, cleaner };
+    const engine = new Engine<TaskServices>({
+      ...{ knex, clock, random, log, settings: limits, definitions: taskDefinitions, services: taskServices, self: { id, host } },
+      metrics: engineMetrics(metrics),
+      inquire: (name, operationIds) => compute.at(name).inquire(Object.assign(new OperationInquiry(), { host: name, operationIds: [...operationIds] })),
+    });
+    await engine.start();
+    closing.push(() => engine.stop());
+    cleaner.start();
+    closing.push(() => cleaner.stop());
+
+    const services: Services = { knex, clock, random, log, metrics, config, engine, publisher };
+    const heartbeats = new Heartbeats(services);
+    closing.push(() => heartbeats.stop());
+    const upkeep = new Upkeep(services);
+    upkeep.start();
+    closing.push(() => upkeep.stop());
+    const signs = new Loop('signs of life', limits.heartbeatMs, parts, async () => heartbeats.noteService({ binary: 'nova-conductor', host, version }));
+    closing.push(() => signs.stop());
+
+    const operations = new OperationReports({ batch: limits.reportBatch, concurrency: limits.taskConcurrency, move: (find) => engine.move(find), publisher });
+    const serving: Server[] = [];
+    closing.push(async () => void (await Promise.all(serving.map((server) => server.stop()))));
+    const graceMs = limits.stopGraceMs;
+    serving.push(await serve(transport, hostReportsContract, hostReportHandlers({ services, heartbeats, operations, cleaner }), { graceMs }));
+    serving.push(await serve(transport, conductorContract, conductorHandlers({ services, heartbeats, actOnServer }), { graceMs }));
+    // Hosts may declare nothing themselves: each account gets the queues of its own name.
+    serving.push(await serveSteward(transport, { allow: grantsOf }));
+    log.info({ host, conductor: id }, 'conductor started');
+
+    let stopped: Promise<void> | undefined;
+    return {
+      name: 'conductor',
+      health: async () =>
+        healthOf({
+          database: await checkDatabase(knex),
+          broker: transport.connected ? { ok: true } : { ok: false, reason: 'not connected' },
+          lease: engine.working ? { ok: true } : { ok: false, reason: 'no lease: tasks stand still here' },
+        }),
+      stop: () => (stopped ??= closeAll()),
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+const grantsOf = (userId: string): readonly StewardGrant[] =>
+  userId.startsWith('compute.') ? [{ topic: computeContract.topic, server: userId.slice('compute.'.length) }] : [];
+
+/** Waits for a database that is still starting, and refuses one of another release. */
+async function untilReady({ config, clock, log }: ConductorParts, knex: Database): Promise<void> {
+  const { startWaitMs, connectTimeoutMs } = config.database;
+  const endsAt = clock.monotonic() + startWaitMs;
+  for (let told = false; ; told = true) {
+    try {
+      const pending = await pendingMigrations(knex);
+      if (pending.length > 0) throw new Error(`the database lacks the migrations ${pending.join(', ')}: run "kilonova db migrate"`);
+      return;
+    } catch (error) {
+      if (!isUnavailable(error) || clock.monotonic() >= endsAt) throw error;
+      if (!told) log.warn({ error: (error as Error).message }, 'waiting for the database');
+      await clock.sleep(Math.min(500, connectTimeoutMs));
+    }
+  }
+}
+
+async function checkDatabase(knex: Database): Promise<Check> {
+  try {
+    await knex.raw('select 1');
+    return { ok: true };
+  } catch (error) {
+    return { ok: false, reason: `not available: ${(error as { code?: string }).code ?? (error as Error).name}` };
+  }
+}
