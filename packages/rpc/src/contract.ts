@@ -72,7 +72,7 @@ export interface Contract<M extends Methods = Methods> {
 
 const WORD = /^[a-z][a-z0-9-]{0,62}$/;
 /** These would collide with queue names of the topology. */
-const RESERVED_TOPICS = new Set(['fanout', 'reply', 'dead']);
+const RESERVED_TOPICS = new Set(['fanout', 'reply', 'dead', 'steward']);
 const RESERVED_WORDS = new Set(['at', 'supports', 'then']);
 
 /**

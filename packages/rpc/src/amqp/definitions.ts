@@ -1,20 +1,80 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { checkServerName } from '../wire.ts';
+import { FROM_HOSTS, STEWARD_TOPIC, Topology } from './topology.ts';
+
 export interface BrokerAccounts {
+  /** Default `kilonova`. */
   readonly namespace?: string;
+  /** Default `/`. */
   readonly vhost?: string;
-  /** Services that may declare queues and send anything. */
+  /** Services that may declare and use everything of the namespace, and nothing else of the broker. */
   readonly trusted: readonly { readonly user: string; readonly password: string }[];
-  /** Accounts that serve one name of one topic and talk to `talksTo` only. */
+  /** Accounts that serve one name of one topic, declare nothing, and talk to `talksTo` only. */
   readonly hosts: readonly {
     readonly user: string;
     readonly password: string;
     readonly topic: string;
     readonly server: string;
-    /** Topics it may send requests to, on the exchange `from-hosts`. */
+    /** Services, by their topic, that it may send requests to (on the exchange `from-hosts`) and may answer. */
     readonly talksTo: readonly string[];
   }[];
 }
 
-/** RabbitMQ's definitions document (what `rabbitmqctl import_definitions` takes). */
-export function brokerDefinitions(_accounts: BrokerAccounts): Record<string, unknown> {
-  throw new Error('not built yet');
+const NOTHING = '^$';
+
+/**
+ * RabbitMQ's definitions document: accounts with salted password hashes, permissions and topic permissions. It is what
+ * `rabbitmqctl import_definitions FILE` takes.
+ *
+ * A host may not declare (a queue of its own making can name a dead-letter exchange, and so deliver to others with the
+ * sender's user id intact), may not write to the default exchange (that reaches every queue by name), reads its own
+ * three queues, and its routing keys are limited by topic permissions.
+ *
+ * @throws TypeError for names that cannot be part of a pattern.
+ */
+export function brokerDefinitions(accounts: BrokerAccounts): Record<string, unknown> {
+  const { namespace = 'kilonova', vhost = '/', trusted, hosts } = accounts;
+  const topology = new Topology(namespace, 'classic'); // names are the same for both kinds
+  const everything = `^${escape(namespace)}\\.`;
+  const trustedPermissions = trusted.map(({ user }) => ({ user, vhost, configure: everything, write: everything, read: everything }));
+  const hostPermissions = hosts.map(({ user, topic, server }) => {
+    checkServerName(topic);
+    checkServerName(server);
+    const exchanges = [topology.exchange(FROM_HOSTS), topology.exchange('replies'), topology.deadExchange];
+    const queues = [
+      topology.queue({ kind: 'server', exchange: '', topic, server }, topic, server),
+      topology.queue({ kind: 'fanout', exchange: '', topic }, topic, server),
+      topology.reply(topic, server),
+    ].map(({ name }) => name);
+    return { user, vhost, configure: NOTHING, write: oneOf(exchanges), read: oneOf(queues) };
+  });
+  const topicPermissions = hosts.flatMap(({ user, topic, talksTo }) => {
+    const peers = talksTo.map(escape).join('|');
+    const limit = (exchange: string, write: string) => ({ user, vhost, exchange, write, read: NOTHING });
+    return [
+      limit(topology.exchange(FROM_HOSTS), oneOf([STEWARD_TOPIC, ...talksTo].map((peer) => `${peer}.any`))),
+      limit(topology.exchange('replies'), talksTo.length === 0 ? NOTHING : `^reply\\.(${peers})\\.[^.]([A-Za-z0-9._-]*)$`),
+      limit(topology.deadExchange, oneOf([topic])),
+    ];
+  });
+  return {
+    users: [...trusted, ...hosts].map(({ user, password }) => ({
+      name: user,
+      password_hash: passwordHash(password),
+      hashing_algorithm: 'rabbit_password_hashing_sha256',
+      tags: [],
+    })),
+    vhosts: [{ name: vhost }],
+    permissions: [...trustedPermissions, ...hostPermissions],
+    topic_permissions: topicPermissions,
+  };
+}
+
+const escape = (text: string) => text.replaceAll(/[^A-Za-z0-9_]/g, (character) => `\\${character}`);
+const oneOf = (names: readonly string[]) => `^(${names.map(escape).join('|')})$`;
+
+/** RabbitMQ's form: base64 of a 4-byte salt and the SHA-256 of salt and password. */
+function passwordHash(password: string): string {
+  const salt = randomBytes(4);
+  return Buffer.concat([salt, createHash('sha256').update(salt).update(password, 'utf8').digest()]).toString('base64');
 }

@@ -14,8 +14,8 @@ const UNUSED_MS = 60_000;
 /** A quorum queue's message that killed its server so many times is dead. */
 const DELIVERY_LIMIT = 5;
 
-/** Routing key on `from-hosts` by which accounts without the right to declare ask for their queues. */
-export const STEWARD_KEY = 'steward';
+/** Topic on `from-hosts` by which accounts without the right to declare ask for their queues. */
+export const STEWARD_TOPIC = 'steward';
 export const FROM_HOSTS = 'from-hosts';
 export const TO_HOSTS = 'to-hosts';
 export const INTERNAL = 'internal';
@@ -63,6 +63,13 @@ export class Topology {
       return this.#queue(`${topic}.${address.server}`, exchange, addressKeys.server(topic, address.server), this.#passing());
     }
     return this.#queue(`fanout.${topic}.${service}.${id}`, exchange, addressKeys.fanout(topic), this.#passing());
+  }
+
+  /** The queue behind the routing key of a request to one server; undefined for fanouts. */
+  queueNameOf(key: string): string | undefined {
+    const [, topic, kind, server] = /^([^.]+)\.(any|to)(?:\.(.+))?$/.exec(key) ?? [];
+    if (topic === undefined) return undefined;
+    return `${this.namespace}.${kind === 'to' ? `${topic}.${server}` : topic}.${VERSION}`;
   }
 
   #queue(name: string, exchange: string, key: string, options: Queue['options']): Queue {

@@ -11,6 +11,7 @@ describe.each(['classic', 'quorum'] as const)('the AMQP transport with %s queues
     const namespace = `test-${process.pid}-${queues}-${++runs}`;
     const transports: Transport[] = [];
     return {
+      noticeMs: queues === 'classic' ? 0 : 150,
       async connect(service, id, limits = {}) {
         const transport = await connectAmqp({ url: proxy.url, service, id, namespace, queues, retryCapMs: 200, ...limits });
         transports.push(transport);

@@ -5,7 +5,8 @@ import type { Address, Correspondent, Delivery, Listener, OutgoingMessage, Trans
 import { addressKeys } from '../wire.ts';
 import { Consumer } from './consumer.ts';
 import { brokerError, codeOf, Link } from './link.ts';
-import { declareBasics, FROM_HOSTS, STEWARD_KEY, type Topology } from './topology.ts';
+import { Presence } from './presence.ts';
+import { declareBasics, FROM_HOSTS, STEWARD_TOPIC, type Topology } from './topology.ts';
 
 export interface AmqpSettings {
   readonly urls: readonly string[];
@@ -36,6 +37,7 @@ export class AmqpTransport implements Transport {
   readonly #replies: Consumer;
   #correspondent: Correspondent | undefined;
   #link: Link | undefined;
+  #presence: Presence | undefined;
   #connected = false;
   #attempts = 0;
   #running: Promise<void> | undefined;
@@ -70,12 +72,23 @@ export class AmqpTransport implements Transport {
   }
 
   send(message: OutgoingMessage): boolean {
-    return this.#connected && this.#link !== undefined && this.#link.send(this.topology.exchange(message.exchange), message);
+    const link = this.#link;
+    if (!this.#connected || link === undefined) return false;
+    const queue = this.#queueToAsk(message);
+    if (queue === undefined) return link.send(this.topology.exchange(message.exchange), message);
+    void this.#presence?.ask(queue).then((present) => {
+      if (present) link.send(this.topology.exchange(message.exchange), message);
+      else this.#correspondent?.onReturned(message.exchange, message.correlationId);
+    });
+    return true;
   }
 
-  sendConfirmed(message: OutgoingMessage): Promise<void> {
-    if (!this.#connected || this.#link === undefined) return Promise.reject(new Unreachable('not connected to the broker'));
-    return this.#link.sendConfirmed(this.topology.exchange(message.exchange), message);
+  async sendConfirmed(message: OutgoingMessage): Promise<void> {
+    if (!this.#connected || this.#link === undefined) throw new Unreachable('not connected to the broker');
+    const link = this.#link;
+    const queue = this.#queueToAsk(message);
+    if (queue !== undefined && (await this.#presence?.ask(queue)) === false) throw new Unreachable(`nobody listens to ${message.key}`, { key: message.key });
+    await link.sendConfirmed(this.topology.exchange(message.exchange), message);
   }
 
   async listen(address: Address, prefetch: number, take: (delivery: Delivery) => void): Promise<Listener> {
@@ -165,6 +178,7 @@ export class AmqpTransport implements Transport {
     });
     if (this.#end.signal.aborted) await link.close();
     this.#link = link;
+    this.#presence = new Presence(link, this.environment.clock);
     try {
       if (!this.steward) {
         const channel = await link.channel();
@@ -177,6 +191,13 @@ export class AmqpTransport implements Transport {
       await link.close();
       throw error;
     }
+  }
+
+  /** The queue whose consumers must be counted first; undefined when `mandatory` is enough, or somebody was there just now. */
+  #queueToAsk({ mandatory, key }: OutgoingMessage): string | undefined {
+    if (this.topology.kind === 'classic' || !mandatory) return undefined;
+    const queue = this.topology.queueNameOf(key);
+    return queue === undefined || this.#presence?.known(queue) !== false ? undefined : queue;
   }
 
   #returned(message: Message): void {
@@ -208,6 +229,6 @@ export class AmqpTransport implements Transport {
   }
 
   #askSteward(link: Link): void {
-    link.send(this.topology.exchange(FROM_HOSTS), { exchange: FROM_HOSTS, key: STEWARD_KEY, body: Buffer.from('{}'), mandatory: false });
+    link.send(this.topology.exchange(FROM_HOSTS), { exchange: FROM_HOSTS, key: addressKeys.topic(STEWARD_TOPIC), body: Buffer.from('{}'), mandatory: false });
   }
 }

@@ -7,6 +7,7 @@ describe('the in-process transport', () => {
     const broker = new InProcessBroker();
     const transports: ReturnType<InProcessBroker['connect']>[] = [];
     return {
+      noticeMs: 0,
       async connect(service, id, limits = {}) {
         const transport = broker.connect({ service, id, ...limits });
         transports.push(transport);

@@ -9,6 +9,8 @@ import { Count, echoContract, Text, type EchoContract } from './echo.ts';
 /** One broker, as the suite needs it. */
 export interface Bench {
   connect(service: string, id: string, limits?: Partial<TransportLimits>): Promise<Transport>;
+  /** After this it is known that a server has left. */
+  readonly noticeMs: number;
   /** Breaks the connection of everyone. */
   cut(): void;
   /** Lets them connect again. */
@@ -108,6 +110,7 @@ export function describeTransport(open: () => Promise<Bench>): void {
     const server = await run({}, { server: 'host-1' });
     await client().at('host-1').echo(text('!'));
     await server.stop();
+    await new Promise((resolve) => setTimeout(resolve, bench.noticeMs));
     await expect(client().at('host-1').echo(text('?'))).rejects.toBeInstanceOf(Unreachable);
   });
 
