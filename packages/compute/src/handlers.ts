@@ -15,7 +15,11 @@ export function serveCompute(transport: Transport, host: string, agent: Agent, c
     {
       spawn: (_context, order) => {
         const { spec } = order;
-        expectThat(spec.uuid === order.instanceUuid && spec.generation === order.generation, order, 'a spec of the same instance and generation');
+        expectThat(
+          spec.uuid === order.instanceUuid && spec.generation === order.generation,
+          order,
+          'a spec of the same instance and generation',
+        );
         return agent.accept({ ...head(order), verb: 'spawn', spec });
       },
       remove: (_context, order) => agent.accept({ ...head(order), verb: 'remove', undoes: order.undoes }),
@@ -43,7 +47,9 @@ export function serveCompute(transport: Transport, host: string, agent: Agent, c
 /** @throws NotAuthorized */
 function authorize(method: string, { caller }: Context, { trustedCallers, allowAnonymousCaller }: ComputeOptions): void {
   if (caller === '' ? allowAnonymousCaller : trustedCallers.includes(caller)) return;
-  throw new NotAuthorized(`${caller === '' ? 'a caller without account' : `account ${caller}`} may not order ${method} here; trusted are ${trustedCallers.join(', ')}`);
+  throw new NotAuthorized(
+    `${caller === '' ? 'a caller without account' : `account ${caller}`} may not order ${method} here; trusted are ${trustedCallers.join(', ')}`,
+  );
 }
 
 function headOf(order: Operation, host: string) {
@@ -64,4 +70,5 @@ function expectThat(holds: boolean, order: Operation, what: string): void {
   if (!holds) throw expected(order, what);
 }
 
-const expected = (order: Operation, what: string) => failure('InvalidInput', `operation ${order.operationId} of instance ${order.instanceUuid}: expected ${what}`);
+const expected = (order: Operation, what: string) =>
+  failure('InvalidInput', `operation ${order.operationId} of instance ${order.instanceUuid}: expected ${what}`);

@@ -48,7 +48,7 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
   const lock = lockJournal(stateDir);
   const closing: (() => Promise<void> | void)[] = [() => lock.release()];
   const closeAll = async () => {
-    for (const close of closing.splice(0).reverse()) await close();
+    for (const close of closing.splice(0).toReversed()) await close();
   };
   try {
     const ledger = new Ledger(host, config);
@@ -122,7 +122,10 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
 }
 
 /** The ledger as the journal tells it; a new journal begins with a header. */
-async function openJournal({ host, stateDir, storage = new FileStorage(stateDir), config, log }: ComputeParts, ledger: Ledger): Promise<Journal<LedgerRecord>> {
+async function openJournal(
+  { host, stateDir, storage = new FileStorage(stateDir), config, log }: ComputeParts,
+  ledger: Ledger,
+): Promise<Journal<LedgerRecord>> {
   let records = 0;
   const journal = await Journal.open<LedgerRecord>({
     storage,

@@ -46,16 +46,25 @@ export const aSpec = (changes: Partial<DomainSpec> = {}): DomainSpec =>
 type Changes = Partial<Operation & { undoes: string; kind: string; graceMs: number }>;
 
 const order = <T extends Operation>(operation: T, uuid: string, changes: Changes): T =>
-  Object.assign(operation, { operationId: systemRandom.uuid(), instanceUuid: uuid, generation: 1, host: HOST, requestId: 'req-1', allowedMs: 10_000 }, changes);
+  Object.assign(
+    operation,
+    { operationId: systemRandom.uuid(), instanceUuid: uuid, generation: 1, host: HOST, requestId: 'req-1', allowedMs: 10_000 },
+    changes,
+  );
 
 export function aSpawn(changes: Changes = {}): SpawnOperation {
-  const spec = aSpec({ ...(changes.instanceUuid === undefined ? {} : { uuid: changes.instanceUuid }), generation: changes.generation ?? 1 });
+  const spec = aSpec({
+    ...(changes.instanceUuid === undefined ? {} : { uuid: changes.instanceUuid }),
+    generation: changes.generation ?? 1,
+  });
   return Object.assign(order(new SpawnOperation(), spec.uuid, changes), { spec });
 }
 export const aRemoval = (uuid: string, changes: Changes = {}): RemoveOperation => order(new RemoveOperation(), uuid, changes);
 export const aPowerOrder = (uuid: string, changes: Changes = {}): PowerOperation => order(new PowerOperation(), uuid, changes);
-export const aReboot = (uuid: string, changes: Changes = {}): RebootOperation => order(new RebootOperation(), uuid, { kind: 'hard', ...changes });
-export const anInquiry = (...operationIds: string[]): OperationInquiry => Object.assign(new OperationInquiry(), { host: HOST, operationIds });
+export const aReboot = (uuid: string, changes: Changes = {}): RebootOperation =>
+  order(new RebootOperation(), uuid, { kind: 'hard', ...changes });
+export const anInquiry = (...operationIds: string[]): OperationInquiry =>
+  Object.assign(new OperationInquiry(), { host: HOST, operationIds });
 
 /** The conductor's side of the wire: real handlers that write down what they hear. */
 export async function aFarSide(broker = new InProcessBroker(), id = 'c1') {
@@ -115,7 +124,15 @@ export async function anAgent({ broker, stateDir = aFolder(), config = {}, wrap 
   const fake = defaultsOf(fakeSection);
   const driver = new FakeDriver({ ...surroundings, host: HOST, folder: stateDir, config: fake });
   const metrics = createMetrics('compute');
-  const compute = defaultsOf(computeSection, { retryBaseMs: 5, retryCapMs: 50, heartbeatMs: 20, graceMs: 500, abortWaitMs: 50, callTimeoutMs: 2_000, ...config });
+  const compute = defaultsOf(computeSection, {
+    retryBaseMs: 5,
+    retryCapMs: 50,
+    heartbeatMs: 20,
+    graceMs: 500,
+    abortWaitMs: 50,
+    callTimeoutMs: 2_000,
+    ...config,
+  });
   const service: RunningService = await startCompute({
     ...surroundings,
     metrics,
@@ -135,14 +152,17 @@ export async function anAgent({ broker, stateDir = aFolder(), config = {}, wrap 
 }
 
 /** The driver, and the names of the verbs that were called on it. */
-export function watched(verbs: string[]): (driver: FakeDriver) => Driver {
+export function watched(verbs: string[], onVerb = () => {}): (driver: FakeDriver) => Driver {
   return (driver) =>
     new Proxy<Driver>(driver, {
       get(_target, name) {
         const member: unknown = Reflect.get(driver, name);
         if (typeof member !== 'function') return member;
         return (...given: unknown[]) => {
-          if (String(name).startsWith('ensure') || name === 'reboot') verbs.push(String(name));
+          if (String(name).startsWith('ensure') || name === 'reboot') {
+            verbs.push(String(name));
+            onVerb();
+          }
           return Reflect.apply(member, driver, given) as unknown;
         };
       },

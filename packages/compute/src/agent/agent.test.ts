@@ -1,10 +1,10 @@
-import { powerState } from '@kilonova/objects';
+import { computeContract, powerState } from '@kilonova/objects';
 import { createClient, ServiceError } from '@kilonova/rpc';
-import { computeContract } from '@kilonova/objects';
 import { describe, expect, test } from 'vitest';
 import type { FakeDriver } from '../driver/fake/fake-driver.ts';
 import { JournalInUse } from '../journal/lock.ts';
-import { aFarSide, anAgent, anInquiry, aPowerOrder, aReboot, aRemoval, aSpawn, HOST, watched } from '../testing.ts';
+import { FileStorage, type JournalStorage } from '../journal/storage.ts';
+import { aFarSide, aFolder, anAgent, anInquiry, aPowerOrder, aReboot, aRemoval, aSpawn, HOST, watched } from '../testing.ts';
 
 const domainsOf = async (driver: FakeDriver) => (await driver.list()).map(({ uuid, generation, power }) => ({ uuid, generation, power }));
 
@@ -139,16 +139,23 @@ describe('an agent', () => {
     expect(await outcomeOf(stuck)).toMatchObject({ outcome: 'failed' });
   });
 
-  test.each(['fail', 'fail-after', 'hang', 'wedge'] as const)('a spawn whose driver does "%s" is reported failed in its time and leaves no domain', async (effect) => {
-    const { broker, orders, outcomeOf } = await aFarSide();
-    const { driver } = await anAgent({ broker });
-    driver.faults.set({ rule: { verb: 'spawn', effect, message: 'disk on fire' } });
-    const spawn = aSpawn({ allowedMs: 100 });
-    await orders.spawn(spawn);
-    const says = effect === 'fail' || effect === 'fail-after' ? 'disk on fire' : 'not finished within 100 ms';
-    expect(await outcomeOf(spawn)).toMatchObject({ outcome: 'failed', power: powerState.none, message: expect.stringContaining(says.slice(0, 19)) as string });
-    expect(await driver.list()).toEqual([]);
-  });
+  test.each(['fail', 'fail-after', 'hang', 'wedge'] as const)(
+    'a spawn whose driver does "%s" is reported failed in its time and leaves no domain',
+    async (effect) => {
+      const { broker, orders, outcomeOf } = await aFarSide();
+      const { driver } = await anAgent({ broker });
+      driver.faults.set({ rule: { verb: 'spawn', effect, message: 'disk on fire' } });
+      const spawn = aSpawn({ allowedMs: 100 });
+      await orders.spawn(spawn);
+      const says = effect === 'fail' || effect === 'fail-after' ? 'disk on fire' : 'not finished within 100 ms';
+      expect(await outcomeOf(spawn)).toMatchObject({
+        outcome: 'failed',
+        power: powerState.none,
+        message: expect.stringContaining(says.slice(0, 19)) as string,
+      });
+      expect(await driver.list()).toEqual([]);
+    },
+  );
 
   test('a spawn that hung and acts after all, long after it was given up, leaves no domain', async () => {
     const { broker, orders, outcomeOf } = await aFarSide();
@@ -234,12 +241,61 @@ describe('an agent', () => {
     const first = aSpawn({ allowedMs: 300 });
     await orders.spawn(first);
     await orders.spawn(aSpawn());
-    await expect.poll(async () => (await metrics.getSingleMetric('kilonova_compute_refused_total')!.get()).values).toMatchObject([{ labels: { reason: 'Busy' }, value: 1 }]);
+    await expect
+      .poll(async () => (await metrics.getSingleMetric('kilonova_compute_refused_total')!.get()).values)
+      .toMatchObject([{ labels: { reason: 'Busy' }, value: 1 }]);
     await outcomeOf(first);
     driver.faults.set({});
     const next = aSpawn();
     await orders.spawn(next);
     expect(await outcomeOf(next)).toMatchObject({ outcome: 'done' });
+  });
+
+  test('nothing happens before the order is on the disk, and nothing is told before its outcome is', async () => {
+    const verbs: string[] = [];
+    const { broker, orders, outcomeOf, heard } = await aFarSide();
+    const stateDir = aFolder();
+    const file = new FileStorage(stateDir);
+    const disk = { waiting: 0, go: () => {}, ready: Promise.resolve() };
+    const hold = () => (disk.ready = new Promise((resolve) => (disk.go = resolve)));
+    const storage: JournalStorage = {
+      path: file.path,
+      open: () => file.open(),
+      truncate: (length) => file.truncate(length),
+      append: (bytes) => file.append(bytes),
+      sync: async () => {
+        disk.waiting += 1;
+        await disk.ready;
+        await file.sync();
+        disk.waiting -= 1;
+      },
+      replace: (bytes) => file.replace(bytes),
+      close: () => file.close(),
+    };
+    // The answer to this needs no disk: when it is there, whatever did not wait for the disk has happened.
+    const barrier = async (name: string) => {
+      await orders.inquire(anInquiry(name));
+      await outcomeOf({ operationId: name });
+    };
+    await anAgent({
+      broker,
+      stateDir,
+      storage,
+      wrap: watched(verbs, () => void hold()),
+    });
+    void hold();
+    const spawn = aSpawn();
+    await orders.spawn(spawn);
+    await expect.poll(() => disk.waiting).toBe(1);
+    await barrier('first');
+    expect(verbs).toEqual([]);
+    disk.go();
+    await expect.poll(() => verbs).toEqual(['ensureRunning']);
+    await expect.poll(() => disk.waiting).toBe(1);
+    await barrier('second');
+    expect(heard.reports.map(({ operationId }) => operationId)).not.toContain(spawn.operationId);
+    disk.go();
+    expect(await outcomeOf(spawn)).toMatchObject({ outcome: 'done' });
   });
 
   test('a second agent on the same journal does not start', async () => {

@@ -52,7 +52,8 @@ export class Agent {
     const orders = [...ledger.unfinished()];
     for (const order of orders) this.#enqueue(order);
     for (const operationId of ledger.unreported.keys()) outbox.add(operationId);
-    if (orders.length > 0 || ledger.unreported.size > 0) log.info({ orders: orders.length, unreported: ledger.unreported.size }, 'resumed from the journal');
+    if (orders.length > 0 || ledger.unreported.size > 0)
+      log.info({ orders: orders.length, unreported: ledger.unreported.size }, 'resumed from the journal');
   }
 
   /** Settles when the order is on the disk. @throws Busy when too much waits, Error when the journal failed. */
@@ -139,7 +140,8 @@ export class Agent {
   #overflow(order: Order): RpcError | undefined {
     const { config, host } = this.#parts;
     if (this.#stopping) return new Busy(`host ${host} is stopping`);
-    if (this.#total >= config.maxQueuedOperations) return new Busy(`host ${host} has ${this.#total} operations waiting (max_queued_operations)`);
+    if (this.#total >= config.maxQueuedOperations)
+      return new Busy(`host ${host} has ${this.#total} operations waiting (max_queued_operations)`);
     const own = this.#queued.get(order.instanceUuid) ?? 0;
     return own >= config.maxQueuedPerInstance
       ? new Busy(`instance ${order.instanceUuid} has ${own} operations waiting on host ${host} (max_queued_per_instance)`)
@@ -158,7 +160,12 @@ export class Agent {
   #enqueue(order: Order, counted = false): void {
     if (!counted) this.#count(order.instanceUuid, 1);
     const running = this.#running.get(order.instanceUuid);
-    if (order.verb === 'remove' && running !== undefined && running.order.verb !== 'remove' && running.order.generation <= order.generation) {
+    if (
+      order.verb === 'remove' &&
+      running !== undefined &&
+      running.order.verb !== 'remove' &&
+      running.order.generation <= order.generation
+    ) {
       running.abort.abort(new Error('taken back: the instance is removed'));
     }
     this.#lanes.add(order.instanceUuid, () => this.#run(order));
@@ -231,9 +238,16 @@ export class Agent {
         const expiry = new AbortController();
         const cancel = clock.after(config.cleanupMs, () => expiry.abort(new Error(`not removed within ${config.cleanupMs} ms`)));
         try {
-          await within(clock, config.cleanupMs, driver.ensureAbsent({ uuid: order.instanceUuid, generation: order.generation }, { signal: expiry.signal }));
+          await within(
+            clock,
+            config.cleanupMs,
+            driver.ensureAbsent({ uuid: order.instanceUuid, generation: order.generation }, { signal: expiry.signal }),
+          );
         } catch (error) {
-          log.error({ ...namesOf(order), reason: (error as Error).message }, 'domain of a late spawn not removed; the next domain report shows it');
+          log.error(
+            { ...namesOf(order), reason: (error as Error).message },
+            'domain of a late spawn not removed; the next domain report shows it',
+          );
         } finally {
           cancel();
         }
@@ -250,7 +264,8 @@ const isFailedRemoval = (known: Operation, order: Order): boolean => order.verb 
 /** Names and messages of an error and its causes, without stacks. */
 function detailsOf(error: Error | undefined): string {
   const lines: string[] = [];
-  for (let cause: unknown = error; cause instanceof Error && lines.length < 5; cause = cause.cause) lines.push(`${cause.name}: ${cause.message}`);
+  for (let cause: unknown = error; cause instanceof Error && lines.length < 5; cause = cause.cause)
+    lines.push(`${cause.name}: ${cause.message}`);
   return lines.join('\n');
 }
 

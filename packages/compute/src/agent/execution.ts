@@ -34,7 +34,7 @@ export async function carryOut(driver: Driver, order: Order, limits: ExecutionLi
   const went = await attempt({ ...limits, allowedMs }, (signal) => drive(driver, order, signal));
   if (went.kind === 'done') {
     const { value: domain } = went;
-    return { result: 'done', power: domain?.power ?? powerState.none, present: order.verb === 'remove' ? false : true };
+    return { result: 'done', power: domain?.power ?? powerState.none, present: order.verb !== 'remove' };
   }
   const failed: Ending = {
     result: 'failed',
@@ -65,8 +65,12 @@ function drive(driver: Driver, order: Order, signal: AbortSignal): Promise<Domai
 /** A spawn that failed leaves nothing behind; a removal beside it may interrupt it, so it has a signal of its own. */
 async function takeBackSpawn(driver: Driver, order: Order, failed: Ending, limits: ExecutionLimits): Promise<Ending> {
   const bounds: AttemptLimits = { ...limits, allowedMs: limits.cleanupMs, signal: new AbortController().signal };
-  const went = await attempt(bounds, (signal) => driver.ensureAbsent({ uuid: order.instanceUuid, generation: order.generation }, { signal }));
+  const went = await attempt(bounds, (signal) =>
+    driver.ensureAbsent({ uuid: order.instanceUuid, generation: order.generation }, { signal }),
+  );
   if (went.kind === 'done') return { ...failed, power: powerState.none, present: false };
-  const error = new Error(`${failed.error?.message ?? ''}; its domain could not be removed: ${went.error.message}`, { cause: failed.error });
+  const error = new Error(`${failed.error?.message ?? ''}; its domain could not be removed: ${went.error.message}`, {
+    cause: failed.error,
+  });
   return { ...failed, present: true, error };
 }

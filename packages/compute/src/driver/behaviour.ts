@@ -39,7 +39,8 @@ export function describeDriver(setUp: () => Promise<DriverBench>): void {
       const spec = aSpec();
       const first = await driver.ensureRunning(spec, bound());
       const second = await driver.ensureRunning(spec, bound());
-      expect([first, second]).toEqual(Array(2).fill({ ...targetOf(spec), power: powerState.running }));
+      expect(first).toEqual({ ...targetOf(spec), power: powerState.running });
+      expect(second).toEqual(first);
       expect((await driver.list()).filter(({ uuid }) => uuid === spec.uuid)).toHaveLength(1);
     });
 

@@ -53,7 +53,7 @@ export function scanFrames(path: string, bytes: Buffer): Scan {
   const frames: Frame[] = [];
   let goodBytes = 0;
   let badBatch: number | undefined;
-  for (let start = 0; start < bytes.length; ) {
+  for (let start = 0; start < bytes.length;) {
     const end = bytes.indexOf(LINE_END, start);
     const frame = end === -1 ? undefined : decodeFrame(bytes.toString('utf8', start, end));
     if (badBatch === undefined && frame !== undefined) {

@@ -12,7 +12,15 @@ const anOrder = (operationId: string, instanceUuid: string, acceptedAt = 0, verb
   return verb === 'remove' ? { ...head, verb, undoes: null } : { ...head, verb };
 };
 
-const anOutcome = (number: number, finishedAt = 0): Outcome => ({ number, result: 'done', power: 1, message: '', details: '', startedAt: 0, finishedAt });
+const anOutcome = (number: number, finishedAt = 0): Outcome => ({
+  number,
+  result: 'done',
+  power: 1,
+  message: '',
+  details: '',
+  startedAt: 0,
+  finishedAt,
+});
 
 /** One operation from its order to the conductor's word. */
 const aLife = (operationId: string, instanceUuid: string, number: number, at = 0, present = true): LedgerRecord[] => {

@@ -80,9 +80,11 @@ export class Ledger {
 
   /** Tombstones that are too old or too many, oldest first. */
   forgettable(nowMs: number): readonly string[] {
-    const tombstones = [...this.#instances.values()].filter(isTombstone).sort((a, b) => a.touchedAt - b.touchedAt);
+    const tombstones = [...this.#instances.values()].filter(isTombstone).toSorted((a, b) => a.touchedAt - b.touchedAt);
     const tooMany = tombstones.length - this.#limits.maxTombstones;
-    return tombstones.filter(({ touchedAt }, index) => index < tooMany || nowMs - touchedAt > this.#limits.tombstoneMs).map(({ uuid }) => uuid);
+    return tombstones
+      .filter(({ touchedAt }, index) => index < tooMany || nowMs - touchedAt > this.#limits.tombstoneMs)
+      .map(({ uuid }) => uuid);
   }
 
   /** @throws Error when the journal is another host's or of another format. */
@@ -175,7 +177,8 @@ export class Ledger {
     const restored: Instance = { ...instance, operations: new Map() };
     this.#instances.set(restored.uuid, restored);
     for (const operation of operations) this.#remember(restored, operation);
-    for (const operation of operations) if (operation.outcome !== null && !operation.settled) this.#report(operation, operation.outcome.number);
+    for (const operation of operations)
+      if (operation.outcome !== null && !operation.settled) this.#report(operation, operation.outcome.number);
   }
 
   #remember(instance: Instance, operation: Operation): void {
@@ -191,7 +194,8 @@ export class Ledger {
   #find({ operationId, instanceUuid }: OperationName): { instance: Instance; operation: Operation } {
     const instance = this.#instances.get(instanceUuid);
     const operation = instance?.operations.get(operationId);
-    if (instance === undefined || operation === undefined) throw new Error(`operation ${operationId} of instance ${instanceUuid} is not in the ledger`);
+    if (instance === undefined || operation === undefined)
+      throw new Error(`operation ${operationId} of instance ${instanceUuid} is not in the ledger`);
     return { instance, operation };
   }
 }

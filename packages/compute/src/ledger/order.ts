@@ -21,8 +21,6 @@ export type Order = OrderHead &
     | { readonly verb: 'reboot'; readonly kind: 'soft' | 'hard'; readonly graceMs: number }
   );
 
-export type Verb = Order['verb'];
-
 /** How an order ended. Times are milliseconds since the epoch. */
 export interface Outcome {
   /** Counts up over all reports of the host, so also over those of one instance. */

@@ -42,5 +42,8 @@ export class Alarm {
 }
 
 /** Exponential with full jitter: anything from 0 to the doubled base, up to the cap. `attempts` made so far, from 1. */
-export const backoffMs = (limits: { readonly retryBaseMs: number; readonly retryCapMs: number }, attempts: number, random: Random): number =>
-  random.next() * Math.min(limits.retryCapMs, limits.retryBaseMs * 2 ** Math.min(attempts, 30));
+export const backoffMs = (
+  limits: { readonly retryBaseMs: number; readonly retryCapMs: number },
+  attempts: number,
+  random: Random,
+): number => random.next() * Math.min(limits.retryCapMs, limits.retryBaseMs * 2 ** Math.min(attempts, 30));

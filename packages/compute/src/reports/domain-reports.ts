@@ -81,7 +81,9 @@ export class DomainReports {
       signal.addEventListener('abort', onAbort, { once: true });
       ends.push(
         () => signal.removeEventListener('abort', onAbort),
-        clock.after(config.driverWaitMs, () => reject(new Error(`the hypervisor did not list its domains within ${config.driverWaitMs} ms`))),
+        clock.after(config.driverWaitMs, () =>
+          reject(new Error(`the hypervisor did not list its domains within ${config.driverWaitMs} ms`)),
+        ),
       );
     });
     try {

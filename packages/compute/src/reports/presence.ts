@@ -98,7 +98,14 @@ export class Presence {
     await this.#readInventory();
     const inventory = this.#inventory;
     if (inventory === undefined) return this.#inventoryTrouble ?? 'the inventory is not known';
-    const registration = Object.assign(new HostRegistration(), { host, node: host, cell: config.cell, version, driver: driver.name, inventory });
+    const registration = Object.assign(new HostRegistration(), {
+      host,
+      node: host,
+      cell: config.cell,
+      version,
+      driver: driver.name,
+      inventory,
+    });
     try {
       await client.register(registration, { timeoutMs: config.callTimeoutMs, signal: this.#closed.signal });
     } catch (error) {

@@ -17,7 +17,8 @@ export type FakeVerb = (typeof fakeVerbs)[number];
 function parseLatencies(value: object): Readonly<Record<string, number>> {
   for (const [verb, ms] of Object.entries(value)) {
     if (!fakeVerbs.some((known) => known === verb)) throw new Error(`${verb}: expected one of ${fakeVerbs.join(', ')}`);
-    if (typeof ms !== 'number' || !(ms >= 0 && ms <= 3_600_000)) throw new Error(`${verb}: expected milliseconds from 0 to 3600000, found ${JSON.stringify(ms)}`);
+    if (typeof ms !== 'number' || !(ms >= 0 && ms <= 3_600_000))
+      throw new Error(`${verb}: expected milliseconds from 0 to 3600000, found ${JSON.stringify(ms)}`);
   }
   return value as Readonly<Record<string, number>>;
 }
@@ -27,7 +28,8 @@ function parseCapacities(value: object): Readonly<Record<string, Capacity>> {
     if (typeof capacity !== 'object' || capacity === null) throw new Error(`${host}: expected a mapping of ${CAPACITIES.join(', ')}`);
     for (const [key, amount] of Object.entries(capacity)) {
       if (!CAPACITIES.includes(key)) throw new Error(`${host}.${key}: expected one of ${CAPACITIES.join(', ')}`);
-      if (!Number.isSafeInteger(amount) || (amount as number) < 0) throw new Error(`${host}.${key}: expected a whole number from 0, found ${JSON.stringify(amount)}`);
+      if (!Number.isSafeInteger(amount) || (amount as number) < 0)
+        throw new Error(`${host}.${key}: expected a whole number from 0, found ${JSON.stringify(amount)}`);
     }
   }
   return value as Readonly<Record<string, Capacity>>;
@@ -55,7 +57,11 @@ export const fakeSection = section('fake', {
     },
     parseFaults,
   ),
-  controlPollMs: integer(100, { min: 1, max: 60_000, help: 'How old the reading of fake-control.json (fault rules changed while the agent runs) may be; milliseconds.' }),
+  controlPollMs: integer(100, {
+    min: 1,
+    max: 60_000,
+    help: 'How old the reading of fake-control.json (fault rules changed while the agent runs) may be; milliseconds.',
+  }),
 });
 
 export type FakeConfig = SectionValues<typeof fakeSection>;

@@ -70,7 +70,13 @@ export class DomainFile {
 
   #writeAnew(): number {
     const draft = `${this.#path}.new`;
-    writeFileSync(draft, this.all().map((domain) => `${JSON.stringify(domain)}\n`).join(''), { mode: 0o600 });
+    writeFileSync(
+      draft,
+      this.all()
+        .map((domain) => `${JSON.stringify(domain)}\n`)
+        .join(''),
+      { mode: 0o600 },
+    );
     renameSync(draft, this.#path);
     this.#lines = this.#domains.size;
     return openSync(this.#path, 'a');

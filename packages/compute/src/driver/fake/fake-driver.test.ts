@@ -31,7 +31,7 @@ describe('the fake driver', () => {
     await aDriver(folder).ensureRunning(first, bound());
     appendFileSync(join(folder, 'fake-domains.jsonl'), `{"uuid":"${second.uuid}","gene`);
     await aDriver(folder).ensureRunning(second, bound());
-    expect((await aDriver(folder).list()).map(({ uuid }) => uuid).sort()).toEqual([first.uuid, second.uuid].sort());
+    expect((await aDriver(folder).list()).map(({ uuid }) => uuid).toSorted()).toEqual([first.uuid, second.uuid].toSorted());
   });
 
   test('a rule strikes the hosts and verbs it names, as often as it says', async () => {
@@ -55,10 +55,24 @@ describe('the fake driver', () => {
     const folder = aFolder();
     const driver = aDriver(folder, { controlPollMs: 1 });
     writeFileSync(join(folder, 'fake-control.json'), JSON.stringify({ rule: { verb: 'spawn', effect: 'fail', message: 'by order' } }));
-    await expect.poll(() => driver.ensureRunning(aSpec(), bound()).then(() => 'spawned', (error: Error) => error.message)).toBe('by order');
+    await expect
+      .poll(() =>
+        driver.ensureRunning(aSpec(), bound()).then(
+          () => 'spawned',
+          (error: Error) => error.message,
+        ),
+      )
+      .toBe('by order');
     onTestFinished(() => driver.close());
     writeFileSync(join(folder, 'fake-control.json'), '');
-    await expect.poll(() => driver.ensureRunning(aSpec(), bound()).then(() => 'spawned', (error: Error) => error.message)).toBe('spawned');
+    await expect
+      .poll(() =>
+        driver.ensureRunning(aSpec(), bound()).then(
+          () => 'spawned',
+          (error: Error) => error.message,
+        ),
+      )
+      .toBe('spawned');
   });
 
   test('a host that differs offers what its pattern says, and the rest as all', async () => {
@@ -67,10 +81,18 @@ describe('the fake driver', () => {
   });
 
   test.each([
-    { title: 'an unknown effect', rules: { r: { effect: 'explode' } }, says: 'r.effect: expected one of fail, fail-after, hang, wedge, delay, found "explode"' },
+    {
+      title: 'an unknown effect',
+      rules: { r: { effect: 'explode' } },
+      says: 'r.effect: expected one of fail, fail-after, hang, wedge, delay, found "explode"',
+    },
     { title: 'a rule without effect', rules: { r: { verb: 'spawn' } }, says: 'r: expected a mapping with the key effect' },
     { title: 'a misspelt key', rules: { r: { effect: 'fail', propability: 1 } }, says: /r\.propability: expected one of host, verb/ },
-    { title: 'a probability above 1', rules: { r: { effect: 'fail', probability: 2 } }, says: 'r.probability: expected a number from 0 to 1, found 2' },
+    {
+      title: 'a probability above 1',
+      rules: { r: { effect: 'fail', probability: 2 } },
+      says: 'r.probability: expected a number from 0 to 1, found 2',
+    },
   ])('$title is refused by name', ({ rules, says }) => {
     expect(() => parseFaults(rules)).toThrow(says);
   });

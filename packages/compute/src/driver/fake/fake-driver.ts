@@ -17,7 +17,14 @@ const unbound: Bound = { signal: new AbortController().signal };
 export class FakeDriver implements Driver {
   readonly name = 'fake';
   readonly faults: Faults;
-  readonly #options: { readonly host: string; readonly folder: string; readonly config: FakeConfig; readonly clock: Clock; readonly random: Random; readonly log: Logger };
+  readonly #options: {
+    readonly host: string;
+    readonly folder: string;
+    readonly config: FakeConfig;
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly log: Logger;
+  };
   readonly #domains: DomainFile;
   readonly #startedAt: number;
   #controlReadAt = -Infinity;
@@ -41,8 +48,18 @@ export class FakeDriver implements Driver {
         diskGb: own.disk_gb ?? config.diskGb,
         hypervisorType: 'fake',
         hypervisorVersion: 1_000,
-        cpuInfo: { arch: 'x86_64', model: 'Fake', vendor: 'Kilonova', features: ['pge', 'clflush'], topology: { cores: 1, threads: 1, sockets: 4 } },
-        supportedInstances: [['x86_64', 'fake', 'hvm'], ['x86_64', 'qemu', 'hvm'], ['x86_64', 'kvm', 'hvm']],
+        cpuInfo: {
+          arch: 'x86_64',
+          model: 'Fake',
+          vendor: 'Kilonova',
+          features: ['pge', 'clflush'],
+          topology: { cores: 1, threads: 1, sockets: 4 },
+        },
+        supportedInstances: [
+          ['x86_64', 'fake', 'hvm'],
+          ['x86_64', 'qemu', 'hvm'],
+          ['x86_64', 'kvm', 'hvm'],
+        ],
         hostIp: '127.0.0.1',
         uptimeSeconds: Math.floor((clock.monotonic() - this.#startedAt) / 1_000),
       });

@@ -30,7 +30,8 @@ const checks: Readonly<Record<string, readonly [expected: string, fits: (value: 
 /** @throws Error that names the rule, the key and what was expected. */
 export function parseFaults(value: object): Readonly<Record<string, FaultRule>> {
   for (const [name, rule] of Object.entries(value)) {
-    if (typeof rule !== 'object' || rule === null || !('effect' in rule)) throw new Error(`${name}: expected a mapping with the key effect`);
+    if (typeof rule !== 'object' || rule === null || !('effect' in rule))
+      throw new Error(`${name}: expected a mapping with the key effect`);
     for (const [key, entry] of Object.entries(rule)) {
       const check = checks[key];
       if (check === undefined) throw new Error(`${name}.${key}: expected one of ${Object.keys(checks).join(', ')}`);
@@ -42,7 +43,12 @@ export function parseFaults(value: object): Readonly<Record<string, FaultRule>> 
 
 /** Whether a pattern in which `*` stands for any text matches all of `name`. */
 export const matchesHost = (pattern: string, name: string): boolean =>
-  new RegExp(`^${pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&')).join('.*')}$`).test(name);
+  new RegExp(
+    `^${pattern
+      .split('*')
+      .map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
+      .join('.*')}$`,
+  ).test(name);
 
 /** The rules in force, and how often each was used. */
 export class Faults {
