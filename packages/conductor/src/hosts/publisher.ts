@@ -1,4 +1,5 @@
 import { HostChange, type HostState } from '@kilonova/objects';
+import { RpcError } from '@kilonova/rpc';
 import type { Clock, Logger } from '@kilonova/runtime';
 
 /** Where news of hosts comes from and goes to. */
@@ -37,6 +38,11 @@ export class HostPublisher {
     this.#parts = parts;
   }
 
+  /** The number of the last change. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
   /** To be called after the commit; returns at once and never throws. */
   hostsTouched(hosts: Iterable<string>): void {
     for (const host of hosts) this.#waiting.add(host);
@@ -65,7 +71,7 @@ export class HostPublisher {
 
   /** True when everything that waited was read. */
   async #send(): Promise<boolean> {
-    const { id, read, tell, log, pieceHosts } = this.#parts;
+    const { read, log, pieceHosts } = this.#parts;
     const names = [...this.#waiting];
     this.#waiting.clear();
     for (let start = 0; start < names.length; start += pieceHosts) {
@@ -79,16 +85,26 @@ export class HostPublisher {
         return false;
       }
       const found = new Set(states.map((state) => state.host));
-      this.#sequence += 1;
-      const change = Object.assign(new HostChange(), {
-        publisher: id,
-        sequence: this.#sequence,
-        hosts: states,
-        removedHosts: piece.filter((name) => !found.has(name)),
-      });
-      // A message that is not sent is a gap in the sequence: schedulers reload these hosts by themselves.
-      await tell(change).catch((error: unknown) => log.warn({ error, hosts: piece.length, sequence: change.sequence }, 'host change not sent'));
+      await this.#tell(states, piece.filter((name) => !found.has(name)));
     }
     return true;
+  }
+
+  /** A message that is not sent is a gap in the sequence, at which schedulers reload; one that is too large is sent in halves. */
+  async #tell(hosts: readonly HostState[], removedHosts: readonly string[]): Promise<void> {
+    const { id, tell, log } = this.#parts;
+    const change = Object.assign(new HostChange(), { publisher: id, sequence: this.#sequence + 1, hosts, removedHosts });
+    try {
+      await tell(change);
+    } catch (error) {
+      if (error instanceof RpcError && error.code === 'MessageTooLarge' && hosts.length > 1) {
+        const middle = hosts.length >> 1;
+        await this.#tell(hosts.slice(0, middle), removedHosts);
+        await this.#tell(hosts.slice(middle), []);
+        return;
+      }
+      log.warn({ error, hosts: hosts.length, sequence: change.sequence }, 'host change not sent');
+    }
+    this.#sequence = change.sequence;
   }
 }
