@@ -6,7 +6,7 @@ import { Scope } from '../../objects/scope.ts';
 export class ListFlavors {
   @Expose() @Type(() => Scope) scope!: Scope;
   /** true: public (and, unless administrator, those shared with the project); false: the others; null: both. */
-  @Expose() isPublic: boolean | null = true;
+  @Expose() isPublic: boolean | null = null;
   @Expose() minMemoryMb: number | null = null;
   @Expose() minDiskGb: number | null = null;
   /** Names as in the API's sort_key. */
