@@ -26,6 +26,8 @@ export interface ConductorParts extends Surroundings {
   readonly config: ConductorSettings;
   /** Stays open at stop: whoever opened it closes it. */
   readonly transport: Transport;
+  /** Default: a pool of its own, from the configuration. One that is handed in stays open. */
+  readonly database?: Database;
   /** Version to speak to schedulers and hosts, MAJOR.MINOR; default its own. */
   readonly pin?: string | (() => string);
 }
@@ -37,8 +39,8 @@ export interface ConductorParts extends Surroundings {
  */
 export async function startConductor(parts: ConductorParts): Promise<RunningService> {
   const { config, transport, clock, random, log, metrics } = parts;
-  const knex = openDatabase(config.database);
-  const closing: (() => Promise<void>)[] = [() => knex.destroy()];
+  const knex = parts.database ?? openDatabase(config.database);
+  const closing: (() => Promise<void>)[] = parts.database === undefined ? [() => knex.destroy()] : [];
   const closeAll = async () => {
     for (const close of closing.splice(0).reverse()) {
       await close().catch((error: unknown) => log.warn({ error: String(error) }, 'a part did not close well'));

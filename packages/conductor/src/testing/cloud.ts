@@ -1,0 +1,133 @@
+import { type ActOnServer, type CreateServers, conductorContract, HostSelection, HostSelections, type HostRequest, schedulerContract } from '@kilonova/objects';
+import { createClient, InProcessBroker, serve } from '@kilonova/rpc';
+import { createMetrics, defaultsOf, type RunningService, silentLogger, systemClock, systemRandom } from '@kilonova/runtime';
+import { expect } from 'vitest';
+import { conductorSection, quotaSection, type ConductorConfig } from '../config.ts';
+import { usageDifferences } from '../db/quota-usages.ts';
+import { startConductor } from '../main.ts';
+import type { FreshDatabase } from './fresh-database.ts';
+import { mortal, type MortalDatabase } from './mortal-database.ts';
+import { ScriptedHost } from './scripted-host.ts';
+
+/** Quick enough that a test may wait for leases and repeats. */
+export const quick: Partial<ConductorConfig> = {
+  ...{ leaseMs: 600, leaseRenewMs: 100, lookMs: 25, adoptMs: 50, retryMinMs: 5, retryMaxMs: 100, strandedMs: 300, resendMinMs: 150, resendMaxMs: 400 },
+  ...{ inquiryMs: 60, stopGraceMs: 500, cleanupLookMs: 25, cleanupRetryMaxMs: 150, selectTimeoutMs: 500, publishCollectMs: 5, heartbeatMs: 60_000 },
+};
+
+export interface Conductor {
+  readonly service: RunningService;
+  readonly life: MortalDatabase;
+  /** As kill -9 leaves it: no queue, no connection, nothing said. */
+  kill(): Promise<void>;
+}
+
+/** Conductors on a real database, with scripted hosts and a scheduler that names the hosts it is told to. */
+export class Cloud {
+  readonly broker = new InProcessBroker();
+  readonly hosts = new Map<string, ScriptedHost>();
+  readonly #database: FreshDatabase;
+  readonly #config: Partial<ConductorConfig>;
+  readonly #closing: (() => Promise<unknown>)[] = [];
+  /** What the scheduler says; by default every host in the order of their start, without the excluded ones. */
+  choose: (request: HostRequest) => readonly string[] = (request) => [...this.hosts.keys()].filter((host) => !request.excludedHosts.includes(host));
+  explanation = 'nothing fits';
+  readonly asked: HostRequest[] = [];
+
+  constructor(database: FreshDatabase, config: Partial<ConductorConfig> = {}) {
+    this.#database = database;
+    this.#config = config;
+  }
+
+  async startScheduler(): Promise<void> {
+    const transport = this.broker.connect({ service: 'scheduler', id: 's1' });
+    const server = await serve(transport, schedulerContract, {
+      selectDestinations: (_context, request) => {
+        this.asked.push(request);
+        const hosts = [...this.choose(request)];
+        return Object.assign(new HostSelections(), {
+          selections: request.instanceUuids.map((instanceUuid) => Object.assign(new HostSelection(), { instanceUuid, hosts })),
+          hostsConsidered: this.hosts.size,
+          explanation: hosts.length === 0 ? this.explanation : '',
+        });
+      },
+      hostsChanged: () => undefined,
+    });
+    this.#closing.push(() => server.stop(), () => transport.close());
+  }
+
+  async startHost(name: string, inventory: Parameters<ScriptedHost['register']>[0] = {}): Promise<ScriptedHost> {
+    const host = await ScriptedHost.start(this.broker, name);
+    this.#closing.push(() => host.close());
+    this.hosts.set(name, host);
+    await host.register(inventory);
+    return host;
+  }
+
+  async startConductor(id: string): Promise<Conductor> {
+    const transport = this.broker.connect({ service: 'conductor', id });
+    const life = mortal(this.#database.knex);
+    const service = await startConductor({
+      ...{ transport, database: life.database, clock: systemClock, random: systemRandom, log: silentLogger, metrics: createMetrics(id) },
+      config: { database: this.#database.config, conductor: defaultsOf(conductorSection, { ...quick, host: id, ...this.#config }), quota: defaultsOf(quotaSection, { instances: -1, cores: -1, ram: -1 }) },
+    });
+    let killed = false;
+    this.#closing.push(async () => {
+      if (!killed) await service.stop();
+      await transport.close();
+    });
+    const kill = async () => {
+      killed = true;
+      await transport.close();
+      // A dead process renews nothing; its loops in here are only waited out.
+      void service.stop().catch(() => undefined);
+    };
+    return { service, life, kill };
+  }
+
+  get client(): ReturnType<typeof createClient<typeof conductorContract>> {
+    const transport = this.broker.connect({ service: 'api', id: systemRandom.uuid() });
+    this.#closing.push(() => transport.close());
+    return createClient(transport, conductorContract, { timeoutMs: 5_000 });
+  }
+
+  create(request: CreateServers): Promise<{ serverUuids: string[] }> {
+    return this.client.createServers(request);
+  }
+
+  act(request: ActOnServer): Promise<unknown> {
+    return this.client.actOnServer(request);
+  }
+
+  async stop(): Promise<void> {
+    for (const close of this.#closing.splice(0).reverse()) await close();
+  }
+
+  /** Nothing is under way any more. */
+  async settled(timeoutMs = 15_000): Promise<void> {
+    const { knex } = this.#database;
+    await expect.poll(async () => (await knex.raw(
+      `select (select count(*)::int from tasks where state in ('running', 'parked', 'unwinding')) as tasks, (select count(*)::int from cleanups) as cleanups`,
+    )).rows[0] as unknown, { timeout: timeoutMs, interval: 15 }).toEqual({ tasks: 0, cleanups: 0 });
+  }
+
+  /** What must hold whenever nothing is under way: the design's invariants, as queries. */
+  async assertNothingLeftOver(): Promise<void> {
+    const { knex } = this.#database;
+    const rows = async (sql: string) => (await knex.raw(sql)).rows as object[];
+    expect(await rows(`select uuid, vm_state, task_state from instances where task_state is not null or vm_state = 'building'`)).toEqual([]);
+    expect(await rows(
+      `select coalesce(a.instance_uuid, i.uuid) as uuid, a.host as allocated, i.host from allocations a
+       full join (select * from instances where host is not null) i on i.uuid = a.instance_uuid and i.host = a.host and i.generation = a.generation
+       where a.instance_uuid is null or i.uuid is null`)).toEqual([]);
+    expect(await rows(
+      `select h.host from hosts h left join lateral (select coalesce(sum(vcpus), 0) as vcpus, coalesce(sum(memory_mb), 0) as memory_mb,
+         coalesce(sum(disk_gb), 0) as disk_gb, count(*) as instances from allocations a where a.host = h.host) a on true
+       where (h.vcpus_used, h.memory_mb_used, h.disk_gb_used, h.instances, h.io_ops) is distinct from (a.vcpus, a.memory_mb, a.disk_gb, a.instances, 0)`)).toEqual([]);
+    expect(await usageDifferences(knex)).toEqual([]);
+    expect(await rows(`select e.event, a.action from instance_action_events e join instance_actions a on a.id = e.action_id where e.finish_time is null`)).toEqual([]);
+    const given = await rows(`select uuid, host, generation, power_state as power from instances where host is not null order by uuid`);
+    const running = [...this.hosts].flatMap(([host, { domains }]) => [...domains].map(([uuid, domain]) => ({ uuid, host, ...domain })));
+    expect(running.toSorted((a, b) => (a.uuid < b.uuid ? -1 : 1))).toEqual(given);
+  }
+}

@@ -1,0 +1,124 @@
+import { computeContract, HostRegistration, hostReportsContract, type Operation, OperationReport, OperationReports, type RemoveOperation } from '@kilonova/objects';
+import { createClient, type InProcessBroker, serve } from '@kilonova/rpc';
+import { anInventory } from './services.ts';
+
+/** What a host does with an order of a verb: does it, fails, or says and does nothing (as if cut off). */
+export type Behaviour = 'do' | 'fail' | 'ignore';
+type Verb = 'spawn' | 'remove' | 'powerOn' | 'powerOff' | 'reboot';
+
+/**
+ * A host's far side of the wire as the compute contract states it: recognises repeats, refuses what is older than a
+ * removal, and tells every outcome until it is accepted. Its hypervisor is a map.
+ */
+export class ScriptedHost {
+  readonly name: string;
+  readonly domains = new Map<string, { generation: number; power: 1 | 4 }>();
+  /** Orders as they came, repeats too. */
+  readonly heard: { verb: string; operation: Operation }[] = [];
+  readonly behaviour: Partial<Record<Verb, Behaviour>> = {};
+  readonly #reports: ReturnType<typeof createClient<typeof hostReportsContract>>;
+  readonly #transport: ReturnType<InProcessBroker['connect']>;
+  readonly #outcomes = new Map<string, OperationReport>();
+  readonly #tombstones = new Set<string>();
+  readonly #removed = new Map<string, number>();
+  readonly #untold = new Set<string>();
+  #number = 0;
+  #telling: Promise<void> | null = null;
+  #closed = false;
+  #stop: () => Promise<void> = async () => undefined;
+
+  private constructor(broker: InProcessBroker, name: string) {
+    this.name = name;
+    this.#transport = broker.connect({ service: 'compute', id: name, user: `compute.${name}` });
+    this.#reports = createClient(this.#transport, hostReportsContract, { timeoutMs: 1_000 });
+  }
+
+  static async start(broker: InProcessBroker, name: string): Promise<ScriptedHost> {
+    const host = new ScriptedHost(broker, name);
+    const take = (verb: Verb, act: (operation: Operation) => void) => (_context: unknown, operation: Operation) => host.#take(verb, operation, act);
+    const server = await serve(host.#transport, computeContract, {
+      spawn: take('spawn', ({ instanceUuid, generation }) => void host.domains.set(instanceUuid, { generation, power: 1 })),
+      remove: take('remove', ({ instanceUuid }) => void host.domains.delete(instanceUuid)),
+      powerOn: take('powerOn', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 1)),
+      powerOff: take('powerOff', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 4)),
+      reboot: take('reboot', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 1)),
+      inquire: (_context, { operationIds }) => {
+        for (const id of operationIds) if (host.#outcomes.has(id)) host.#tell(id);
+      },
+    }, { server: name });
+    host.#stop = () => server.stop();
+    return host;
+  }
+
+  async register(inventory: Parameters<typeof anInventory>[0] = {}): Promise<void> {
+    await this.#reports.register(Object.assign(new HostRegistration(), { host: this.name, node: this.name, version: '1.0', driver: 'scripted', inventory: anInventory(inventory) }));
+  }
+
+  report(report: OperationReport): Promise<{ operationIds: string[] }> {
+    return this.#reports.reportOperations(Object.assign(new OperationReports(), { host: this.name, reports: [report] }));
+  }
+
+  get reports(): ReturnType<typeof createClient<typeof hostReportsContract>> {
+    return this.#reports;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#stop();
+    await this.#transport.close();
+  }
+
+  #take(verb: Verb, operation: Operation, act: (operation: Operation) => void): void {
+    this.heard.push({ verb, operation });
+    const behaviour = this.behaviour[verb] ?? 'do';
+    if (behaviour === 'ignore') return;
+    const { operationId } = operation;
+    if (!this.#outcomes.has(operationId)) this.#outcomes.set(operationId, this.#carryOut(verb, operation, behaviour, act));
+    this.#tell(operationId);
+  }
+
+  #carryOut(verb: Verb, operation: Operation, behaviour: Behaviour, act: (operation: Operation) => void): OperationReport {
+    const { operationId, instanceUuid, generation } = operation;
+    const failure = this.#refusal(verb, operation) ?? (behaviour === 'fail' ? `${verb} does not work here` : null);
+    if (verb === 'remove') {
+      const { undoes } = operation as RemoveOperation;
+      if (undoes !== null) this.#tombstones.add(undoes);
+      this.#removed.set(instanceUuid, Math.max(this.#removed.get(instanceUuid) ?? 0, generation));
+    }
+    const newer = (this.domains.get(instanceUuid)?.generation ?? 0) > generation;
+    if (failure === null && !newer) act(operation);
+    this.#number += 1;
+    return Object.assign(new OperationReport(), {
+      ...{ number: this.#number, operationId, instanceUuid, generation, outcome: failure === null ? 'done' : 'failed', message: failure ?? '' },
+      power: this.domains.get(instanceUuid)?.power ?? 0,
+    });
+  }
+
+  #refusal(verb: Verb, { operationId, instanceUuid, generation }: Operation): string | null {
+    if (verb === 'spawn' && (this.#tombstones.has(operationId) || (this.#removed.get(instanceUuid) ?? 0) >= generation)) return 'taken back';
+    if (verb !== 'spawn' && verb !== 'remove' && this.domains.get(instanceUuid)?.generation !== generation) return 'no such domain';
+    return null;
+  }
+
+  #tell(operationId: string): void {
+    this.#untold.add(operationId);
+    this.#telling ??= this.#tellAll().finally(() => {
+      this.#telling = null;
+    });
+  }
+
+  async #tellAll(): Promise<void> {
+    while (this.#untold.size > 0 && !this.#closed) {
+      const reports = [...this.#untold].map((id) => {
+        this.#number += 1;
+        return Object.assign(new OperationReport(), this.#outcomes.get(id)!, { number: this.#number });
+      });
+      try {
+        const { operationIds } = await this.#reports.reportOperations(Object.assign(new OperationReports(), { host: this.name, reports }));
+        for (const id of operationIds) this.#untold.delete(id);
+      } catch {
+        await this.#transport.environment.clock.sleep(20);
+      }
+    }
+  }
+}
