@@ -32,6 +32,8 @@ export const cloudsYaml = (clouds: Readonly<Record<string, Login>>): string =>
       `    region_name: ${REGION}`,
       '    interface: public',
       '    identity_api_version: 3',
+      // There is no network service yet, and "openstack availability zone list" fails where it expects one.
+      '    has_network: false',
     ]),
     '',
   ].join('\n');
