@@ -1,4 +1,4 @@
-import { ListServers, ServerFilters, type Server } from '@kilonova/objects';
+import { ListServers, ServerFilters, type Server, type ServerName } from '@kilonova/objects';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createServers } from '../admission/create-servers.ts';
 import { listServerNames, listServers } from '../handlers/servers.ts';
@@ -38,7 +38,7 @@ test.each([
   expect(new Set(whole).size).toBe(12);
   const paged: string[] = [];
   for (let marker: string | null = null, rounds = 0; rounds < 10; rounds += 1) {
-    const page = await collect(listServerNames(services, asked({ ...sort, marker, limit: 5 })));
+    const page: readonly ServerName[] = await collect(listServerNames(services, asked({ ...sort, marker, limit: 5 })));
     paged.push(...page.map((server) => server.uuid));
     if (page.length < 5) break;
     marker = page.at(-1)!.uuid;
