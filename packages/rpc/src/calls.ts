@@ -36,8 +36,13 @@ interface Entry {
   readonly request: CallRequest;
   readonly endsAt: number;
   sent: boolean;
+  /** It was sent on a connection that is gone. */
+  lost: boolean;
   stop(): void;
 }
+
+/** Between attempts to reach a server that was there before the connection broke; milliseconds, with jitter. */
+const RESEND_MS = 100;
 
 const tables = new WeakMap<Transport, Calls>();
 
@@ -62,6 +67,7 @@ export class Calls {
       onReply: ({ body, correlationId }) => this.#take(body, correlationId),
       onReturned: (exchange, correlationId) => this.#returned(exchange, correlationId ?? ''),
       onBroken: (error) => this.#broken(error),
+      onMended: () => this.#sendWaiting(),
     });
     transport.onChange((connected, reason) => (connected ? this.#sendWaiting() : this.#lose(reason)));
   }
@@ -89,6 +95,7 @@ export class Calls {
       request,
       endsAt: clock.monotonic() + request.timeoutMs,
       sent: false,
+      lost: false,
       stop() {
         cancelDeadline();
         cancelWait?.();
@@ -141,7 +148,17 @@ export class Calls {
       return;
     }
     const entry = this.#entries.get(correlationId);
-    if (entry !== undefined) this.#fail(entry, new Unreachable(`${entry.request.what}: nobody listens to ${entry.request.key}`, { key: entry.request.key }));
+    if (entry === undefined) return;
+    if (entry.lost) {
+      // After a broken connection its servers may need a moment more to be back than we did.
+      entry.sent = false;
+      const { clock, random } = this.#transport.environment;
+      clock.after(RESEND_MS * (0.5 + random.next()), () => {
+        if (this.#entries.has(entry.id) && !entry.sent && this.#transport.connected) this.#send(entry);
+      });
+      return;
+    }
+    this.#fail(entry, new Unreachable(`${entry.request.what}: nobody listens to ${entry.request.key}`, { key: entry.request.key }));
   }
 
   /** The broker says why it gave up a channel, not which message was to blame: only a single one can take its word. */
@@ -150,19 +167,16 @@ export class Calls {
     const unknown = new ConnectionLost(`${error.message}; the outcome is unknown`, error.details, { cause: error });
     for (const entry of sent) {
       if (sent.length === 1) this.#fail(entry, error);
-      else if (entry.request.resend && error instanceof ConnectionLost) this.#resend(entry);
+      else if (entry.request.resend) park(entry);
       else this.#fail(entry, unknown);
     }
   }
 
-  #resend(entry: Entry): void {
-    this.#transport.environment.metrics.count('resent', {});
-    this.#send(entry);
-  }
-
   #sendWaiting(): void {
     for (const entry of [...this.#entries.values()]) {
-      if (!entry.sent) this.#send(entry);
+      if (entry.sent) continue;
+      if (entry.lost) this.#transport.environment.metrics.count('resent', {});
+      this.#send(entry);
     }
   }
 
@@ -170,7 +184,7 @@ export class Calls {
     const error = new ConnectionLost(`the connection to the broker was lost${reason === undefined ? '' : `: ${reason}`}; the outcome is unknown`);
     for (const entry of [...this.#entries.values()]) {
       if (!entry.sent) continue;
-      if (entry.request.resend) entry.sent = false;
+      if (entry.request.resend) park(entry);
       else this.#fail(entry, error);
     }
   }
@@ -208,5 +222,7 @@ export class Calls {
     }
   }
 }
+
+const park = (entry: Entry) => Object.assign(entry, { sent: false, lost: true });
 
 const STOP = Buffer.from(JSON.stringify({ credit: -1 }));

@@ -6,7 +6,7 @@ import { Dispatch, type Verdict } from './dispatch.ts';
 import { Busy, DeadlineExceeded, NotAuthorized, RpcError, Unreachable } from './errors.ts';
 import { RequestContext } from './request-context.ts';
 import type { ServeOptions, Server } from './server.ts';
-import { sendStream } from './stream-sender.ts';
+import { ReaderLeft, sendStream } from './stream-sender.ts';
 import type { Address, Delivery, Listener, Transport } from './transport.ts';
 import { answerText, checkServerName, errorText, handlerError, ownError, toBytes, type RequestEnvelope } from './wire.ts';
 
@@ -183,7 +183,7 @@ export class RunningServer implements Server {
       const answer = await result;
       if (method.kind === 'call' && !context.expired) this.#answer(delivery, answerText(encoderFor<object>(method.response, minor)(answer as object)));
     } catch (error) {
-      this.#failed(delivery, envelope, context, error);
+      if (!(error instanceof ReaderLeft)) this.#failed(delivery, envelope, context, error);
     }
   }
 

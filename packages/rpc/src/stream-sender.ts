@@ -1,5 +1,5 @@
 import { Calls } from './calls.ts';
-import { ConnectionLost, MessageTooLarge } from './errors.ts';
+import { MessageTooLarge } from './errors.ts';
 import type { Transport } from './transport.ts';
 import { pieceText, toBytes } from './wire.ts';
 
@@ -9,6 +9,9 @@ interface Target {
   readonly signal: AbortSignal;
 }
 
+/** Nobody reads on: there is nobody to tell, either. */
+export class ReaderLeft extends Error {}
+
 /** Room for the piece's own fields beside its items. */
 const FRAME_BYTES = 512;
 
@@ -16,7 +19,7 @@ const FRAME_BYTES = 512;
  * Sends batches of items as pieces of at most `pieceItems` items and `maxMessageBytes`, never more than
  * `streamWindow` ahead of the reader.
  *
- * @throws the signal's reason at the deadline; ConnectionLost when the reader is gone; MessageTooLarge for one item
+ * @throws the signal's reason at the deadline; ReaderLeft when the reader is gone; MessageTooLarge for one item
  *   that fits in no message; whatever the batches throw.
  */
 export async function sendStream(
@@ -37,7 +40,7 @@ export async function sendStream(
     gone ??= reason;
     wake?.();
   };
-  const left = new ConnectionLost('the reader left');
+  const left = new ReaderLeft('the reader left');
   const forget = calls.watch({
     run,
     correlationId: target.correlationId,

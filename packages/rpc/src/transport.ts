@@ -82,6 +82,8 @@ export interface Correspondent {
   onReturned(exchange: string, correlationId: string | undefined): void;
   /** Messages or answers may be lost although the connection lives; `error` says why. */
   onBroken(error: RpcError): void;
+  /** After `onBroken`: messages flow again. */
+  onMended(): void;
 }
 
 /** A process's one way to the broker. Services hold it, hand it to `serve` and `createClient`, and close it last. */

@@ -18,6 +18,7 @@ export interface ConsumerPlan {
   take(delivery: Delivery): void;
   /** Its messages may be lost: the queue went away, or the channel did. */
   onBroken(reason: string): void;
+  onMended(): void;
 }
 
 const RETRY_BASE_MS = 50;
@@ -122,7 +123,7 @@ export class Consumer {
       this.#plan.environment.log.warn({ queue: this.#plan.queue.name, reason }, 'consumer lost, taken up again');
       this.#plan.onBroken(reason);
       void channel?.close().catch(() => undefined);
-      this.open(link).catch(() => link.close());
+      this.open(link).then(() => this.#plan.onMended(), () => link.close());
     });
   }
 }

@@ -8,6 +8,7 @@ export interface LinkEvents {
   onReturned(message: Message): void;
   /** The channel of calls and answers was closed by the broker, and is being opened again. */
   onBroken(error: RpcError): void;
+  onMended(): void;
   onBlocked(reason: string | undefined): void;
 }
 
@@ -114,7 +115,7 @@ export class Link {
       this.#publisher = undefined;
       if (!this.#alive) return;
       this.#events.onBroken(closeReasons.get(channel) ?? new ConnectionLost('the channel was closed'));
-      this.#again(() => this.#openPublisher());
+      this.#again(() => this.#openPublisher().then(() => this.#events.onMended()));
     });
     this.#publisher = channel;
   }

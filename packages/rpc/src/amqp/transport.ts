@@ -174,6 +174,7 @@ export class AmqpTransport implements Transport {
     const link = await Link.open(url, this.#settings.heartbeatSeconds, `${this.service}.${this.id}`, {
       onReturned: (message) => this.#returned(message),
       onBroken: (error) => this.#correspondent?.onBroken(error),
+      onMended: () => this.#correspondent?.onMended(),
       onBlocked: (reason) => this.environment.log.warn({ reason }, reason === undefined ? 'the broker takes messages again' : 'the broker blocks messages'),
     });
     if (this.#end.signal.aborted) await link.close();
@@ -224,6 +225,9 @@ export class AmqpTransport implements Transport {
       take,
       onBroken: (reason) => {
         if (queue.name === this.topology.reply(this.service, this.id).name) this.#correspondent?.onBroken(new ConnectionLost(`${queue.name}: ${reason}`));
+      },
+      onMended: () => {
+        if (queue.name === this.topology.reply(this.service, this.id).name) this.#correspondent?.onMended();
       },
     });
   }

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freshVirtualHost, importDefinitions, type VirtualHost } from '../../../../tests/support/broker.ts';
+import { brokerDefinitions, connectAmqp, createClient, defineContract, call, cast, Empty, NotAuthorized, serve, serveSteward, type Transport } from '../index.ts';
+import { eventually } from '../testing/behaviour.ts';
+import { Seen, Text } from '../testing/echo.ts';
+
+const compute = defineContract({
+  topic: 'compute',
+  version: '1.0',
+  exchange: 'to-hosts',
+  methods: { look: call({ since: '1.0', request: Empty, response: Seen }), spawn: cast({ since: '1.0', request: Text }) },
+});
+const reports = defineContract({
+  topic: 'conductor',
+  version: '1.0',
+  exchange: 'from-hosts',
+  methods: { report: call({ since: '1.0', request: Text, response: Seen }) },
+});
+const internal = defineContract({ topic: 'conductor', version: '1.0', methods: { report: call({ since: '1.0', request: Text, response: Seen }) } });
+
+const seen = (caller: string): Seen => ({ caller, requestId: '', remainingMs: 0, version: '' });
+const text = (value: string) => Object.assign(new Text(), { text: value });
+
+let host: VirtualHost;
+const open: { close(): Promise<void> }[] = [];
+const users: Record<string, { user: string; password: string }> = {};
+
+beforeAll(async () => {
+  host = await freshVirtualHost();
+  for (const name of ['conductor', 'host-1', 'host-2']) users[name] = { user: `${host.name}-${name}`, password: randomBytes(12).toString('hex') };
+  const account = (name: string) => ({ ...(users[name] as { user: string; password: string }), topic: 'compute', server: name, talksTo: ['conductor'] });
+  await importDefinitions(brokerDefinitions({
+    vhost: host.name,
+    trusted: [users['conductor'] as { user: string; password: string }],
+    hosts: [account('host-1'), account('host-2')],
+  }));
+});
+afterAll(async () => {
+  for (const part of open.reverse()) await part.close();
+  await host.remove();
+});
+
+async function connect(name: string, service: string, options: { steward: boolean; startWaitMs?: number; id?: string }): Promise<Transport> {
+  const url = new URL(host.url);
+  Object.assign(url, { username: users[name]?.user, password: users[name]?.password });
+  const transport = await connectAmqp({ url: url.href, service, id: options.id ?? name, queues: 'classic', retryCapMs: 200, ...options });
+  open.push(transport);
+  return transport;
+}
+
+test('a host without any right to declare serves, reports and answers once the steward has declared its queues', async () => {
+  const conductor = await connect('conductor', 'conductor', { steward: false });
+  const waiting = connect('host-1', 'compute', { steward: true });
+  const steward = await serveSteward(conductor, {
+    allow: (userId) => (userId === users['host-1']?.user ? [{ topic: 'compute', server: 'host-1' }] : []),
+  });
+  open.push({ close: () => steward.stop() });
+  const agent = await waiting;
+  const spawned: string[] = [];
+  await serve(agent, compute, { look: (context) => seen(context.caller), spawn: (_context, request) => void spawned.push(request.text) }, { server: 'host-1' });
+  await serve(conductor, reports, { report: (context) => seen(context.caller) });
+
+  const client = createClient(conductor, compute);
+  expect((await client.at('host-1').look(new Empty())).caller).toBe(users['conductor']?.user);
+  await client.at('host-1').spawn(text('vm'));
+  await eventually(() => spawned.includes('vm'));
+  expect((await createClient(agent, reports).report(text('done'))).caller).toBe(users['host-1']?.user);
+});
+
+test('what the host may not send is refused by the broker, and its other work goes on', async () => {
+  const agent = open.find((part): part is Transport => 'service' in part && part.service === 'compute') as Transport;
+  await expect(createClient(agent, internal).report(text('forged'))).rejects.toBeInstanceOf(NotAuthorized);
+  await expect(createClient(agent, compute).at('host-2').spawn(text('forged'))).rejects.toBeInstanceOf(NotAuthorized);
+  const client = createClient(agent, reports);
+  await eventually(() => agent.connected);
+  await expect.poll(() => client.report(text('again')).then(() => 'answered', () => 'failed')).toBe('answered');
+});
+
+test('a host that is granted nothing does not come up, and cannot take the queues of another', async () => {
+  await expect(connect('host-2', 'compute', { steward: true, startWaitMs: 500 })).rejects.toMatchObject({ code: 'Unreachable' });
+  await expect(connect('host-2', 'compute', { steward: true, startWaitMs: 2_000, id: 'host-1' })).rejects.toBeInstanceOf(NotAuthorized);
+});
