@@ -1,6 +1,8 @@
-import { describe } from 'vitest';
-import { connectAmqp, type Transport } from '../index.ts';
-import { describeTransport, type Bench } from '../testing/behaviour.ts';
+import { connect } from 'amqplib';
+import { describe, expect, test } from 'vitest';
+import { call, cast, connectAmqp, createClient, defineContract, Empty, serve, type Transport } from '../index.ts';
+import { describeTransport, eventually, type Bench } from '../testing/behaviour.ts';
+import { Text } from '../testing/echo.ts';
 import { openProxy, testBroker } from '../testing/proxy.ts';
 
 let runs = 0;
@@ -25,4 +27,71 @@ describe.each(['classic', 'quorum'] as const)('the AMQP transport with %s queues
       },
     };
   });
+});
+
+const contract = defineContract({
+  topic: 'work',
+  version: '1.0',
+  methods: { ping: call({ since: '1.0', request: Empty, response: Empty }), note: cast({ since: '1.0', request: Text }) },
+});
+
+async function workplace(over: { note?: () => void } = {}) {
+  const url = testBroker();
+  const namespace = `test-${process.pid}-own-${++runs}`;
+  const far = await connectAmqp({ url, service: 'far', id: '1', namespace, queues: 'classic', retryCapMs: 100 });
+  const near = await connectAmqp({ url, service: 'near', id: '1', namespace, queues: 'classic', retryCapMs: 100 });
+  await serve(far, contract, { ping: () => new Empty(), note: over.note ?? (() => undefined) }, { server: 'host-1' });
+  const connection = await connect(url);
+  const channel = await connection.createChannel();
+  return {
+    namespace, near, channel,
+    client: createClient(near, contract),
+    close: () => Promise.all([far.close(), near.close(), connection.close()]),
+  };
+}
+
+test('what cannot be read, and a cast of a newer version, stand in the dead-letter queue with their reasons', async () => {
+  const { namespace, near, channel, client, close } = await workplace();
+  channel.publish(`${namespace}.internal.v1`, 'work.any', Buffer.from('not JSON'));
+  await createClient(near, { ...contract, version: '1.1' }).note(Object.assign(new Text(), { text: 'newer' }));
+  const reasons: string[] = [];
+  await channel.consume(`${namespace}.dead.v1`, (message) => void reasons.push(String(message?.properties.headers?.['reason'])), { noAck: true });
+  await eventually(() => reasons.length === 2);
+  expect(reasons.toSorted()).toEqual([
+    'MalformedMessage: the message is not JSON',
+    'UnsupportedVersion: work: the message is version 1.1, this server supports 1.0',
+  ]);
+  await client.ping(new Empty());
+  await close();
+});
+
+test('queues that were deleted are declared again, and work goes on', async () => {
+  const { namespace, channel, client, close } = await workplace();
+  for (const queue of ['work', 'work.host-1', 'reply.near.1']) await channel.deleteQueue(`${namespace}.${queue}.v1`);
+  const works = (ping: () => Promise<unknown>) => ping().then(() => true, () => false);
+  await expect.poll(() => works(() => client.ping(new Empty(), { timeoutMs: 500 })), { timeout: 5_000 }).toBe(true);
+  await expect.poll(() => works(() => client.at('host-1').ping(new Empty(), { timeoutMs: 500 })), { timeout: 5_000 }).toBe(true);
+  await close();
+});
+
+test('nothing stays on the broker but the exchanges and the dead-letter queue', async () => {
+  const { namespace, channel, client, close } = await workplace();
+  await client.ping(new Empty());
+  const consumers = async () => (await channel.checkQueue(`${namespace}.reply.near.1.v1`)).consumerCount;
+  expect(await consumers()).toBe(1);
+  await close();
+  const connection = await connect(testBroker());
+  for (const queue of ['work', 'work.host-1', 'reply.near.1', 'reply.far.1']) {
+    const probe = await connection.createChannel();
+    probe.on('error', () => undefined);
+    await expect(probe.checkQueue(`${namespace}.${queue}.v1`)).rejects.toMatchObject({ code: 404 });
+  }
+  await connection.close();
+});
+
+test('a refused account is told so at once, an absent broker after startWaitMs', async () => {
+  const wrong = new URL(testBroker());
+  wrong.password = 'wrong';
+  await expect(connectAmqp({ url: wrong.href, service: 'near', id: '1', queues: 'classic' })).rejects.toMatchObject({ code: 'NotAuthorized' });
+  await expect(connectAmqp({ url: 'amqp://127.0.0.1:1', service: 'near', id: '1', queues: 'classic', startWaitMs: 200 })).rejects.toMatchObject({ code: 'Unreachable' });
 });
