@@ -27,7 +27,8 @@ export function readConfigFile(file: string): { readonly sections: readonly File
   const document = parseDocument(content, { lineCounter: lines, prettyErrors: false });
   const at = (offset: number | undefined) => `${file}:${lines.linePos(offset ?? 0).line}`;
   const placeOf = (node: unknown) => at(isNode(node) ? node.range?.[0] : undefined);
-  if (document.errors.length > 0) return { sections: [], problems: document.errors.map((error) => `${at(error.pos[0])}: ${error.message}`) };
+  if (document.errors.length > 0)
+    return { sections: [], problems: document.errors.map((error) => `${at(error.pos[0])}: ${error.message}`) };
   const root = document.contents;
   if (root === null || (isScalar(root) && root.value === null)) return { sections: [], problems: [] };
   if (!isMap(root)) return { sections: [], problems: [`${placeOf(root)}: expected a mapping of sections`] };

@@ -96,16 +96,15 @@ export const mapping = <T extends object>(fallback: T, described: Described, che
     return check(parsed);
   });
 
-export type Options = Readonly<Record<string, Option<any>>>;
+export type Options = Readonly<Record<string, Option<unknown>>>;
 
 export interface Section<Name extends string = string, Declared extends Options = Options> {
   readonly name: Name;
   readonly options: Declared;
 }
 
-export type SectionValues<S> = S extends Section<string, infer Declared>
-  ? { readonly [K in keyof Declared]: Declared[K] extends Option<infer T> ? T : never }
-  : never;
+export type SectionValues<S> =
+  S extends Section<string, infer Declared> ? { readonly [K in keyof Declared]: Declared[K] extends Option<infer T> ? T : never } : never;
 
 export const section = <const Name extends string, Declared extends Options>(name: Name, options: Declared): Section<Name, Declared> => ({
   name,

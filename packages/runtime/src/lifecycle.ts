@@ -26,7 +26,14 @@ export interface LifecycleOptions {
  * Waits for SIGTERM, SIGINT or SIGHUP, stops gracefully within `graceMs`, and returns the exit code: 0, or 1 when
  * something broke or the stop failed or took too long. A second signal ends the process at once with 130.
  */
-export async function runUntilSignal({ stop, graceMs, log, broken, clock = systemClock, exitNow = (code) => process.exit(code) }: LifecycleOptions): Promise<number> {
+export async function runUntilSignal({
+  stop,
+  graceMs,
+  log,
+  broken,
+  clock = systemClock,
+  exitNow = (code) => process.exit(code),
+}: LifecycleOptions): Promise<number> {
   let firstAt: number | undefined;
   let wake: (end: { reason: string; code: number }) => void = () => undefined;
   const ended = new Promise<{ reason: string; code: number }>((settle) => (wake = settle));

@@ -106,7 +106,9 @@ describe('a secret', () => {
 
   test('whose file is missing is an error that names the file', () => {
     const env = { KILONOVA_BROKER_PASSWORD_FILE: join(folder, 'absent') };
-    expect(problemsOf(() => loadConfig(sections, { env })).join()).toContain(`KILONOVA_BROKER_PASSWORD_FILE: cannot read ${join(folder, 'absent')}`);
+    expect(problemsOf(() => loadConfig(sections, { env })).join()).toContain(
+      `KILONOVA_BROKER_PASSWORD_FILE: cannot read ${join(folder, 'absent')}`,
+    );
   });
 
   test('is the only kind of option that may come from a file', () => {
@@ -115,9 +117,13 @@ describe('a secret', () => {
 });
 
 test('an unknown flag is refused with the nearest one', () => {
-  expect(problemsOf(() => loadConfig(sections, { flags: { 'broker.usr': 'x' } }))).toEqual(['--set broker.usr: unknown key (did you mean "broker.user"?)']);
+  expect(problemsOf(() => loadConfig(sections, { flags: { 'broker.usr': 'x' } }))).toEqual([
+    '--set broker.usr: unknown key (did you mean "broker.user"?)',
+  ]);
 });
 
 test('a config file that cannot be read is an error that names it', () => {
-  expect(() => loadConfig(sections, { file: join(folder, 'none.yaml') })).toThrow(`cannot read the config file ${join(folder, 'none.yaml')}`);
+  expect(() => loadConfig(sections, { file: join(folder, 'none.yaml') })).toThrow(
+    `cannot read the config file ${join(folder, 'none.yaml')}`,
+  );
 });

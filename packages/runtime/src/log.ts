@@ -11,7 +11,9 @@ export interface Logger {
 }
 
 export const logSection = section('log', {
-  level: oneOf(['debug', 'info', 'warn', 'error', 'silent'], 'info', { help: 'The least important events that are logged, as JSON lines on standard output.' }),
+  level: oneOf(['debug', 'info', 'warn', 'error', 'silent'], 'info', {
+    help: 'The least important events that are logged, as JSON lines on standard output.',
+  }),
 });
 export type LogConfig = SectionValues<typeof logSection>;
 export type LogLevel = LogConfig['level'];

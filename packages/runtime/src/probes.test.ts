@@ -64,5 +64,7 @@ test('other paths and methods are refused', async () => {
 
 test('a taken port is an error that names it', async () => {
   const port = Number(new URL(await probe({})).port);
-  await expect(startProbes({ host: '127.0.0.1', port, health: () => healthOf({}), metrics: [] })).rejects.toThrow(`127.0.0.1:${port} is taken`);
+  await expect(startProbes({ host: '127.0.0.1', port, health: () => healthOf({}), metrics: [] })).rejects.toThrow(
+    `127.0.0.1:${port} is taken`,
+  );
 });

@@ -35,5 +35,4 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-const draw = (length: number, next: () => number) =>
-  Array.from({ length }, () => ALPHABET[Math.floor(next() * ALPHABET.length)]).join('');
+const draw = (length: number, next: () => number) => Array.from({ length }, () => ALPHABET[Math.floor(next() * ALPHABET.length)]).join('');

@@ -19,14 +19,23 @@ export function readArguments(command: Command, args: readonly string[]): Given 
     if (token.kind === 'positional') words.push(token.value);
     if (token.kind !== 'option') continue;
     const option = command.options[token.name];
-    if (option === undefined) throw new UsageError(`unknown option ${token.rawName}${didYouMean(token.rawName, Object.keys(command.options).map((name) => `--${name}`))}`);
-    if (option.value === undefined && token.value !== undefined) throw new UsageError(`--${token.name} takes no value, found ${JSON.stringify(token.value)}`);
-    if (option.value !== undefined && token.value === undefined) throw new UsageError(`--${token.name} needs a value: --${token.name} ${option.value}`);
+    if (option === undefined)
+      throw new UsageError(
+        `unknown option ${token.rawName}${didYouMean(
+          token.rawName,
+          Object.keys(command.options).map((name) => `--${name}`),
+        )}`,
+      );
+    if (option.value === undefined && token.value !== undefined)
+      throw new UsageError(`--${token.name} takes no value, found ${JSON.stringify(token.value)}`);
+    if (option.value !== undefined && token.value === undefined)
+      throw new UsageError(`--${token.name} needs a value: --${token.name} ${option.value}`);
     const known = values.get(token.name) ?? [];
     if (known.length > 0 && !option.repeated && option.value !== undefined) throw new UsageError(`--${token.name} is given twice`);
     values.set(token.name, [...known, token.value ?? '']);
   }
-  if (command.words === undefined && words.length > 0) throw new UsageError(`unexpected ${JSON.stringify(words[0])}: kilonova ${command.name} takes options only`);
+  if (command.words === undefined && words.length > 0)
+    throw new UsageError(`unexpected ${JSON.stringify(words[0])}: kilonova ${command.name} takes options only`);
   return {
     words,
     text: (name) => values.get(name)?.[0] ?? command.options[name]?.default,
@@ -36,7 +45,8 @@ export function readArguments(command: Command, args: readonly string[]): Given 
       const given = this.text(name);
       if (given === undefined) return undefined;
       const number = /^\d+$/.test(given) ? Number(given) : Number.NaN;
-      if (!(number >= min && number <= max)) throw new UsageError(`--${name}: expected a whole number from ${min} to ${max}, found ${JSON.stringify(given)}`);
+      if (!(number >= min && number <= max))
+        throw new UsageError(`--${name}: expected a whole number from ${min} to ${max}, found ${JSON.stringify(given)}`);
       return number;
     },
   };

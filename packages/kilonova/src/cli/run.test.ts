@@ -38,7 +38,11 @@ test.each([
   { title: 'a value for a switch', args: ['up', '--quiet=yes'], says: '--quiet takes no value, found "yes"' },
   { title: 'an option given twice', args: ['up', '--hosts', '1', '--hosts', '2'], says: '--hosts is given twice' },
   { title: 'a word too many', args: ['up', 'now'], says: 'unexpected "now"' },
-  { title: 'something that is no number', args: ['up', '--hosts', 'many'], says: '--hosts: expected a whole number from 1 to 9, found "many"' },
+  {
+    title: 'something that is no number',
+    args: ['up', '--hosts', 'many'],
+    says: '--hosts: expected a whole number from 1 to 9, found "many"',
+  },
   { title: 'a number out of bounds', args: ['up', '--hosts', '10'], says: '--hosts: expected a whole number from 1 to 9, found "10"' },
   { title: 'what a command cannot mean', args: ['usage'], says: 'not like this' },
   { title: 'no command at all', args: [], says: 'Usage: kilonova COMMAND' },

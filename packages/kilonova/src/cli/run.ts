@@ -19,7 +19,12 @@ export async function runCommandLine(commands: readonly Command[], args: readonl
   const found = findCommand(commands, args);
   if (found === undefined) {
     const typed = commands.some(({ name }) => name.startsWith(`${first} `)) && args[1] !== undefined ? `${first} ${args[1]}` : first;
-    err(`kilonova: unknown command "${typed}"${didYouMean(typed, commands.map(({ name }) => name))}\n\n${overview(commands)}`);
+    err(
+      `kilonova: unknown command "${typed}"${didYouMean(
+        typed,
+        commands.map(({ name }) => name),
+      )}\n\n${overview(commands)}`,
+    );
     return 2;
   }
   const { command, rest } = found;

@@ -45,5 +45,7 @@ function hostsOf(given: Given): readonly string[] {
   const named = given.text('host');
   if (fake === undefined) return hostList(named ?? hostname());
   if (named !== undefined) throw new UsageError('--host and --fake-hosts exclude each other: fake hosts are named by --host-prefix');
-  return hostList(numberedHosts(given.text('host-prefix') ?? 'host', fake, given.number('first-fake-host', { min: 0, max: 1_000_000 })).join(','));
+  return hostList(
+    numberedHosts(given.text('host-prefix') ?? 'host', fake, given.number('first-fake-host', { min: 0, max: 1_000_000 })).join(','),
+  );
 }

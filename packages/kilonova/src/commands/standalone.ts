@@ -12,7 +12,9 @@ export const standalone: Command = {
     const config = configFor(given);
     const missing = (['adminPassword', 'demoPassword', 'servicePassword'] as const).filter((key) => config.standalone[key] === '');
     if (missing.length > 0)
-      throw new UsageError(`the configuration lacks ${missing.map((key) => `standalone.${key.replace('Password', '_password')}`).join(', ')}: the users need passwords`);
+      throw new UsageError(
+        `the configuration lacks ${missing.map((key) => `standalone.${key.replace('Password', '_password')}`).join(', ')}: the users need passwords`,
+      );
     return runServiceProcess('standalone', config, async ({ surroundings, add }) => {
       await startStandalone({ config, surroundings: () => surroundings(), add });
     });

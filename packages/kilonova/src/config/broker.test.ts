@@ -14,7 +14,10 @@ test('a shared account is the one in the address', () => {
 });
 
 test('separate accounts are named after the service, or after the host', () => {
-  expect(brokerUrls(separate, { role: 'conductor' })).toEqual(['amqp://conductor:p%2Fw@rabbit-1:5672/cloud', 'amqp://conductor:p%2Fw@rabbit-2:5672/cloud']);
+  expect(brokerUrls(separate, { role: 'conductor' })).toEqual([
+    'amqp://conductor:p%2Fw@rabbit-1:5672/cloud',
+    'amqp://conductor:p%2Fw@rabbit-2:5672/cloud',
+  ]);
   expect(brokerUrls(separate, { host: 'host-1' })[0]).toBe('amqp://compute.host-1:secret@rabbit-1:5672/cloud');
 });
 

@@ -4,7 +4,10 @@ import { integer, list, mapping, oneOf, section, text, type SectionValues } from
 const password = (role: string) => text('', { secret: true, help: `With separate accounts: the password of the account "${role}".` });
 
 export const brokerSection = section('broker', {
-  urls: list(['amqp://guest:guest@127.0.0.1:5672/'], { secret: true, help: 'Addresses of the broker, tried in turn: amqp://user:password@host:port/vhost.' }),
+  urls: list(['amqp://guest:guest@127.0.0.1:5672/'], {
+    secret: true,
+    help: 'Addresses of the broker, tried in turn: amqp://user:password@host:port/vhost.',
+  }),
   namespace: text('kilonova', { help: 'The first part of every name on the broker; two clouds on one broker need two.' }),
   queues: oneOf(['classic', 'quorum'], 'classic', { help: 'classic for a single broker, quorum for a cluster.' }),
   accounts: oneOf(['shared', 'separate'], 'shared', {
@@ -13,21 +16,42 @@ export const brokerSection = section('broker', {
   apiPassword: password('api'),
   conductorPassword: password('conductor'),
   schedulerPassword: password('scheduler'),
-  hostPasswords: mapping<Readonly<Record<string, string>>>({}, { secret: true, help: 'With separate accounts: host to the password of compute.HOST. A host needs only its own.' }, (value) => {
-    for (const [host, one] of Object.entries(value)) if (typeof one !== 'string') throw new Error(`expected text as the password of ${host}`);
-    return value as Readonly<Record<string, string>>;
-  }),
+  hostPasswords: mapping<Readonly<Record<string, string>>>(
+    {},
+    { secret: true, help: 'With separate accounts: host to the password of compute.HOST. A host needs only its own.' },
+    (value) => {
+      for (const [host, one] of Object.entries(value))
+        if (typeof one !== 'string') throw new Error(`expected text as the password of ${host}`);
+      return value as Readonly<Record<string, string>>;
+    },
+  ),
   heartbeatSeconds: integer(30, { min: 1, max: 600, help: 'AMQP heartbeat; a dead connection is noticed within two.' }),
   startWaitMs: integer(30_000, { min: 0, max: 3_600_000, help: 'How long a process waits for the broker when it starts.' }),
   retryBaseMs: integer(100, { min: 10, max: 60_000, help: 'The first wait before a reconnect; doubled each time, with jitter.' }),
   retryCapMs: integer(10_000, { min: 100, max: 600_000, help: 'The longest wait before a reconnect.' }),
-  connectWaitMs: integer(defaultLimits.connectWaitMs, { min: 0, max: 60_000, help: 'How long a message waits for a connection before it fails.' }),
-  confirmWaitMs: integer(defaultLimits.confirmWaitMs, { min: 100, max: 60_000, help: 'How long a cast waits for the broker to confirm it.' }),
+  connectWaitMs: integer(defaultLimits.connectWaitMs, {
+    min: 0,
+    max: 60_000,
+    help: 'How long a message waits for a connection before it fails.',
+  }),
+  confirmWaitMs: integer(defaultLimits.confirmWaitMs, {
+    min: 100,
+    max: 60_000,
+    help: 'How long a cast waits for the broker to confirm it.',
+  }),
   callTimeoutMs: integer(defaultLimits.callTimeoutMs, { min: 100, max: 600_000, help: 'For calls that state no timeout.' }),
   streamTimeoutMs: integer(defaultLimits.streamTimeoutMs, { min: 100, max: 600_000, help: 'For streamed answers that state no timeout.' }),
-  maxMessageBytes: integer(defaultLimits.maxMessageBytes, { min: 4_096, max: 16_777_216, help: 'Larger messages are refused before they leave.' }),
+  maxMessageBytes: integer(defaultLimits.maxMessageBytes, {
+    min: 4_096,
+    max: 16_777_216,
+    help: 'Larger messages are refused before they leave.',
+  }),
   maxCalls: integer(defaultLimits.maxCalls, { min: 1, max: 1_000_000, help: 'Calls in flight of one process.' }),
-  maxUnconfirmed: integer(defaultLimits.maxUnconfirmed, { min: 1, max: 1_000_000, help: 'Casts of one process that the broker has not confirmed yet.' }),
+  maxUnconfirmed: integer(defaultLimits.maxUnconfirmed, {
+    min: 1,
+    max: 1_000_000,
+    help: 'Casts of one process that the broker has not confirmed yet.',
+  }),
   pieceItems: integer(defaultLimits.pieceItems, { min: 1, max: 1_000, help: 'Rows in one piece of a streamed answer.' }),
   streamWindow: integer(defaultLimits.streamWindow, { min: 1, max: 1_000, help: 'Pieces of one stream on their way at once.' }),
 });

@@ -9,7 +9,8 @@ export const hostList = (given: string): readonly string[] => nameList(given, 'h
 export function zoneList(given: string | undefined, hosts: number): readonly string[] {
   if (given === undefined) return [];
   const zones = nameList(given, 'zone');
-  if (zones.length > hosts) throw new UsageError(`--zones names ${zones.length} zones for ${hosts} hosts: a zone without a host takes no server`);
+  if (zones.length > hosts)
+    throw new UsageError(`--zones names ${zones.length} zones for ${hosts} hosts: a zone without a host takes no server`);
   return zones;
 }
 

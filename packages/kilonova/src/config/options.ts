@@ -5,7 +5,11 @@ import { loadSections, type KilonovaConfig } from './sections.ts';
 /** The options of every command that reads the configuration. */
 export const configOptions: CommandOptions = {
   config: { value: 'FILE', help: 'YAML configuration (or KILONOVA_CONFIG in the environment).' },
-  set: { value: 'SECTION.KEY=VALUE', help: 'One value of the configuration; wins over file and environment. May be repeated.', repeated: true },
+  set: {
+    value: 'SECTION.KEY=VALUE',
+    help: 'One value of the configuration; wins over file and environment. May be repeated.',
+    repeated: true,
+  },
 };
 
 /** The configuration that the command line, the environment and the file make together. Throws ConfigError, UsageError. */

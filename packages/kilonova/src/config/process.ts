@@ -1,6 +1,5 @@
-import { integer, section, type SectionValues } from '@kilonova/runtime';
+import { integer, section } from '@kilonova/runtime';
 
 export const processSection = section('process', {
   graceMs: integer(30_000, { min: 100, max: 600_000, help: 'The longest a graceful stop may take after SIGTERM.' }),
 });
-export type ProcessConfig = SectionValues<typeof processSection>;

@@ -9,7 +9,9 @@ function defaultOf({ default: value, secret }: Option<unknown>): string {
 }
 
 const rowsOf = ({ options }: Section) =>
-  Object.entries(options).map(([key, option]) => `| \`${snakeCase(key)}\` | ${cell(option.kind)} | ${defaultOf(option)} | ${cell(option.help)} |`);
+  Object.entries(options).map(
+    ([key, option]) => `| \`${snakeCase(key)}\` | ${cell(option.kind)} | ${defaultOf(option)} | ${cell(option.help)} |`,
+  );
 
 /** docs/configuration.md. */
 export const configurationPage = (sections: readonly Section[]): string =>
@@ -22,6 +24,13 @@ export const configurationPage = (sections: readonly Section[]): string =>
     `processes. \`conductor: { lease_ms: 5000 }\` in YAML is \`${envName('conductor', 'leaseMs')}=5000\` in the environment; a list is`,
     'comma-separated there and a mapping is JSON. A secret may also be read from a file: `password_file: PATH`, or the name in the',
     'environment with `_FILE` at its end. Whatever is unknown is refused, with the nearest known name. `KILONOVA_CONFIG=FILE` stands for `--config FILE`.',
-    ...sections.flatMap((one) => ['', `## ${snakeCase(one.name)}`, '', '| key | what | default | meaning |', '| --- | --- | --- | --- |', ...rowsOf(one)]),
+    ...sections.flatMap((one) => [
+      '',
+      `## ${snakeCase(one.name)}`,
+      '',
+      '| key | what | default | meaning |',
+      '| --- | --- | --- | --- |',
+      ...rowsOf(one),
+    ]),
     '',
   ].join('\n');

@@ -7,10 +7,10 @@ import { afterAll, expect, test } from 'vitest';
 import { FolderInUse, lockFolder } from './folder-lock.ts';
 import { identityOf } from './process-identity.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'kilonova-locks-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folders = mkdtempSync(join(tmpdir(), 'kilonova-locks-'));
+afterAll(() => rmSync(folders, { recursive: true }));
 
-const aFolder = () => mkdtempSync(join(folder, 'one-'));
+const aFolder = () => mkdtempSync(join(folders, 'one-'));
 const lockOf = (folder: string) => join(folder, 'lock');
 
 /** The identity of a process that has ended. */

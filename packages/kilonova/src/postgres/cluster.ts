@@ -42,7 +42,12 @@ export async function ensureCluster(home: Home, binaries: Binaries, account: Acc
 }
 
 /** Creates those of `databases` that were not created before. The server must not run. */
-export async function ensureDatabases(home: Home, binaries: Binaries, account: Account | undefined, databases: readonly string[]): Promise<void> {
+export async function ensureDatabases(
+  home: Home,
+  binaries: Binaries,
+  account: Account | undefined,
+  databases: readonly string[],
+): Promise<void> {
   const listFile = join(home.dir, 'databases.json');
   const made = existsSync(listFile) ? (JSON.parse(readFileSync(listFile, 'utf8')) as string[]) : [];
   const missing = databases.filter((name) => !made.includes(name));
@@ -50,8 +55,13 @@ export async function ensureDatabases(home: Home, binaries: Binaries, account: A
   for (const name of missing) {
     if (!/^[a-z_][a-z0-9_]*$/.test(name)) throw new Error(`expected a database name of a-z, 0-9 and _, found ${JSON.stringify(name)}`);
     // Single-user mode needs neither port nor password. A database that a crash left unlisted is no error.
-    const output = await run(binaries.postgres, ['--single', '-j', '-D', home.data, 'postgres'], { account, cwd: home.owned, input: `CREATE DATABASE ${name};\n\n` });
-    if (/ERROR:|FATAL:/.test(output) && !output.includes('already exists')) throw new Error(`cannot create the database ${name}: ${output.trim()}`);
+    const output = await run(binaries.postgres, ['--single', '-j', '-D', home.data, 'postgres'], {
+      account,
+      cwd: home.owned,
+      input: `CREATE DATABASE ${name};\n\n`,
+    });
+    if (/ERROR:|FATAL:/.test(output) && !output.includes('already exists'))
+      throw new Error(`cannot create the database ${name}: ${output.trim()}`);
   }
   writeFileSync(listFile, JSON.stringify([...made, ...missing]));
 }
@@ -59,7 +69,10 @@ export async function ensureDatabases(home: Home, binaries: Binaries, account: A
 function refuseOtherMajor(home: Home, binaries: Binaries): void {
   const found = readFileSync(join(home.data, 'PG_VERSION'), 'utf8').trim();
   const major = binaries.version.split('.')[0];
-  if (found !== major) throw new Error(`${home.data} was made by PostgreSQL ${found}, and this is ${major}: dump it with the old version, or name another folder`);
+  if (found !== major)
+    throw new Error(
+      `${home.data} was made by PostgreSQL ${found}, and this is ${major}: dump it with the old version, or name another folder`,
+    );
 }
 
 interface RunOptions {
@@ -71,7 +84,12 @@ interface RunOptions {
 /** What the program printed; throws with it when the program fails. */
 function run(program: string, args: readonly string[], { account, cwd, input }: RunOptions): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd, env: cleanEnvironment, detached: true, ...(account && { uid: account.uid, gid: account.gid }) });
+    const child = spawn(program, args, {
+      cwd,
+      env: cleanEnvironment,
+      detached: true,
+      ...(account && { uid: account.uid, gid: account.gid }),
+    });
     let output = '';
     child.stdout.on('data', (piece) => (output += piece));
     child.stderr.on('data', (piece) => (output += piece));

@@ -5,13 +5,13 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
+import { Client } from 'pg';
 import { afterAll, expect, test } from 'vitest';
 import { identityOf, isAlive } from '../host/process-identity.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded.ts';
 
 const ask = async (url: string, sql: string): Promise<readonly (readonly string[])[]> => {
-  const client = new pg.Client({ connectionString: url });
+  const client = new Client({ connectionString: url });
   await client.connect();
   try {
     const results = [await client.query({ text: sql, rowMode: 'array' })].flat(); // one for each statement
@@ -37,9 +37,12 @@ afterAll(async () => {
 
 test('it listens on loopback only, wants its password, syncs to disk, and has the databases asked for', async () => {
   const server = await start('plain', { databases: ['kilonova', 'other'] });
-  expect(await ask(server.urlOf('kilonova'), "select current_setting('fsync'), current_setting('listen_addresses'), current_setting('password_encryption')")).toEqual([
-    ['on', '127.0.0.1', 'scram-sha-256'],
-  ]);
+  expect(
+    await ask(
+      server.urlOf('kilonova'),
+      "select current_setting('fsync'), current_setting('listen_addresses'), current_setting('password_encryption')",
+    ),
+  ).toEqual([['on', '127.0.0.1', 'scram-sha-256']]);
   expect(await ask(server.urlOf('other'), 'select 1')).toEqual([['1']]);
   const wrong = new URL(server.url);
   wrong.password = 'wrong';

@@ -67,7 +67,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   try {
     const orphan = await stopOrphan(home.data, stopGraceMs);
     if (orphan !== undefined) notice(`stopped the PostgreSQL (process ${orphan}) that a crash had left running`);
-    if (account !== undefined) notice(`PostgreSQL runs as the account ${account.name}, since it refuses root; its data is in ${home.owned}`);
+    if (account !== undefined)
+      notice(`PostgreSQL runs as the account ${account.name}, since it refuses root; its data is in ${home.owned}`);
     await ensureCluster(home, binaries, account);
     await ensureDatabases(home, binaries, account, databases);
     const server = await launch(home, binaries, account, options);
@@ -138,7 +139,9 @@ async function launch(home: Home, binaries: Binaries, account: Account | undefin
       await pause(500);
       continue;
     }
-    throw new Error(`PostgreSQL does not start on 127.0.0.1:${port} (${failure ?? `not ready after ${startTimeoutMs} ms`}): ${said || 'it said nothing'}`);
+    throw new Error(
+      `PostgreSQL does not start on 127.0.0.1:${port} (${failure ?? `not ready after ${startTimeoutMs} ms`}): ${said || 'it said nothing'}`,
+    );
   }
 }
 

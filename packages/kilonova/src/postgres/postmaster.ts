@@ -52,7 +52,11 @@ export async function stopOrphan(dataDir: string, graceMs: number): Promise<numb
  * immediate one (SIGQUIT: the next start replays the log); at last SIGKILL. See "Shutting Down the Server" in its manual.
  */
 export async function endPostmaster(identity: ProcessIdentity, graceMs: number): Promise<void> {
-  for (const [signal, waitMs] of [['SIGINT', graceMs], ['SIGQUIT', 1_000], ['SIGKILL', 1_000]] as const) {
+  for (const [signal, waitMs] of [
+    ['SIGINT', graceMs],
+    ['SIGQUIT', 1_000],
+    ['SIGKILL', 1_000],
+  ] as const) {
     if (!isAlive(identity)) return;
     try {
       process.kill(identity.pid, signal);

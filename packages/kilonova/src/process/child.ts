@@ -31,7 +31,11 @@ export interface Child {
  */
 export function startChild({ name, args, env, logFile }: ChildOptions): Child {
   const log = openSync(logFile, 'a', 0o600);
-  const child = spawn(process.execPath, [executable, ...args], { env: { ...process.env, ...env }, detached: true, stdio: ['ignore', log, log, 'ipc'] });
+  const child = spawn(process.execPath, [executable, ...args], {
+    env: { ...process.env, ...env },
+    detached: true,
+    stdio: ['ignore', log, log, 'ipc'],
+  });
   closeSync(log);
   const ended = new Promise<string>((settle) => {
     child.once('exit', (code, signal) => settle(signal ?? `code ${code}`));

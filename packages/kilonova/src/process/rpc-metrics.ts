@@ -5,19 +5,31 @@ const labelNames = ['topic', 'method', 'code'] as const;
 
 /** The figures of rpc in a Prometheus registry: `kilonova_rpc_calls_total{topic,method,code}` and the like. */
 export function rpcMetrics(registry: Registry): RpcMetrics {
-  const counters = new Map<RpcCounter, Counter<string>>();
+  const counters = new Map<RpcCounter, Counter>();
   const histogram = (name: string, help: string) =>
-    new Histogram({ name, help, labelNames, registers: [registry], buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] });
+    new Histogram({
+      name,
+      help,
+      labelNames,
+      registers: [registry],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    });
   const durations = {
     call: histogram('kilonova_rpc_call_seconds', 'From sending a call to its answer.'),
     handle: histogram('kilonova_rpc_handle_seconds', 'From the start of a handler to its end.'),
   };
-  const known = (labels: Readonly<Record<string, string>>) => Object.fromEntries(labelNames.flatMap((name) => (labels[name] === undefined ? [] : [[name, labels[name]]])));
+  const known = (labels: Readonly<Record<string, string>>) =>
+    Object.fromEntries(labelNames.flatMap((name) => (labels[name] === undefined ? [] : [[name, labels[name]]])));
   return {
     count(name, labels) {
       let counter = counters.get(name);
       if (counter === undefined) {
-        counter = new Counter({ name: `kilonova_rpc_${name}_total`, help: `RPC: ${name.replaceAll('_', ' ')}.`, labelNames, registers: [registry] });
+        counter = new Counter({
+          name: `kilonova_rpc_${name}_total`,
+          help: `RPC: ${name.replaceAll('_', ' ')}.`,
+          labelNames,
+          registers: [registry],
+        });
         counters.set(name, counter);
       }
       counter.inc(known(labels));

@@ -36,7 +36,11 @@ export interface Starting {
  * Runs a service as a process: probes first (503 until everything is up), then what `open` starts, until a signal.
  * Returns the exit code. One signal stops gracefully within `process.grace_ms`, a second one at once.
  */
-export async function runServiceProcess(name: string, config: KilonovaConfig, open: (starting: Starting) => Promise<void>): Promise<number> {
+export async function runServiceProcess(
+  name: string,
+  config: KilonovaConfig,
+  open: (starting: Starting) => Promise<void>,
+): Promise<number> {
   const log = createLogger(name, config.log.level);
   const registries: Registry[] = [createMetrics(name)];
   const services: (RunningService & { readonly url?: string })[] = [];
@@ -82,7 +86,10 @@ export async function runServiceProcess(name: string, config: KilonovaConfig, op
       if (probes !== undefined) stops.push(() => probes.stop());
       await open(starting);
       up = true;
-      const addresses = [...services.flatMap(({ url }) => (url === undefined ? [] : [url])), ...(probes === undefined ? [] : [`${probes.url}/healthz`])];
+      const addresses = [
+        ...services.flatMap(({ url }) => (url === undefined ? [] : [url])),
+        ...(probes === undefined ? [] : [`${probes.url}/healthz`]),
+      ];
       log.info({ addresses, services: services.map((service) => service.name) }, 'ready');
       if (process.connected) process.send?.({ kilonova: 'ready', name, addresses } satisfies ReadyMessage);
     } catch (error) {

@@ -17,7 +17,11 @@ export async function startStandalone({ config, surroundings, add }: StandaloneF
       ...surroundings('identity'),
       config: config.identity,
       databaseUrl: standalone.databaseUrl,
-      bootstrap: { adminPassword: standalone.adminPassword, demoPassword: standalone.demoPassword, servicePassword: standalone.servicePassword },
+      bootstrap: {
+        adminPassword: standalone.adminPassword,
+        demoPassword: standalone.demoPassword,
+        servicePassword: standalone.servicePassword,
+      },
       catalog: () => [
         { type: 'compute', name: 'nova', url: `${standalone.computeUrl.replace(/\/+$/, '')}/v2.1` },
         ...(imageUrl === '' ? [] : [{ type: 'image', name: 'glance', url: imageUrl }]),
@@ -25,9 +29,20 @@ export async function startStandalone({ config, surroundings, add }: StandaloneF
     }),
   );
   const image = add(
-    await startImage({ ...surroundings('image'), config: config.image, databaseUrl: standalone.databaseUrl, identityUrl: `${identity.url}/v3`, dataDir: standalone.dataDir }),
+    await startImage({
+      ...surroundings('image'),
+      config: config.image,
+      databaseUrl: standalone.databaseUrl,
+      identityUrl: `${identity.url}/v3`,
+      dataDir: standalone.dataDir,
+    }),
   );
   imageUrl = config.image.publicUrl || image.url;
-  await seedImage({ identityUrl: identity.url, imageUrl: image.url, password: standalone.adminPassword, log: surroundings('image-seed').log });
+  await seedImage({
+    identityUrl: identity.url,
+    imageUrl: image.url,
+    password: standalone.adminPassword,
+    log: surroundings('image-seed').log,
+  });
   return { identityUrl: identity.url, imageUrl: image.url };
 }

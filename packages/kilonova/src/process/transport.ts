@@ -13,7 +13,17 @@ export function connectBroker(
   who: { readonly role: TrustedRole } | { readonly host: string },
   { clock, random, log, metrics }: Surroundings,
 ): Promise<Transport> {
-  const { namespace, queues, accounts, urls: _urls, apiPassword: _api, conductorPassword: _conductor, schedulerPassword: _scheduler, hostPasswords: _hosts, ...limits } = config;
+  const {
+    namespace,
+    queues,
+    accounts,
+    urls: _urls,
+    apiPassword: _api,
+    conductorPassword: _conductor,
+    schedulerPassword: _scheduler,
+    hostPasswords: _hosts,
+    ...limits
+  } = config;
   return connectAmqp({
     ...limits,
     urls: brokerUrls(config, who),

@@ -4,7 +4,7 @@ import { zoneList } from '../config/hosts.ts';
 
 export const processOptions: CommandOptions = {
   broker: { value: 'URL', help: 'RabbitMQ (else broker.urls of the configuration).' },
-  database: { value: 'URL', help: "PostgreSQL database of the control plane (else database.url); must exist, its tables are made." },
+  database: { value: 'URL', help: 'PostgreSQL database of the control plane (else database.url); must exist, its tables are made.' },
   'standalone-database': { value: 'URL', help: 'PostgreSQL database of the built-in services (else standalone.database_url); must exist.' },
   'no-standalone': { help: 'No built-in identity and image services: auth.url names a real Keystone.' },
   apis: { value: 'N', help: 'API processes; the second and later ones listen on free ports.', default: '1' },
@@ -33,7 +33,11 @@ export interface ProcessOptions {
 export function readProcessOptions(given: Given): ProcessOptions {
   const number = (name: string, max: number) => given.number(name, { min: 1, max }) ?? 1;
   const hosts = number('hosts', 1_000);
-  const named = { 'broker.urls': given.text('broker'), 'database.url': given.text('database'), 'standalone.database_url': given.text('standalone-database') };
+  const named = {
+    'broker.urls': given.text('broker'),
+    'database.url': given.text('database'),
+    'standalone.database_url': given.text('standalone-database'),
+  };
   return {
     apis: number('apis', 16),
     conductors: number('conductors', 16),

@@ -3,9 +3,23 @@ import { loadSections } from '../config/sections.ts';
 import { planProcesses } from './plan.ts';
 
 const passwords = { admin: 'a', demo: 'd', service: 's3cret' };
-const options = { apis: 2, conductors: 2, schedulers: 1, computeProcesses: 3, hosts: 10, zones: [], standalone: true, state: '/state', flags: {} };
+const options = {
+  apis: 2,
+  conductors: 2,
+  schedulers: 1,
+  computeProcesses: 3,
+  hosts: 10,
+  zones: [],
+  standalone: true,
+  state: '/state',
+  flags: {},
+};
 const plan = (changes: Partial<typeof options> = {}) =>
-  planProcesses({ ...options, ...changes }, loadSections({ flags: { 'broker.urls': 'amqp://u:p@rabbit/', 'database.url': 'postgres://db/kilonova' } }), passwords);
+  planProcesses(
+    { ...options, ...changes },
+    loadSections({ flags: { 'broker.urls': 'amqp://u:p@rabbit/', 'database.url': 'postgres://db/kilonova' } }),
+    passwords,
+  );
 
 test('what others need starts before them', () => {
   expect(plan().map((group) => group.map(({ name }) => name))).toEqual([
@@ -37,7 +51,11 @@ test('only conductors get the database of the control plane', () => {
 });
 
 test('no secret is among the arguments, which every user of the machine can read', () => {
-  const args = JSON.stringify(plan().flat().map((one) => one.args));
+  const args = JSON.stringify(
+    plan()
+      .flat()
+      .map((one) => one.args),
+  );
   for (const secret of ['s3cret', 'u:p', 'postgres://']) expect(args).not.toContain(secret);
 });
 

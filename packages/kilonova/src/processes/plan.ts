@@ -13,7 +13,11 @@ export interface PlannedProcess {
 }
 
 /** The processes in groups: each group starts when the one before is ready, and stops before it. */
-export function planProcesses(options: ProcessOptions, config: KilonovaConfig, passwords: Passwords): readonly (readonly PlannedProcess[])[] {
+export function planProcesses(
+  options: ProcessOptions,
+  config: KilonovaConfig,
+  passwords: Passwords,
+): readonly (readonly PlannedProcess[])[] {
   const broker = { KILONOVA_BROKER_URLS: config.broker.urls.join(','), KILONOVA_PROBES_PORT: '0' };
   const several = (service: string, count: number, plan: (index: number) => Pick<PlannedProcess, 'args' | 'env'>) =>
     Array.from({ length: count }, (_, index) => ({ name: `${service}-${index + 1}`, ...plan(index) }));
@@ -31,14 +35,27 @@ export function planProcesses(options: ProcessOptions, config: KilonovaConfig, p
     },
   };
   const auth: Readonly<Record<string, string>> = options.standalone
-    ? { KILONOVA_AUTH_URL: `http://${config.identity.host}:${config.identity.port}/v3`, KILONOVA_AUTH_USERNAME: 'nova', KILONOVA_AUTH_PASSWORD: passwords.service }
+    ? {
+        KILONOVA_AUTH_URL: `http://${config.identity.host}:${config.identity.port}/v3`,
+        KILONOVA_AUTH_USERNAME: 'nova',
+        KILONOVA_AUTH_PASSWORD: passwords.service,
+      }
     : {};
   return [
     options.standalone ? [standalone] : [],
-    several('conductor', options.conductors, () => ({ args: ['conductor'], env: { ...broker, KILONOVA_DATABASE_URL: config.database.url } })),
+    several('conductor', options.conductors, () => ({
+      args: ['conductor'],
+      env: { ...broker, KILONOVA_DATABASE_URL: config.database.url },
+    })),
     several('scheduler', options.schedulers, () => ({ args: ['scheduler'], env: broker })),
-    several('compute', options.computeProcesses, (index) => ({ args: ['compute', ...shareOfHosts(options, index), '--state', join(options.state, 'hosts')], env: broker })),
-    several('api', options.apis, (index) => ({ args: ['api'], env: { ...broker, ...auth, ...(index > 0 ? { KILONOVA_API_PORT: '0' } : {}) } })),
+    several('compute', options.computeProcesses, (index) => ({
+      args: ['compute', ...shareOfHosts(options, index), '--state', join(options.state, 'hosts')],
+      env: broker,
+    })),
+    several('api', options.apis, (index) => ({
+      args: ['api'],
+      env: { ...broker, ...auth, ...(index > 0 ? { KILONOVA_API_PORT: '0' } : {}) },
+    })),
   ];
 }
 

@@ -14,7 +14,12 @@ import type { ProcessOptions } from './options.ts';
 import { planProcesses } from './plan.ts';
 
 /** Runs every service as a child process until a signal; returns the exit code. Nothing is restarted. */
-export async function runProcesses(options: ProcessOptions, config: KilonovaConfig, configArgs: readonly string[], print: (line: string) => void): Promise<number> {
+export async function runProcesses(
+  options: ProcessOptions,
+  config: KilonovaConfig,
+  configArgs: readonly string[],
+  print: (line: string) => void,
+): Promise<number> {
   mkdirSync(options.state, { recursive: true, mode: 0o700 });
   const lock = await hold(options.state);
   const log = createLogger('processes', config.log.level === 'silent' ? 'silent' : 'warn');
@@ -36,7 +41,9 @@ export async function runProcesses(options: ProcessOptions, config: KilonovaConf
     for (const group of planProcesses(options, config, passwords)) {
       if (stopping) break;
       groups.push(
-        group.map(({ name, args, env }) => startChild({ name, args: [...args, ...configArgs], env, logFile: join(options.state, `${name}.log`) })),
+        group.map(({ name, args, env }) =>
+          startChild({ name, args: [...args, ...configArgs], env, logFile: join(options.state, `${name}.log`) }),
+        ),
       );
       for (const child of groups.at(-1) ?? []) {
         void child.ended.then((how) => {
@@ -61,7 +68,11 @@ export async function runProcesses(options: ProcessOptions, config: KilonovaConf
     const around = { clock: systemClock, random: systemRandom, log, metrics: createMetrics('processes', { ofProcess: false }) };
     const transport = await connectBroker(config.broker, { role: 'api' }, around);
     try {
-      await new FirstContents(transport, around).ensure({ zones: options.zones, hosts: numberedHosts('host', options.hosts), marker: join(options.state, 'seeded') });
+      await new FirstContents(transport, around).ensure({
+        zones: options.zones,
+        hosts: numberedHosts('host', options.hosts),
+        marker: join(options.state, 'seeded'),
+      });
     } finally {
       await transport.close();
     }
@@ -79,7 +90,10 @@ async function hold(folder: string): Promise<FolderLock> {
   try {
     return await lockFolder(folder);
   } catch (error) {
-    if (error instanceof FolderInUse) throw new Error(`another "kilonova processes" (process ${error.holder}) runs on ${folder}: name another folder with --state`, { cause: error });
+    if (error instanceof FolderInUse)
+      throw new Error(`another "kilonova processes" (process ${error.holder}) runs on ${folder}: name another folder with --state`, {
+        cause: error,
+      });
     throw error;
   }
 }

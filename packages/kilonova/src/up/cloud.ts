@@ -66,10 +66,19 @@ export async function startCloud(frame: CloudFrame): Promise<RunningCloud> {
   };
 
   await step('the conductor', async () =>
-    frame.add(await startConductor({ ...frame.surroundings('conductor'), config, transport: connect('conductor', 'conductor-1', 'conductor') })),
+    frame.add(
+      await startConductor({ ...frame.surroundings('conductor'), config, transport: connect('conductor', 'conductor-1', 'conductor') }),
+    ),
   );
   await step('the scheduler', async () =>
-    frame.add(await startScheduler({ ...frame.surroundings('scheduler'), config, transport: connect('scheduler', 'scheduler-1', 'scheduler'), host: 'scheduler-1' })),
+    frame.add(
+      await startScheduler({
+        ...frame.surroundings('scheduler'),
+        config,
+        transport: connect('scheduler', 'scheduler-1', 'scheduler'),
+        host: 'scheduler-1',
+      }),
+    ),
   );
   const hosts = numberedHosts('host', options.hosts);
   await step('the hosts', () =>
@@ -97,7 +106,11 @@ export async function startCloud(frame: CloudFrame): Promise<RunningCloud> {
     frame.add(await startApi({ ...frame.surroundings('api'), config, transport: connect('api', 'api-1', 'api') })),
   );
   await step('the first contents', () =>
-    new FirstContents(connect('api', 'seeds', 'api'), frame.surroundings('seeds')).ensure({ zones: options.zones, hosts, marker: state.file('seeded') }),
+    new FirstContents(connect('api', 'seeds', 'api'), frame.surroundings('seeds')).ensure({
+      zones: options.zones,
+      hosts,
+      marker: state.file('seeded'),
+    }),
   );
   return { computeUrl: api.url, ...standalone, hosts };
 }
@@ -127,4 +140,8 @@ function configOf({ config, options: { ports }, state }: CloudFrame, postgres: E
 }
 
 /** The same service under a name of its own, so that the checks of several agents stay apart. */
-const named = (name: string, service: RunningService): RunningService => ({ name, health: () => service.health(), stop: () => service.stop() });
+const named = (name: string, service: RunningService): RunningService => ({
+  name,
+  health: () => service.health(),
+  stop: () => service.stop(),
+});

@@ -71,7 +71,8 @@ export class FirstContents {
       for await (const piece of this.#conductor.listServices(request)) for (const service of piece) if (service.up) up.add(service.host);
       const missing = hosts.filter((host) => !up.has(host));
       if (missing.length === 0) return;
-      if (this.#clock.monotonic() > deadline) throw new Error(`hosts that do not register within ${HOSTS_WAIT_MS} ms: ${missing.join(', ')}`);
+      if (this.#clock.monotonic() > deadline)
+        throw new Error(`hosts that do not register within ${HOSTS_WAIT_MS} ms: ${missing.join(', ')}`);
       await this.#clock.sleep(LOOK_MS);
     }
   }
@@ -84,7 +85,9 @@ export class FirstContents {
     for (const [index, zone] of zones.entries()) {
       const aggregate =
         existing.get(zone) ??
-        (await this.#conductor.createAggregate(Object.assign(new CreateAggregate(), { scope: this.#scope(), name: zone, availabilityZone: zone })));
+        (await this.#conductor.createAggregate(
+          Object.assign(new CreateAggregate(), { scope: this.#scope(), name: zone, availabilityZone: zone }),
+        ));
       for (const host of hosts.filter((_, row) => row % zones.length === index && !aggregate.hosts.includes(hosts[row] ?? ''))) {
         const request = Object.assign(new ChangeAggregateHost(), { scope: this.#scope(), id: aggregate.id, host, member: true });
         await unlessThere(() => this.#conductor.changeAggregateHost(request));
@@ -93,7 +96,13 @@ export class FirstContents {
   }
 
   #scope(): Scope {
-    return Object.assign(new Scope(), { userId: 'kilonova', projectId: 'kilonova', allProjects: true, admin: true, requestId: `req-${this.#random.uuid()}` });
+    return Object.assign(new Scope(), {
+      userId: 'kilonova',
+      projectId: 'kilonova',
+      allProjects: true,
+      admin: true,
+      requestId: `req-${this.#random.uuid()}`,
+    });
   }
 }
 

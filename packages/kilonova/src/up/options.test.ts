@@ -18,7 +18,13 @@ test('without options it is four hosts on the documented ports in .kilonova', ()
 });
 
 test('one option moves every port, and a port of its own stays where it was put', () => {
-  expect(read('--port-offset', '100', '--image-port', '19292').ports).toEqual({ identity: 5100, compute: 8874, image: 19292, probes: 8875, postgres: 0 });
+  expect(read('--port-offset', '100', '--image-port', '19292').ports).toEqual({
+    identity: 5100,
+    compute: 8874,
+    image: 19292,
+    probes: 8875,
+    postgres: 0,
+  });
 });
 
 test.each([
@@ -36,7 +42,9 @@ test('a taken port is named together with the option that moves it', async () =>
   await once(other, 'listening');
   const { port } = other.address() as { port: number };
   const wanted = [{ what: 'the compute API', port, option: '--compute-port' }];
-  await expect(requireFreePorts('127.0.0.1', wanted)).rejects.toThrow(`port ${port} of 127.0.0.1, which the compute API wants, is taken by another program: choose another with --compute-port`);
+  await expect(requireFreePorts('127.0.0.1', wanted)).rejects.toThrow(
+    `port ${port} of 127.0.0.1, which the compute API wants, is taken by another program: choose another with --compute-port`,
+  );
   other.close();
   await once(other, 'close');
   await requireFreePorts('127.0.0.1', wanted);

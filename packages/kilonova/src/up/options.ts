@@ -26,7 +26,13 @@ export interface UpOptions {
   /** Undefined: a temporary folder. */
   readonly state: string | undefined;
   readonly ephemeral: boolean;
-  readonly ports: { readonly identity: number; readonly compute: number; readonly image: number; readonly probes: number; readonly postgres: number };
+  readonly ports: {
+    readonly identity: number;
+    readonly compute: number;
+    readonly image: number;
+    readonly probes: number;
+    readonly postgres: number;
+  };
 }
 
 export const bindAddress = '127.0.0.1';
@@ -66,4 +72,3 @@ export const wantedPorts = ({ ports }: UpOptions): readonly WantedPort[] => [
   { what: '/healthz', port: ports.probes, option: '--probes-port' },
   ...(ports.postgres === 0 ? [] : [{ what: 'PostgreSQL', port: ports.postgres, option: '--postgres-port' }]),
 ];
-

@@ -15,7 +15,9 @@ export async function requireFreePorts(host: string, wanted: readonly WantedPort
   for (const { what, port, option } of wanted) {
     const code = await bindError(host, port);
     if (code !== undefined)
-      problems.push(`port ${port} of ${host}, which ${what} wants, ${code === 'EADDRINUSE' ? 'is taken by another program' : `cannot be had (${code})`}: choose another with ${option}`);
+      problems.push(
+        `port ${port} of ${host}, which ${what} wants, ${code === 'EADDRINUSE' ? 'is taken by another program' : `cannot be had (${code})`}: choose another with ${option}`,
+      );
   }
   const [first, ...others] = problems;
   if (first === undefined) return;

@@ -50,34 +50,38 @@ const passwords = () => {
   return Object.values(clouds).map(({ auth }) => auth.password);
 };
 
-test('a cloud starts, refuses a second one on its state, survives kill -9, and ends with Ctrl-C within five seconds, leaving nothing', { timeout: 120_000 }, async () => {
-  const first = await runUntilUp();
-  expect(statSync(join(state, 'clouds.yaml')).mode & 0o777).toBe(0o600);
-  expect(statSync(join(state, 'openrc')).mode & 0o777).toBe(0o600);
-  const made = passwords();
-  const health = await fetch(`http://127.0.0.1:${8775 + OFFSET}/healthz`);
-  expect(await health.json()).toMatchObject({ ok: true, checks: { 'compute.host-2.broker': { ok: true } } });
+test(
+  'a cloud starts, refuses a second one on its state, survives kill -9, and ends with Ctrl-C within five seconds, leaving nothing',
+  { timeout: 120_000 },
+  async () => {
+    const first = await runUntilUp();
+    expect(statSync(join(state, 'clouds.yaml')).mode & 0o777).toBe(0o600);
+    expect(statSync(join(state, 'openrc')).mode & 0o777).toBe(0o600);
+    const made = passwords();
+    const health = await fetch(`http://127.0.0.1:${8775 + OFFSET}/healthz`);
+    expect(await health.json()).toMatchObject({ ok: true, checks: { 'compute.host-2.broker': { ok: true } } });
 
-  const second = run('--port-offset', String(OFFSET + 10));
-  expect(await second.ended).toBe(1);
-  expect(second.output()).toContain(`another "kilonova up" (process ${first.child.pid}) runs on ${state}`);
+    const second = run('--port-offset', String(OFFSET + 10));
+    expect(await second.ended).toBe(1);
+    expect(second.output()).toContain(`another "kilonova up" (process ${first.child.pid}) runs on ${state}`);
 
-  const orphan = postgres();
-  first.child.kill('SIGKILL');
-  await first.ended;
-  expect(orphan && isAlive(orphan)).toBe(true);
+    const orphan = postgres();
+    first.child.kill('SIGKILL');
+    await first.ended;
+    expect(orphan && isAlive(orphan)).toBe(true);
 
-  const next = await runUntilUp('--zones', 'a,b');
-  expect(orphan && isAlive(orphan)).toBe(false);
-  expect(passwords()).toEqual(made);
-  const child = postgres();
-  const began = performance.now();
-  next.ctrlC();
-  expect(await next.ended).toBe(0);
-  expect(performance.now() - began).toBeLessThan(5_000);
-  expect(child && isAlive(child)).toBe(false);
-  expect(existsSync(join(state, 'lock'))).toBe(false);
-});
+    const next = await runUntilUp('--zones', 'a,b');
+    expect(orphan && isAlive(orphan)).toBe(false);
+    expect(passwords()).toEqual(made);
+    const child = postgres();
+    const began = performance.now();
+    next.ctrlC();
+    expect(await next.ended).toBe(0);
+    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(child && isAlive(child)).toBe(false);
+    expect(existsSync(join(state, 'lock'))).toBe(false);
+  },
+);
 
 test('a PostgreSQL that ends by itself ends everything, with the reason', { timeout: 60_000 }, async () => {
   const running = await runUntilUp();
@@ -91,13 +95,24 @@ test('a taken port is refused by name and option, and nothing is left behind', a
   await once(other, 'listening');
   const { port } = other.address() as { port: number };
   const elsewhere = join(folder, 'elsewhere');
-  const child = spawn(process.execPath, [executable, 'up', '--state', elsewhere, '--port-offset', String(OFFSET), '--compute-port', String(port)]);
+  const child = spawn(process.execPath, [
+    executable,
+    'up',
+    '--state',
+    elsewhere,
+    '--port-offset',
+    String(OFFSET),
+    '--compute-port',
+    String(port),
+  ]);
   started.push(child);
   let output = '';
   child.stderr.on('data', (piece) => (output += piece));
   const [code] = (await once(child, 'close')) as [number];
   other.close();
   expect(code).toBe(1);
-  expect(output).toContain(`port ${port} of 127.0.0.1, which the compute API wants, is taken by another program: choose another with --compute-port`);
+  expect(output).toContain(
+    `port ${port} of 127.0.0.1, which the compute API wants, is taken by another program: choose another with --compute-port`,
+  );
   expect(existsSync(elsewhere)).toBe(false);
 });

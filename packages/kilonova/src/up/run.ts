@@ -48,7 +48,12 @@ export async function runUp(options: UpOptions, config: KilonovaConfig, print: (
   const stop = async () => {
     stopping = true;
     await opening;
-    if (!(await within(SERVICES_GRACE_MS, stopAll(stops).catch((error: unknown) => log.error({ err: error }, 'a stop failed')))))
+    if (
+      !(await within(
+        SERVICES_GRACE_MS,
+        stopAll(stops).catch((error: unknown) => log.error({ err: error }, 'a stop failed')),
+      ))
+    )
       log.warn({ graceMs: SERVICES_GRACE_MS }, 'services did not stop in time');
     await postgres?.stop();
     postgres = undefined;

@@ -1,4 +1,15 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Random } from '@kilonova/runtime';
@@ -64,16 +75,24 @@ async function hold(dir: string): Promise<FolderLock> {
     return await lockFolder(dir);
   } catch (error) {
     if (error instanceof FolderInUse)
-      throw new Error(`another "kilonova up" (process ${error.holder}) runs on ${dir}: stop it, or name another folder with --state and other ports with --port-offset`, { cause: error });
+      throw new Error(
+        `another "kilonova up" (process ${error.holder}) runs on ${dir}: stop it, or name another folder with --state and other ports with --port-offset`,
+        { cause: error },
+      );
     throw error;
   }
 }
 
 /** Those of `file`, made when it is absent. */
 export function keptPasswords(file: string, random: Random): Passwords {
-  if (!existsSync(file)) writePrivate(file, `${JSON.stringify({ admin: random.text(24), demo: random.text(24), service: random.text(24) } satisfies Passwords, null, 2)}\n`);
+  if (!existsSync(file))
+    writePrivate(
+      file,
+      `${JSON.stringify({ admin: random.text(24), demo: random.text(24), service: random.text(24) } satisfies Passwords, null, 2)}\n`,
+    );
   const { admin, demo, service } = JSON.parse(readFileSync(file, 'utf8')) as Partial<Passwords>;
-  if (admin === undefined || demo === undefined || service === undefined) throw new Error(`${file} lacks the password of admin, demo or service: remove the folder to start anew`);
+  if (admin === undefined || demo === undefined || service === undefined)
+    throw new Error(`${file} lacks the password of admin, demo or service: remove the folder to start anew`);
   return { admin, demo, service };
 }
 

@@ -2,7 +2,11 @@ import type { RunningCloud } from './cloud.ts';
 import type { State } from './state.ts';
 
 /** What the user reads when everything is up. */
-export function summaryOf(cloud: RunningCloud, state: State, { probesUrl, tookMs, ephemeral }: { probesUrl: string; tookMs: number; ephemeral: boolean }): string {
+export function summaryOf(
+  cloud: RunningCloud,
+  state: State,
+  { probesUrl, tookMs, ephemeral }: { probesUrl: string; tookMs: number; ephemeral: boolean },
+): string {
   const clouds = `OS_CLIENT_CONFIG_FILE=${state.shown}/clouds.yaml`;
   return `
 Kilonova is up (${(tookMs / 1_000).toFixed(1)} s), with ${cloud.hosts.length} hosts of the fake driver.
