@@ -33,7 +33,11 @@ async function readBytes(incoming: IncomingMessage, maxBytes: number): Promise<B
       incoming.off('data', onData).pause();
       reject(refusal());
     };
-    incoming.on('data', onData).once('end', resolve).once('error', reject).once('aborted', () => reject(badRequest('The body ended early.')));
+    incoming
+      .on('data', onData)
+      .once('end', resolve)
+      .once('error', reject)
+      .once('aborted', () => reject(badRequest('The body ended early.')));
   });
   return Buffer.concat(pieces);
 }

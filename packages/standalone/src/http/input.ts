@@ -21,7 +21,11 @@ export const wrapped = (body: unknown, key: string): Fields => fields(fields(bod
 
 export function textOf(value: unknown, where: string, { min = 0, max = 255 } = {}): string {
   if (typeof value !== 'string' || value.length < min || value.length > max || (min > 0 && value.trim() === ''))
-    throw refuse(where, `text of ${min} to ${max} characters`, typeof value === 'string' && value.length > max ? `${value.slice(0, 20)}…` : value);
+    throw refuse(
+      where,
+      `text of ${min} to ${max} characters`,
+      typeof value === 'string' && value.length > max ? `${value.slice(0, 20)}…` : value,
+    );
   return value;
 }
 
@@ -33,7 +37,8 @@ export function flagOf(value: unknown, where: string): boolean {
   return value;
 }
 
-export const optionalFlag = (value: unknown, where: string): boolean | undefined => (value === undefined ? undefined : flagOf(value, where));
+export const optionalFlag = (value: unknown, where: string): boolean | undefined =>
+  value === undefined ? undefined : flagOf(value, where);
 
 export function integerOf(value: unknown, where: string, { min = 0, max = 2 ** 31 - 1 } = {}): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max)

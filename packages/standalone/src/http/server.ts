@@ -29,8 +29,16 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   const { config, name, clock, log } = options;
   const answer = answerer(options, () => url);
   const server = createServer(
-    { requestTimeout: config.requestTimeoutMs, headersTimeout: Math.min(config.requestTimeoutMs, config.idleTimeoutMs), keepAliveTimeout: 5_000 },
-    (incoming, response) => void answer(incoming, response),
+    {
+      requestTimeout: config.requestTimeoutMs,
+      headersTimeout: Math.min(config.requestTimeoutMs, config.idleTimeoutMs),
+      keepAliveTimeout: 5_000,
+    },
+    (incoming, response) => {
+      // A client that keeps its connection busy must not keep a stopping server.
+      if (!server.listening) response.shouldKeepAlive = false;
+      void answer(incoming, response);
+    },
   );
   server.maxConnections = config.maxConnections;
   server.setTimeout(config.idleTimeoutMs);

@@ -22,7 +22,14 @@ const ROLES = [
 ] as const;
 const PROJECTS = ['admin', 'demo', 'service'] as const;
 const USERS = [
-  { name: 'admin', password: 'adminPassword', grants: [{ role: 'admin', project: 'admin' }, { role: 'admin', project: null }] },
+  {
+    name: 'admin',
+    password: 'adminPassword',
+    grants: [
+      { role: 'admin', project: 'admin' },
+      { role: 'admin', project: null },
+    ],
+  },
   { name: 'demo', password: 'demoPassword', grants: [{ role: 'member', project: 'demo' }] },
   { name: 'nova', password: 'servicePassword', grants: [{ role: 'service', project: 'service' }] },
 ] as const;
@@ -30,17 +37,34 @@ const USERS = [
 /**
  * Makes what must be there for the first login, and makes it again when somebody removed it: domain `default`, projects,
  * roles, users and their roles. Like `keystone-manage bootstrap` it also sets the passwords, so that whoever holds the
- * configuration can always get in. Repeatable; two processes at once wait for each other.
+ * configuration can always get in. Throws an Error for an empty password. Repeatable; two processes at once wait for each other.
  */
-export async function bootstrap(db: Knex, { given, passwords, random }: { given: Bootstrap; passwords: Passwords; random: Random }): Promise<void> {
+export async function bootstrap(
+  db: Knex,
+  { given, passwords, random }: { given: Bootstrap; passwords: Passwords; random: Random },
+): Promise<void> {
+  for (const { name, password } of USERS)
+    if (given[password] === '') throw new Error(`bootstrap.${password} of the built-in user ${name}: expected a password, found nothing`);
   await db.transaction(async (trx) => {
     await trx.raw('select pg_advisory_xact_lock(hashtext(?))', ['kilonova identity bootstrap']);
     await insertMissing(trx, 'identity_domains', { id: DOMAIN, name: 'Default', description: 'The default domain' });
-    const roles = await idsByName(trx, 'identity_roles', ROLES.map(([name]) => ({ id: newId(random), name, description: null })));
+    const roles = await idsByName(
+      trx,
+      'identity_roles',
+      ROLES.map(([name]) => ({ id: newId(random), name, description: null })),
+    );
     for (const [name, implied] of ROLES)
       if (implied !== undefined) await insertMissing(trx, 'identity_implied_roles', { prior_id: roles[name], implied_id: roles[implied] });
-    const projects = await idsByName(trx, 'identity_projects', PROJECTS.map((name) => ({ id: newId(random), name, domain_id: DOMAIN })));
-    const users = await idsByName(trx, 'identity_users', USERS.map(({ name }) => ({ id: newId(random), name, domain_id: DOMAIN })));
+    const projects = await idsByName(
+      trx,
+      'identity_projects',
+      PROJECTS.map((name) => ({ id: newId(random), name, domain_id: DOMAIN })),
+    );
+    const users = await idsByName(
+      trx,
+      'identity_users',
+      USERS.map(({ name }) => ({ id: newId(random), name, domain_id: DOMAIN })),
+    );
     for (const { name, password, grants } of USERS) {
       await setPassword(trx, { id: users[name], password: given[password], passwords });
       // A user keeps the default project that somebody chose.
@@ -67,7 +91,9 @@ async function idsByName<Name extends string>(
   for (const row of rows) await insertMissing(trx, table, row);
   const ids: Partial<Record<Name, string>> = {};
   for (const { name, domain_id } of rows) {
-    const found = await trx(table).where(domain_id === undefined ? { name } : { name, domain_id }).first<{ id: string }>('id');
+    const found = await trx(table)
+      .where(domain_id === undefined ? { name } : { name, domain_id })
+      .first<{ id: string }>('id');
     ids[name] = found.id;
   }
   return ids as Record<Name, string>;
@@ -77,5 +103,7 @@ async function idsByName<Name extends string>(
 async function setPassword(trx: Knex, { id, password, passwords }: { id: string; password: string; passwords: Passwords }): Promise<void> {
   const { password_hash: stored } = await trx('identity_users').where({ id }).first<{ password_hash: string | null }>('password_hash');
   if (stored !== null && (await passwords.matches(password, stored))) return;
-  await trx('identity_users').where({ id }).update({ password_hash: await passwords.hash(password) });
+  await trx('identity_users')
+    .where({ id })
+    .update({ password_hash: await passwords.hash(password) });
 }

@@ -25,7 +25,7 @@ export async function page<Row extends { readonly id: string }>({ request, key, 
   if (more) next.set('marker', last.id);
   return ok({
     [key]: shown.map(view),
-    links: links(request, more ? `${request.origin}${request.path}?${next}` : null),
+    links: links(request, more ? `${request.origin}${request.path}?${next.toString()}` : null),
     ...(more ? { truncated: true } : {}),
   });
 }

@@ -110,7 +110,11 @@ function scopeOf(row: SessionRow): SessionScope {
 
 /** False when there was no such token. */
 export async function revokeToken(db: Knex, token: string): Promise<boolean> {
-  return (await db('identity_tokens').where({ hash: hashOf(token) }).delete()) > 0;
+  return (
+    (await db('identity_tokens')
+      .where({ hash: hashOf(token) })
+      .delete()) > 0
+  );
 }
 
 export async function revokeTokensOfUser(db: Knex, userId: string): Promise<void> {

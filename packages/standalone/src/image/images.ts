@@ -46,12 +46,18 @@ export async function insertImage(db: Knex, id: string, settings: Settings, now:
 }
 
 export async function updateSettings(db: Knex, id: string, settings: Settings, now: number): Promise<Image> {
-  const [row] = await db('image_images').where({ id }).update({ ...settingColumns(settings), updated_at: new Date(now) }, '*');
+  const [row] = await db('image_images')
+    .where({ id })
+    .update({ ...settingColumns(settings), updated_at: new Date(now) }, '*');
   return fromRow(row as ImageRow);
 }
 
 /** False when the image is not in that status any more, or gone. */
-export async function moveImage(db: Knex, id: string, move: { from: Status; to: Status; content?: Content; now: number }): Promise<boolean> {
+export async function moveImage(
+  db: Knex,
+  id: string,
+  move: { from: Status; to: Status; content?: Content; now: number },
+): Promise<boolean> {
   const changed = await db('image_images')
     .where({ id, status: move.from })
     .update({ status: move.to, updated_at: new Date(move.now), ...move.content });
@@ -61,7 +67,8 @@ export async function moveImage(db: Knex, id: string, move: { from: Status; to: 
 export const deleteImage = async (db: Knex, id: string): Promise<boolean> => (await db('image_images').where({ id }).delete()) > 0;
 
 /** Uploads that died with the process may be tried again. */
-export const requeueInterrupted = (db: Knex): Promise<number> => db('image_images').where({ status: 'saving' }).update({ status: 'queued' });
+export const requeueInterrupted = (db: Knex): Promise<number> =>
+  db('image_images').where({ status: 'saving' }).update({ status: 'queued' });
 
 /** Which of these ids have a file that belongs to them. */
 export async function idsWithContent(db: Knex, ids: readonly string[]): Promise<ReadonlySet<string>> {

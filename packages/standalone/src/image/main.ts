@@ -43,7 +43,10 @@ export async function startImage(options: ImageOptions): Promise<RunningService 
     const http = await serveHttp({
       ...options,
       name: 'image',
-      routes: [...discoveryRoutes, ...[imageRoutes, dataRoutes, tagRoutes, memberRoutes, schemaRoutes].flatMap((routes) => routes(service))],
+      routes: [
+        ...discoveryRoutes,
+        ...[imageRoutes, dataRoutes, tagRoutes, memberRoutes, schemaRoutes].flatMap((routes) => routes(service)),
+      ],
       errorReply,
       translate: databaseFailure,
     });

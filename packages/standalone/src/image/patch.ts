@@ -25,7 +25,8 @@ export function parsePatch(document: unknown, maxOperations: number): readonly C
 /** A JSON pointer of one level (RFC 6901). */
 function keyOf(path: string): string {
   const match = /^\/([^/]+)$/.exec(path);
-  if (match?.[1] === undefined || /~(?![01])/.test(path)) throw badRequest(`Invalid JSON pointer ${path}: expected the name of one field, such as /name.`);
+  if (match?.[1] === undefined || /~(?![01])/.test(path))
+    throw badRequest(`Invalid JSON pointer ${path}: expected the name of one field, such as /name.`);
   return match[1].replaceAll('~1', '/').replaceAll('~0', '~');
 }
 

@@ -46,9 +46,35 @@ function visibleTo(rows: Knex.QueryBuilder, caller: Caller, query: URLSearchPara
   });
 }
 
-const TEXT_FILTERS = ['id', 'name', 'status', 'owner', 'container_format', 'disk_format', 'checksum', 'os_hash_algo', 'os_hash_value'] as const;
-const NUMBER_FILTERS = { min_disk: ['i.min_disk', '='], min_ram: ['i.min_ram', '='], size_min: ['i.size', '>='], size_max: ['i.size', '<='] } as const;
-const CONTROLS = new Set(['limit', 'marker', 'sort', 'sort_key', 'sort_dir', 'visibility', 'member_status', 'os_hidden', 'protected', 'tag']);
+const TEXT_FILTERS = [
+  'id',
+  'name',
+  'status',
+  'owner',
+  'container_format',
+  'disk_format',
+  'checksum',
+  'os_hash_algo',
+  'os_hash_value',
+] as const;
+const NUMBER_FILTERS = {
+  min_disk: ['i.min_disk', '='],
+  min_ram: ['i.min_ram', '='],
+  size_min: ['i.size', '>='],
+  size_max: ['i.size', '<='],
+} as const;
+const CONTROLS = new Set([
+  'limit',
+  'marker',
+  'sort',
+  'sort_key',
+  'sort_dir',
+  'visibility',
+  'member_status',
+  'os_hidden',
+  'protected',
+  'tag',
+]);
 const COMPARISONS: Readonly<Record<string, string>> = { gt: '>', gte: '>=', lt: '<', lte: '<=', eq: '=', neq: '<>' };
 
 function filter(rows: Knex.QueryBuilder, query: URLSearchParams, db: Knex): void {
@@ -124,7 +150,8 @@ function sortOf(query: URLSearchParams): readonly Sort[] {
   const keys = query.getAll('sort_key');
   const directions = query.getAll('sort_dir');
   if (single !== null && keys.length + directions.length > 0) throw badRequest('Old and new sorting syntax cannot be combined.');
-  if (directions.length > 1 && directions.length !== keys.length) throw badRequest('The number of sort directions does not match the number of sort keys.');
+  if (directions.length > 1 && directions.length !== keys.length)
+    throw badRequest('The number of sort directions does not match the number of sort keys.');
   const asked =
     single === null
       ? (keys.length === 0 ? ['created_at'] : keys).map((key, index) => [key, directions[index] ?? directions[0] ?? 'desc'])
@@ -150,7 +177,12 @@ async function startAfter(
     sort.forEach(({ key, direction }, index) => {
       const equal = sort.slice(0, index).map((earlier) => `${expression(earlier.key)} = ${ofMarker(earlier.key)}`);
       const beyond = `${expression(key)} ${direction === 'asc' ? '>' : '<'} ${ofMarker(key)}`;
-      any.orWhere(db.raw(`(${[...equal, beyond].join(' and ')})`, Array.from({ length: index + 1 }, () => marker)));
+      any.orWhere(
+        db.raw(
+          `(${[...equal, beyond].join(' and ')})`,
+          Array.from({ length: index + 1 }, () => marker),
+        ),
+      );
     });
   });
 }

@@ -7,7 +7,10 @@ const fixed = (type: string | readonly string[]) => ({ type, readOnly: true });
 const imageProperties = {
   id: { type: 'string', pattern: '^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$' },
   name: text(),
-  status: { ...fixed('string'), enum: ['queued', 'saving', 'active', 'killed', 'deleted', 'uploading', 'importing', 'pending_delete', 'deactivated'] },
+  status: {
+    ...fixed('string'),
+    enum: ['queued', 'saving', 'active', 'killed', 'deleted', 'uploading', 'importing', 'pending_delete', 'deactivated'],
+  },
   visibility: { type: 'string', enum: VISIBILITIES },
   protected: { type: 'boolean' },
   os_hidden: { type: 'boolean' },
@@ -64,5 +67,9 @@ export const schemas: Readonly<Record<string, object>> = {
   image,
   images: listOf('images', image),
   member,
-  members: { name: 'members', properties: { members: { type: 'array', items: member }, schema: { type: 'string' } }, links: [{ rel: 'describedby', href: '{schema}' }] },
+  members: {
+    name: 'members',
+    properties: { members: { type: 'array', items: member }, schema: { type: 'string' } },
+    links: [{ rel: 'describedby', href: '{schema}' }],
+  },
 };

@@ -61,6 +61,7 @@ const caller =
       ...(json === undefined ? {} : { body: JSON.stringify(json) }),
       ...(bytes === undefined ? {} : { body: bytes }),
     });
-    if (!response.ok && !allowed.includes(response.status)) throw new Error(`${method} ${path} was answered ${response.status}: ${await response.text()}`);
+    if (!response.ok && !allowed.includes(response.status))
+      throw new Error(`${method} ${path} was answered ${response.status}: ${await response.text()}`);
     return response;
   };

@@ -52,7 +52,7 @@ export function applicationCredentialRoutes(identity: Identity): readonly Route[
         const name = request.query.get('name');
         if (name !== null) rows.where({ name });
         const found = await rows.orderBy('name').limit(config.maxApplicationCredentials);
-        return whole(request, 'application_credentials', await Promise.all(found.map((row) => view(request.origin, row as CredentialRow))));
+        return whole(request, 'application_credentials', await Promise.all(found.map((row) => view(request.origin, row))));
       }),
     ),
     route(
@@ -65,7 +65,8 @@ export function applicationCredentialRoutes(identity: Identity): readonly Route[
         if (caller.scope.kind !== 'project') throw badRequest('Invalid token: expected one that is scoped to a project.');
         const body = wrapped(await request.json(), 'application_credential');
         const name = textOf(body.name, 'application_credential.name', { min: 1 });
-        const secret = optionalText(body.secret, 'application_credential.secret', { min: 1, max: config.maxPasswordLength }) ?? random.text(64);
+        const secret =
+          optionalText(body.secret, 'application_credential.secret', { min: 1, max: config.maxPasswordLength }) ?? random.text(64);
         const [{ count = 0 } = {}] = await db('identity_application_credentials').where({ user_id: caller.user.id }).count();
         if (Number(count) >= config.maxApplicationCredentials)
           throw forbidden(`At most ${config.maxApplicationCredentials} application credentials per user.`);
@@ -109,7 +110,8 @@ export function applicationCredentialRoutes(identity: Identity): readonly Route[
 /** The roles named by id or name, or all that the caller holds. Throws HttpError 400 for one that is not held. */
 function chosenRoles(value: unknown, { roles }: Session): readonly Named[] {
   if (value === undefined || value === null) return roles;
-  if (!Array.isArray(value) || value.length === 0 || value.length > 100) throw refuse('application_credential.roles', 'a list of roles', value);
+  if (!Array.isArray(value) || value.length === 0 || value.length > 100)
+    throw refuse('application_credential.roles', 'a list of roles', value);
   return value.map((item, index) => {
     const { id, name } = fields(item, `application_credential.roles[${index}]`);
     const held = roles.find((role) => role.id === id || (id === undefined && role.name === name));

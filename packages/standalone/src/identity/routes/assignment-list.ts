@@ -1,4 +1,3 @@
-import type { Knex } from 'knex';
 import { queryFlag } from '../../http/input.ts';
 import { route, type Route } from '../../http/route.ts';
 import { asUser, denied, isAdmin, readsAll, type Identity } from '../identity.ts';
@@ -55,7 +54,7 @@ export function assignmentListRoutes(identity: Identity): readonly Route[] {
         if (!readsAll(caller) && !ownOnly) throw denied();
         const rows = db
           .select<AssignmentRow[]>('a.*')
-          .from(db.raw(`(${ASSIGNMENTS}) as a`, [queryFlag(query, 'effective') ?? false]) as unknown as Knex.Raw)
+          .from(db.raw(`(${ASSIGNMENTS}) as a`, [queryFlag(query, 'effective') ?? false]))
           .orderBy(['user_id', 'role_id', 'project_id', 'domain_id'])
           .limit(config.maxPage);
         for (const [name, column] of Object.entries(FILTERS)) if (query.has(name)) rows.where(column, query.get(name));
@@ -63,7 +62,11 @@ export function assignmentListRoutes(identity: Identity): readonly Route[] {
         if (query.has('scope.system')) rows.where({ project_id: null, domain_id: null });
         if (query.has('group.id') || query.has('scope.OS-INHERIT:inherited_to')) rows.whereRaw('false');
         const names = queryFlag(query, 'include_names') ?? false;
-        return whole(request, 'role_assignments', (await rows).map((row) => view(origin, row, names)));
+        return whole(
+          request,
+          'role_assignments',
+          (await rows).map((row) => view(origin, row, names)),
+        );
       }),
     ),
   ];

@@ -35,7 +35,9 @@ export function assignmentRoutes(identity: Identity): readonly Route[] {
         roles,
         asReader(identity, async (request) => {
           await refuseUnknown(db, of(request), request.params.userId ?? '');
-          const rows = await db('identity_roles').whereIn('id', db('identity_assignments').select('role_id').where(held(request))).orderBy('name');
+          const rows = await db('identity_roles')
+            .whereIn('id', db('identity_assignments').select('role_id').where(held(request)))
+            .orderBy('name');
           return whole(request, 'roles', rows.map(roleView(request.origin)));
         }),
       ),
@@ -67,7 +69,8 @@ export function assignmentRoutes(identity: Identity): readonly Route[] {
   });
 }
 
-const missing = ({ params: { userId, roleId } }: Request) => notFound(`Could not find role assignment with role: ${roleId}, user: ${userId}.`);
+const missing = ({ params: { userId, roleId } }: Request) =>
+  notFound(`Could not find role assignment with role: ${roleId}, user: ${userId}.`);
 
 async function refuseUnknown(db: Knex, { project_id: project, domain_id: domain }: Target, user: string): Promise<void> {
   const wanted = [

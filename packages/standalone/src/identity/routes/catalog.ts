@@ -7,7 +7,9 @@ import { whole } from '../listing.ts';
 export function catalogRoutes(identity: Identity): readonly Route[] {
   const { catalog } = identity;
   const services = (origin: string) =>
-    catalog.services().map(({ id, type, name }) => ({ id, type, name, enabled: true, description: '', links: { self: `${origin}/v3/services/${id}` } }));
+    catalog
+      .services()
+      .map(({ id, type, name }) => ({ id, type, name, enabled: true, description: '', links: { self: `${origin}/v3/services/${id}` } }));
   const endpoints = (origin: string) =>
     catalog.services().flatMap((service) =>
       service.endpoints.map((endpoint) => ({
@@ -22,7 +24,7 @@ export function catalogRoutes(identity: Identity): readonly Route[] {
   ];
   const matching = <T extends object>(entries: readonly T[], query: URLSearchParams, keys: readonly (keyof T & string)[]) =>
     entries.filter((entry) => keys.every((key) => !query.has(key) || query.get(key) === entry[key]));
-  const one = <T extends { readonly id: string }>(what: string, entries: readonly T[], id: string | undefined) => {
+  const one = (what: string, entries: readonly { readonly id: string }[], id: string | undefined) => {
     const found = entries.find((entry) => entry.id === id);
     if (found === undefined) throw notFound(`Could not find ${what}: ${id}.`);
     return ok({ [what]: found });
@@ -37,7 +39,11 @@ export function catalogRoutes(identity: Identity): readonly Route[] {
       '/v3/services',
       asReader(identity, (request) => whole(request, 'services', matching(services(request.origin), request.query, ['type', 'name']))),
     ),
-    route('GET', '/v3/services/:id', asReader(identity, ({ origin, params }) => one('service', services(origin), params.id))),
+    route(
+      'GET',
+      '/v3/services/:id',
+      asReader(identity, ({ origin, params }) => one('service', services(origin), params.id)),
+    ),
     route(
       'GET',
       '/v3/endpoints',
@@ -45,9 +51,21 @@ export function catalogRoutes(identity: Identity): readonly Route[] {
         whole(request, 'endpoints', matching(endpoints(request.origin), request.query, ['interface', 'service_id', 'region_id'])),
       ),
     ),
-    route('GET', '/v3/endpoints/:id', asReader(identity, ({ origin, params }) => one('endpoint', endpoints(origin), params.id))),
-    route('GET', '/v3/regions', asUser(identity, (request) => whole(request, 'regions', regions(request.origin)))),
-    route('GET', '/v3/regions/:id', asUser(identity, ({ origin, params }) => one('region', regions(origin), params.id))),
+    route(
+      'GET',
+      '/v3/endpoints/:id',
+      asReader(identity, ({ origin, params }) => one('endpoint', endpoints(origin), params.id)),
+    ),
+    route(
+      'GET',
+      '/v3/regions',
+      asUser(identity, (request) => whole(request, 'regions', regions(request.origin))),
+    ),
+    route(
+      'GET',
+      '/v3/regions/:id',
+      asUser(identity, ({ origin, params }) => one('region', regions(origin), params.id)),
+    ),
     ...['services', 'endpoints', 'regions'].flatMap((kind) => [
       route('POST', `/v3/${kind}`, fixed),
       route('PATCH', `/v3/${kind}/:id`, fixed),

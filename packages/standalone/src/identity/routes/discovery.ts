@@ -10,6 +10,10 @@ const version = ({ origin }: Request) => ({
 
 /** What clients read before they log in; links point to the address that they asked. */
 export const discoveryRoutes: readonly Route[] = [
-  route('GET', '/', (request) => ({ status: 300, json: { versions: { values: [version(request)] } }, headers: { Location: `${request.origin}/v3/` } })),
+  route('GET', '/', (request) => ({
+    status: 300,
+    json: { versions: { values: [version(request)] } },
+    headers: { Location: `${request.origin}/v3/` },
+  })),
   route('GET', '/v3', (request) => ok({ version: version(request) })),
 ];

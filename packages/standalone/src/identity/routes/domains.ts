@@ -57,7 +57,9 @@ export function domainRoutes(identity: Identity): readonly Route[] {
         const body = wrapped(await request.json(), 'domain');
         const name = textOf(body.name, 'domain.name', { min: 1, max: 64 });
         const id = newId(random);
-        const [row] = await db<DomainRow>('identity_domains').insert({ ...changes(body), id, name }, '*').catch(taken);
+        const [row] = await db<DomainRow>('identity_domains')
+          .insert({ ...changes(body), id, name }, '*')
+          .catch(taken);
         return created({ domain: view(request.origin)(row as DomainRow) });
       }),
     ),
@@ -78,7 +80,8 @@ export function domainRoutes(identity: Identity): readonly Route[] {
       asAdmin(identity, async (request) => {
         const { id = '' } = request.params;
         const changed = changes(wrapped(await request.json(), 'domain'));
-        if (id === DEFAULT && changed.enabled === false) throw forbidden('Cannot disable the default domain: everybody would be locked out.');
+        if (id === DEFAULT && changed.enabled === false)
+          throw forbidden('Cannot disable the default domain: everybody would be locked out.');
         if (Object.keys(changed).length > 0) await db('identity_domains').where({ id }).update(changed).catch(taken);
         const row = await find(id);
         if (row === undefined) throw missing(id);

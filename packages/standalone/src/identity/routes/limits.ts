@@ -4,8 +4,16 @@ import { whole } from '../listing.ts';
 
 /** Unified limits are not kept here: none are set, and their model is the flat one. */
 export const limitRoutes = (identity: Identity): readonly Route[] => [
-  route('GET', '/v3/limits', asUser(identity, (request) => whole(request, 'limits', []))),
-  route('GET', '/v3/registered_limits', asUser(identity, (request) => whole(request, 'registered_limits', []))),
+  route(
+    'GET',
+    '/v3/limits',
+    asUser(identity, (request) => whole(request, 'limits', [])),
+  ),
+  route(
+    'GET',
+    '/v3/registered_limits',
+    asUser(identity, (request) => whole(request, 'registered_limits', [])),
+  ),
   route(
     'GET',
     '/v3/limits/model',

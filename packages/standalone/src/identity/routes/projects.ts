@@ -32,7 +32,9 @@ export const projectView = (origin: string) => (row: ProjectRow) => ({
 
 const refused = (error: unknown): never => {
   if (isDuplicate(error))
-    throw conflict('Conflict occurred attempting to store project - it is not permitted to have two projects with the same name in the same domain.');
+    throw conflict(
+      'Conflict occurred attempting to store project - it is not permitted to have two projects with the same name in the same domain.',
+    );
   throw isMissingReference(error) ? notFound('Could not find domain or parent of the project.') : error;
 };
 
@@ -69,7 +71,8 @@ export function projectRoutes(identity: Identity): readonly Route[] {
         const rows = db<ProjectRow>('identity_projects');
         for (const column of ['name', 'domain_id'] as const) if (query.has(column)) rows.where(column, query.get(column));
         const parent = query.get('parent_id');
-        if (parent !== null) rows.where((either) => void either.where({ parent_id: parent }).orWhere({ parent_id: null, domain_id: parent }));
+        if (parent !== null)
+          rows.where((either) => void either.where({ parent_id: parent }).orWhere({ parent_id: null, domain_id: parent }));
         const enabled = queryFlag(query, 'enabled');
         if (enabled !== undefined) rows.where({ enabled });
         if (queryFlag(query, 'is_domain') === true) rows.whereRaw('false');

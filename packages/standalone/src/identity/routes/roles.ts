@@ -39,7 +39,11 @@ export function roleRoutes(identity: Identity): readonly Route[] {
     implies: implied.map((row) => short(origin, row)),
   });
   const impliedBy = (priorId: string) =>
-    db<RoleRow>('identity_roles as r').join('identity_implied_roles as i', 'i.implied_id', 'r.id').where('i.prior_id', priorId).select('r.*').orderBy('r.name');
+    db<RoleRow>('identity_roles as r')
+      .join('identity_implied_roles as i', 'i.implied_id', 'r.id')
+      .where('i.prior_id', priorId)
+      .select('r.*')
+      .orderBy('r.name');
 
   return [
     route(
@@ -101,8 +105,11 @@ export function roleRoutes(identity: Identity): readonly Route[] {
       'GET',
       '/v3/role_inferences',
       asReader(identity, async ({ origin }) => {
-        const priors = await db<RoleRow>('identity_roles').whereIn('id', db('identity_implied_roles').select('prior_id')).orderBy('name').limit(config.maxPage);
-        const inferences = await Promise.all(priors.map(async (prior) => inference(origin, prior as RoleRow, await impliedBy(prior.id))));
+        const priors = await db<RoleRow>('identity_roles')
+          .whereIn('id', db('identity_implied_roles').select('prior_id'))
+          .orderBy('name')
+          .limit(config.maxPage);
+        const inferences = await Promise.all(priors.map(async (prior) => inference(origin, prior, await impliedBy(prior.id))));
         return ok({ role_inferences: inferences, links: { self: `${origin}/v3/role_inferences` } });
       }),
     ),

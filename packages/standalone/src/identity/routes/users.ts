@@ -33,7 +33,8 @@ const userView = (origin: string) => (row: UserRow) => ({
 });
 
 const refused = (error: unknown): never => {
-  if (isDuplicate(error)) throw conflict('Conflict occurred attempting to store user - there is already one with this name in this domain.');
+  if (isDuplicate(error))
+    throw conflict('Conflict occurred attempting to store user - there is already one with this name in this domain.');
   throw isMissingReference(error) ? notFound('Could not find domain of the user.') : error;
 };
 
@@ -47,7 +48,9 @@ export function userRoutes(identity: Identity): readonly Route[] {
     ...(body.email === undefined ? {} : { email: optionalText(body.email, 'user.email') }),
     ...(body.description === undefined ? {} : { description: optionalText(body.description, 'user.description', { max: 10_000 }) }),
     ...(body.enabled === undefined ? {} : { enabled: optionalFlag(body.enabled, 'user.enabled') }),
-    ...(body.default_project_id === undefined ? {} : { default_project_id: optionalText(body.default_project_id, 'user.default_project_id') }),
+    ...(body.default_project_id === undefined
+      ? {}
+      : { default_project_id: optionalText(body.default_project_id, 'user.default_project_id') }),
     ...(body.options === undefined ? {} : { options: JSON.stringify(fields(body.options, 'user.options')) }),
     ...(body.password === undefined ? {} : { password_hash: await newHash(body.password, 'user.password') }),
   });
@@ -64,8 +67,7 @@ export function userRoutes(identity: Identity): readonly Route[] {
       '/v3/users',
       asReader(identity, (request) => {
         const rows = db<UserRow>('identity_users');
-        for (const column of ['name', 'domain_id'] as const)
-          if (request.query.has(column)) rows.where(column, request.query.get(column));
+        for (const column of ['name', 'domain_id'] as const) if (request.query.has(column)) rows.where(column, request.query.get(column));
         const enabled = queryFlag(request.query, 'enabled');
         if (enabled !== undefined) rows.where({ enabled });
         return page({ request, key: 'users', rows, view: userView(request.origin), maxPage: config.maxPage });
@@ -144,13 +146,26 @@ export function userRoutes(identity: Identity): readonly Route[] {
       }),
     ),
     // Groups do not exist here; clients that ask get none.
-    route('GET', '/v3/users/:userId/groups', asSelfOrAdmin(identity, (request) => whole(request, 'groups', []))),
-    route('GET', '/v3/groups', asReader(identity, (request) => whole(request, 'groups', []))),
+    route(
+      'GET',
+      '/v3/users/:userId/groups',
+      asSelfOrAdmin(identity, (request) => whole(request, 'groups', [])),
+    ),
+    route(
+      'GET',
+      '/v3/groups',
+      asReader(identity, (request) => whole(request, 'groups', [])),
+    ),
   ];
 }
 
 /** Enabled projects in which a user holds a role. */
 export async function projectsOf({ db, config }: Identity, userId: string): Promise<readonly ProjectRow[]> {
   const mine = db('identity_assignments').select('project_id').where({ user_id: userId }).whereNotNull('project_id');
-  return db<ProjectRow>('identity_projects').whereIn('id', mine).where({ enabled: true }).orderBy('name').orderBy('id').limit(config.maxPage);
+  return db<ProjectRow>('identity_projects')
+    .whereIn('id', mine)
+    .where({ enabled: true })
+    .orderBy('name')
+    .orderBy('id')
+    .limit(config.maxPage);
 }

@@ -48,7 +48,8 @@ export function dataRoutes(service: ImageService): readonly Route[] {
       asCaller(service, async (request, caller) => {
         const { id = '' } = request.params;
         const image = await visibleImage(db, caller, id, await findImage(db, id));
-        if (image.status === 'deactivated' && !isAdmin(caller)) throw forbidden('The requested image has been deactivated. Image data download is forbidden.');
+        if (image.status === 'deactivated' && !isAdmin(caller))
+          throw forbidden('The requested image has been deactivated. Image data download is forbidden.');
         const { size, checksum } = image;
         if (size === null || size === 0 || checksum === null) return noContent;
         const range = rangeOf(header(request, 'range'), size);
@@ -70,7 +71,8 @@ export function dataRoutes(service: ImageService): readonly Route[] {
 
 /** Bytes that this upload may have. Throws HttpError 413 when the client announces more. */
 async function roomFor({ db, config }: ImageService, { owner }: Image, request: Request): Promise<number> {
-  const left = config.projectBytes === 0 || owner === null ? Infinity : Math.max(0, config.projectBytes - (await bytesOfProject(db, owner)));
+  const left =
+    config.projectBytes === 0 || owner === null ? Infinity : Math.max(0, config.projectBytes - (await bytesOfProject(db, owner)));
   const room = Math.min(config.maxImageBytes, left);
   if (Number(header(request, 'content-length') ?? 0) > room) throw tooLarge(`The image is too large: at most ${room} bytes are taken.`);
   return room;

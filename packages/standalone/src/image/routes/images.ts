@@ -54,7 +54,9 @@ export function imageRoutes(service: ImageService): readonly Route[] {
     route(
       'GET',
       '/v2/images/:id',
-      asCaller(service, async ({ params: { id = '' } }, caller) => ok(imageView(await visibleImage(db, caller, id, await findImage(db, id))))),
+      asCaller(service, async ({ params: { id = '' } }, caller) =>
+        ok(imageView(await visibleImage(db, caller, id, await findImage(db, id)))),
+      ),
     ),
     route(
       'PATCH',
@@ -121,5 +123,5 @@ function address({ query }: Request, marker: string | undefined): string {
   const search = new URLSearchParams(query);
   search.delete('marker');
   if (marker !== undefined) search.set('marker', marker);
-  return `/v2/images${search.size === 0 ? '' : `?${search}`}`;
+  return `/v2/images${search.size === 0 ? '' : `?${search.toString()}`}`;
 }

@@ -68,7 +68,11 @@ export function memberRoutes(service: ImageService): readonly Route[] {
       '/v2/images/:id/members/:memberId',
       asCaller(service, async ({ params: { id = '', memberId = '' } }, caller) => {
         const image = await visibleImage(db, caller, id, await findImage(db, id));
-        const [member] = shownTo(caller, image, [await findMember(db, id, memberId)].filter((found) => found !== undefined));
+        const [member] = shownTo(
+          caller,
+          image,
+          [await findMember(db, id, memberId)].filter((found) => found !== undefined),
+        );
         if (member === undefined) throw missing(memberId, id);
         return ok(view(member));
       }),

@@ -5,7 +5,13 @@ import { asCaller, type ImageService } from '../service.ts';
 
 /** Schemas, and what this service can do besides plain uploads: nothing. */
 export const schemaRoutes = (service: ImageService): readonly Route[] => [
-  ...Object.entries(schemas).map(([name, schema]) => route('GET', `/v2/schemas/${name}`, asCaller(service, () => ok(schema)))),
+  ...Object.entries(schemas).map(([name, schema]) =>
+    route(
+      'GET',
+      `/v2/schemas/${name}`,
+      asCaller(service, () => ok(schema)),
+    ),
+  ),
   route(
     'GET',
     '/v2/info/import',

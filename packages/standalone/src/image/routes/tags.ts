@@ -27,13 +27,18 @@ export function tagRoutes(service: ImageService): readonly Route[] {
         const { status } = await changeableImage(trx, caller, id, await lockImage(trx, id));
         if (!isAdmin(caller)) throw forbidden('You are not authorized to complete this action.');
         if (status === to) return;
-        if (!(await moveImage(trx, id, { from, to, now: clock.now() }))) throw forbidden(`Image status transition from ${status} to ${to} is not allowed.`);
+        if (!(await moveImage(trx, id, { from, to, now: clock.now() })))
+          throw forbidden(`Image status transition from ${status} to ${to} is not allowed.`);
       });
       return noContent;
     });
 
   return [
-    route('PUT', '/v2/images/:id/tags/:tag', change((tags, tag) => [...new Set([...tags, tag])])),
+    route(
+      'PUT',
+      '/v2/images/:id/tags/:tag',
+      change((tags, tag) => [...new Set([...tags, tag])]),
+    ),
     route(
       'DELETE',
       '/v2/images/:id/tags/:tag',
