@@ -115,6 +115,11 @@ export class MovingTask implements TaskItem<object> {
   /** The awaited operation ended. */
   settle(outcome: ReportOutcome): void {
     const step = this.current!;
+    if (this.cancel !== null) {
+      // However it ended: something else was asked for before anybody heard of it.
+      this.outputs[step.name] = outcome;
+      return this.unwind({ message: `cancelled: ${this.cancel.kind}` });
+    }
     if (outcome.outcome === 'failed' && step.kind === 'await' && step.onFailure === 'unwind') {
       this.outputs[step.name] = outcome;
       this.unwind(outcome.failure ?? { message: 'the host reported a failure' });
