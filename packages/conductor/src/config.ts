@@ -76,6 +76,7 @@ export const conductorSection = section('conductor', {
   // Requests
   idempotencyHours: integer(24, { min: 1, help: 'How long a repeat of a create request is recognised by its key.' }),
   maxServersPerRequest: integer(1_000, { min: 1, max: 10_000, help: 'Servers that one request may ask for.' }),
+  raceRetries: integer(3, { min: 0, max: 100, help: 'How often a request that lost a race for locks is tried again.' }),
   pageMax: integer(1_000, { min: 1, max: 10_000, help: 'Rows of one page of any list.' }),
   pieceRows: integer(100, { min: 1, max: 100, help: 'Rows of a list that travel together.' }),
   // Old rows

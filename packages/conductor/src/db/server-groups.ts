@@ -59,7 +59,8 @@ export async function insertServerGroup(
   return asGroup(rows[0]!);
 }
 
-/** Its servers stay, without a group. @throws ServerGroupNotFound */
-export async function deleteServerGroup(knex: Knex, uuid: string): Promise<void> {
-  if ((await changedBy(knex, 'delete from server_groups where uuid = :uuid', { uuid })) === 0) throw notFound(uuid);
+/** Its servers stay, without a group; they are locked first, as claims do. @throws ServerGroupNotFound */
+export async function deleteServerGroup(trx: Knex.Transaction, uuid: string): Promise<void> {
+  await trx.raw('select 1 from instances where server_group_uuid = :uuid order by uuid for no key update', { uuid });
+  if ((await changedBy(trx, 'delete from server_groups where uuid = :uuid', { uuid })) === 0) throw notFound(uuid);
 }

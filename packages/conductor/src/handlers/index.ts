@@ -2,7 +2,7 @@ import type { ActOnServer, conductorContract } from '@kilonova/objects';
 import type { Context, Empty, Handlers } from '@kilonova/rpc';
 import { createServers } from '../admission/create-servers.ts';
 import { asRefusal } from '../db/refusals.ts';
-import { asServiceError } from '../db/unavailable.ts';
+import { asServiceError, isTransient } from '../db/unavailable.ts';
 import type { Heartbeats } from '../hosts/heartbeats.ts';
 import type { Services } from '../services.ts';
 import * as aggregates from './aggregates.ts';
@@ -31,10 +31,13 @@ export function conductorHandlers({ services: given, heartbeats, actOnServer }: 
   const call =
     <Req, Res>(act: (services: Services, request: Req) => Promise<Res>) =>
     async (_context: Context, request: Req): Promise<Res> => {
-      try {
-        return await act(given, request);
-      } catch (error) {
-        throw told(error);
+      for (let tries = 0; ; tries += 1) {
+        try {
+          return await act(given, request);
+        } catch (error) {
+          // A deadlock took the whole transaction back, so that the request can be made anew.
+          if (!isTransient(error) || tries >= given.config.conductor.raceRetries) throw told(error);
+        }
       }
     };
   const stream = <Req, Item>(act: (services: Services, request: Req) => AsyncIterable<readonly Item[]>) =>

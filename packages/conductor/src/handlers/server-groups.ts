@@ -38,6 +38,6 @@ export async function createServerGroup({ knex, config, random }: Services, requ
 export async function deleteServerGroup({ knex }: Services, { scope, uuid }: ServerGroupRef): Promise<Empty> {
   await groups.findServerGroup(knex, scope, uuid);
   refuseIfDenied(scope);
-  await groups.deleteServerGroup(knex, uuid);
+  await knex.transaction((trx) => groups.deleteServerGroup(trx, uuid));
   return new Empty();
 }
