@@ -80,7 +80,8 @@ describe('logging in', () => {
   ])('%s scope gives a token for it', async (_title, scope, expected) => {
     const { status, json } = await call('POST', '/v3/auth/tokens', { json: passwordAuth('admin', PASSWORDS.adminPassword, scope) });
     expect(status).toBe(201);
-    expect(json.token).toMatchObject(expected);
+    const found = Object.fromEntries(Object.keys(expected).map((key) => [key, json.token[key]]));
+    expect(found).toMatchObject(expected);
   });
 
   test('a token made from a token ends when the first one ends', async () => {
