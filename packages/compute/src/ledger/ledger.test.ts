@@ -101,7 +101,7 @@ describe('the ledger', () => {
     await first.service.stop();
     await first.transport.close();
     const path = join(first.stateDir, 'journal');
-    expect(statSync(path).size).toBeLessThan(120_000); // the records of all orders are above 300 kB
+    expect(statSync(path).size).toBeLessThan(120_000);
     expect(statSync(path).mode & 0o077).toBe(0);
     expect(readFileSync(path, 'utf8')).toContain(stays.instanceUuid);
     const second = await anAgent({ broker: far.broker, stateDir: first.stateDir, config });
