@@ -81,12 +81,18 @@ export class Calls {
       return () => undefined;
     }
     if (this.#entries.size >= limits.maxCalls) {
-      request.onFailure(new Busy(`${request.what}: ${limits.maxCalls} calls are in flight, the limit (maxCalls)`, { limit: limits.maxCalls }));
+      request.onFailure(
+        new Busy(`${request.what}: ${limits.maxCalls} calls are in flight, the limit (maxCalls)`, { limit: limits.maxCalls }),
+      );
       return () => undefined;
     }
     const id = `${this.#prefix}.${(this.#count++).toString(36)}`;
     const cancelDeadline = clock.after(request.timeoutMs, () =>
-      this.#fail(entry, new DeadlineExceeded(`${request.what}: no answer within ${Math.round(request.timeoutMs)} ms`, { timeoutMs: request.timeoutMs })));
+      this.#fail(
+        entry,
+        new DeadlineExceeded(`${request.what}: no answer within ${Math.round(request.timeoutMs)} ms`, { timeoutMs: request.timeoutMs }),
+      ),
+    );
     const onAbort = () => this.#fail(entry, request.signal?.reason);
     request.signal?.addEventListener('abort', onAbort, { once: true });
     let cancelWait: (() => void) | undefined;
@@ -181,7 +187,9 @@ export class Calls {
   }
 
   #lose(reason: string | undefined): void {
-    const error = new ConnectionLost(`the connection to the broker was lost${reason === undefined ? '' : `: ${reason}`}; the outcome is unknown`);
+    const error = new ConnectionLost(
+      `the connection to the broker was lost${reason === undefined ? '' : `: ${reason}`}; the outcome is unknown`,
+    );
     for (const entry of [...this.#entries.values()]) {
       if (!entry.sent) continue;
       if (entry.request.resend) park(entry);

@@ -23,11 +23,15 @@ export interface ClientOptions {
 }
 
 type Sender<M> =
-  M extends CallMethod<infer Req, infer Res> ? (request: Req, options?: CallOptions) => Promise<Res>
-  : M extends CastMethod<infer Req> ? (request: Req, options?: CallOptions) => Promise<void>
-  : M extends FanoutMethod<infer Req> ? (request: Req, options?: CallOptions) => Promise<void>
-  : M extends StreamMethod<infer Req, infer Item> ? (request: Req, options?: CallOptions) => AsyncIterable<readonly Item[]>
-  : never;
+  M extends CallMethod<infer Req, infer Res>
+    ? (request: Req, options?: CallOptions) => Promise<Res>
+    : M extends CastMethod<infer Req>
+      ? (request: Req, options?: CallOptions) => Promise<void>
+      : M extends FanoutMethod<infer Req>
+        ? (request: Req, options?: CallOptions) => Promise<void>
+        : M extends StreamMethod<infer Req, infer Item>
+          ? (request: Req, options?: CallOptions) => AsyncIterable<readonly Item[]>
+          : never;
 
 type Senders<M extends Methods> = { readonly [Name in keyof M]: Sender<M[Name]> };
 

@@ -78,15 +78,12 @@ const RESERVED_WORDS = new Set(['at', 'supports', 'then']);
 /**
  * @throws TypeError when a name, a version or a method cannot work; the message says which and why.
  */
-export function defineContract<M extends Methods>(given: {
-  topic: string;
-  version: string;
-  exchange?: string;
-  methods: M;
-}): Contract<M> {
+export function defineContract<M extends Methods>(given: { topic: string; version: string; exchange?: string; methods: M }): Contract<M> {
   const { topic, version, exchange = 'internal', methods } = given;
   if (!WORD.test(topic) || RESERVED_TOPICS.has(topic)) {
-    throw new TypeError(`topic ${JSON.stringify(topic)}: expected a lower-case word of letters, digits and "-", not one of ${[...RESERVED_TOPICS].join(', ')}`);
+    throw new TypeError(
+      `topic ${JSON.stringify(topic)}: expected a lower-case word of letters, digits and "-", not one of ${[...RESERVED_TOPICS].join(', ')}`,
+    );
   }
   if (!WORD.test(exchange)) throw new TypeError(`exchange ${JSON.stringify(exchange)} of ${topic}: expected a lower-case word`);
   const own = parseVersion(version, `version of ${topic}`);

@@ -8,7 +8,13 @@ import type { Address, Delivery } from './transport.ts';
 import { readRequest, type RequestEnvelope } from './wire.ts';
 
 export type Verdict =
-  | { readonly verdict: 'run'; readonly envelope: RequestEnvelope; readonly method: Method; readonly request: object; readonly minor: number }
+  | {
+      readonly verdict: 'run';
+      readonly envelope: RequestEnvelope;
+      readonly method: Method;
+      readonly request: object;
+      readonly minor: number;
+    }
   /** `poison`: the message is put aside. `envelope` is there when it could be read. */
   | { readonly verdict: 'refuse'; readonly error: RpcError; readonly envelope: RequestEnvelope | undefined; readonly poison: boolean }
   | { readonly verdict: 'misdirected'; readonly envelope: RequestEnvelope }
@@ -37,7 +43,10 @@ export class Dispatch {
       if (envelope.topic !== this.#contract.topic || envelope.server !== wanted) return { verdict: 'misdirected', envelope };
       const minor = this.#minor(envelope.version);
       const method = this.#method(envelope, minor);
-      if ((envelope.kind === 'call' || envelope.kind === 'stream') && (!delivery.replyTo?.startsWith('reply.') || delivery.correlationId === undefined)) {
+      if (
+        (envelope.kind === 'call' || envelope.kind === 'stream') &&
+        (!delivery.replyTo?.startsWith('reply.') || delivery.correlationId === undefined)
+      ) {
         throw new MalformedMessage('a call without an address for its answer', { path: 'replyTo', expected: 'reply.*' });
       }
       if (envelope.timeoutMs !== undefined && !(envelope.timeoutMs > 0)) return { verdict: 'expired', envelope };
@@ -74,10 +83,13 @@ export class Dispatch {
       if (this.#judged.size < MAX_JUDGED) this.#judged.set(version, judged);
     }
     if (typeof judged === 'number') return judged;
-    throw new UnsupportedVersion(`${this.#contract.topic}: the message is version ${version}, this server supports ${this.#contract.version}`, {
-      asked: version,
-      supported: this.#contract.version,
-    });
+    throw new UnsupportedVersion(
+      `${this.#contract.topic}: the message is version ${version}, this server supports ${this.#contract.version}`,
+      {
+        asked: version,
+        supported: this.#contract.version,
+      },
+    );
   }
 }
 

@@ -31,9 +31,13 @@ export interface Logger {
 
 /** What is counted. Every counter goes up by one. */
 export type RpcCounter =
-  | 'calls' | 'casts' | 'fanouts' | 'streams' // sent
+  | 'calls'
+  | 'casts'
+  | 'fanouts'
+  | 'streams' // sent
   | 'call_failures' // with label `code`
-  | 'handled' | 'handler_errors' // received
+  | 'handled'
+  | 'handler_errors' // received
   | 'refused' // with label `code`: UnsupportedVersion, NoSuchMethod, Busy, NotAuthorized
   | 'expired' // arrived after its deadline
   | 'dead_lettered'
@@ -41,7 +45,8 @@ export type RpcCounter =
   | 'unroutable_replies'
   | 'late_replies' // the caller had given up
   | 'resent' // idempotent calls sent again after a reconnect
-  | 'connects' | 'disconnects';
+  | 'connects'
+  | 'disconnects';
 
 export type RpcLabels = Readonly<Record<string, string>>;
 

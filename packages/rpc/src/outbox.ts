@@ -35,11 +35,25 @@ export class Outbox {
     }
   }
 
-  async #call(name: string, method: CallMethod<object, object>, request: object, server: string | undefined, options: CallOptions): Promise<object> {
+  async #call(
+    name: string,
+    method: CallMethod<object, object>,
+    request: object,
+    server: string | undefined,
+    options: CallOptions,
+  ): Promise<object> {
     const { clock, metrics } = this.#transport.environment;
     const { minor } = this.#version(name);
     const labels = { topic: this.#contract.topic, method: name };
-    const prepared = this.#prepare(name, method, request, server, options, method.timeoutMs ?? this.#transport.limits.callTimeoutMs, method.idempotent);
+    const prepared = this.#prepare(
+      name,
+      method,
+      request,
+      server,
+      options,
+      method.timeoutMs ?? this.#transport.limits.callTimeoutMs,
+      method.idempotent,
+    );
     const decode = decoderFor(method.response, minor);
     const start = clock.monotonic();
     metrics.count('calls', labels);
@@ -65,17 +79,34 @@ export class Outbox {
     });
   }
 
-  async *#stream(name: string, method: StreamMethod<object, object>, request: object, server: string | undefined, options: CallOptions): AsyncGenerator<readonly object[]> {
+  async *#stream(
+    name: string,
+    method: StreamMethod<object, object>,
+    request: object,
+    server: string | undefined,
+    options: CallOptions,
+  ): AsyncGenerator<readonly object[]> {
     const { minor } = this.#version(name);
     this.#transport.environment.metrics.count('streams', { topic: this.#contract.topic, method: name });
-    const prepared = this.#prepare(name, method, request, server, options, method.timeoutMs ?? this.#transport.limits.streamTimeoutMs, false);
+    const prepared = this.#prepare(
+      name,
+      method,
+      request,
+      server,
+      options,
+      method.timeoutMs ?? this.#transport.limits.streamTimeoutMs,
+      false,
+    );
     const decode = decoderFor(method.item, minor);
     for await (const items of receiveStream(this.#transport, prepared)) yield items.map(decode);
   }
 
   /** Casts and fanouts: done when the broker has it. */
   async #tell(name: string, method: Method, request: object, server: string | undefined, options: CallOptions): Promise<void> {
-    const { environment: { clock, metrics }, limits } = this.#transport;
+    const {
+      environment: { clock, metrics },
+      limits,
+    } = this.#transport;
     const what = `${this.#contract.topic}.${name}`;
     const version = this.#version(name);
     const envelope: RequestEnvelope = {
@@ -90,7 +121,9 @@ export class Outbox {
     };
     const body = toBytes(JSON.stringify(envelope), limits.maxMessageBytes, what);
     if (this.#unconfirmed >= limits.maxUnconfirmed) {
-      throw new Busy(`${what}: ${limits.maxUnconfirmed} messages are not confirmed yet, the limit (maxUnconfirmed)`, { limit: limits.maxUnconfirmed });
+      throw new Busy(`${what}: ${limits.maxUnconfirmed} messages are not confirmed yet, the limit (maxUnconfirmed)`, {
+        limit: limits.maxUnconfirmed,
+      });
     }
     this.#unconfirmed++;
     try {
@@ -103,17 +136,30 @@ export class Outbox {
         ...(options.timeoutMs === undefined ? {} : { expirationMs: Math.ceil(options.timeoutMs) }),
         mandatory: method.kind === 'cast',
       });
-      await within(clock, limits.confirmWaitMs, sent, () =>
-        new ConnectionLost(`${what}: the broker did not confirm within ${limits.confirmWaitMs} ms; the outcome is unknown`));
+      await within(
+        clock,
+        limits.confirmWaitMs,
+        sent,
+        () => new ConnectionLost(`${what}: the broker did not confirm within ${limits.confirmWaitMs} ms; the outcome is unknown`),
+      );
     } finally {
       this.#unconfirmed--;
     }
   }
 
   #prepare(
-    name: string, method: Method, request: object, server: string | undefined, options: CallOptions, defaultMs: number, resend: boolean,
+    name: string,
+    method: Method,
+    request: object,
+    server: string | undefined,
+    options: CallOptions,
+    defaultMs: number,
+    resend: boolean,
   ): Omit<CallRequest, 'onReply' | 'onFailure'> {
-    const { environment: { clock }, limits } = this.#transport;
+    const {
+      environment: { clock },
+      limits,
+    } = this.#transport;
     const what = `${this.#contract.topic}.${name}`;
     const version = this.#version(name);
     const ownMs = options.timeoutMs ?? this.#timeoutMs ?? defaultMs;
@@ -123,7 +169,12 @@ export class Outbox {
     // The content is encoded once; a resend only states less time.
     const content = JSON.stringify(encoderFor(method.request, version.minor)(request));
     const head = JSON.stringify({
-      kind: method.kind, topic: this.#contract.topic, server, method: name, version: version.text, requestId,
+      kind: method.kind,
+      topic: this.#contract.topic,
+      server,
+      method: name,
+      version: version.text,
+      requestId,
     }).slice(0, -1);
     const bytesFor = (ms: number) => toBytes(`${head},"timeoutMs":${ms},"body":${content}}`, limits.maxMessageBytes, what);
     const firstMs = Math.ceil(timeoutMs);

@@ -33,7 +33,8 @@ export class RequestContext implements Context {
       if (this.#aborted !== undefined) this.#controller.abort(this.#aborted);
       else if (this.deadline !== Number.POSITIVE_INFINITY) {
         this.#cancel = this.#clock.after(Math.max(0, this.deadline - this.#clock.now()), () =>
-          this.abort(new DeadlineExceeded(`${this.method}: the deadline passed while it was handled`)));
+          this.abort(new DeadlineExceeded(`${this.method}: the deadline passed while it was handled`)),
+        );
       }
     }
     return this.#controller.signal;

@@ -43,7 +43,8 @@ export class RunningServer implements Server {
     this.#options = { ...DEFAULTS, ...options };
     for (const name of ['concurrency', 'overloadLimit', 'graceMs'] as const) {
       const value = this.#options[name];
-      if (!(value >= (name === 'concurrency' ? 1 : 0))) throw new TypeError(`${name} of ${contract.topic}: expected a number of at least ${name === 'concurrency' ? 1 : 0}, got ${value}`);
+      if (!(value >= (name === 'concurrency' ? 1 : 0)))
+        throw new TypeError(`${name} of ${contract.topic}: expected a number of at least ${name === 'concurrency' ? 1 : 0}, got ${value}`);
     }
     if (options.server !== undefined) checkServerName(options.server);
     this.#dispatch = new Dispatch(contract, options.server);
@@ -80,7 +81,11 @@ export class RunningServer implements Server {
       });
     }
     const left = [...this.#running, ...this.#waiting];
-    if (left.length > 0) log.warn({ topic: this.#contract.topic, requests: left.length, graceMs: this.#options.graceMs }, 'stopped before all requests were done; handed back');
+    if (left.length > 0)
+      log.warn(
+        { topic: this.#contract.topic, requests: left.length, graceMs: this.#options.graceMs },
+        'stopped before all requests were done; handed back',
+      );
     this.#waiting = [];
     for (const job of left) {
       job.context.abort(new Unreachable(`${this.#contract.topic}: the server stops`));
@@ -119,7 +124,9 @@ export class RunningServer implements Server {
     const { envelope } = job.accepted;
     const awaited = envelope.kind === 'call' || envelope.kind === 'stream';
     if (awaited && this.#waiting.length >= this.#options.overloadLimit) {
-      const error = new Busy(`${this.#contract.topic}: ${this.#waiting.length} requests wait already`, { limit: this.#options.overloadLimit });
+      const error = new Busy(`${this.#contract.topic}: ${this.#waiting.length} requests wait already`, {
+        limit: this.#options.overloadLimit,
+      });
       this.#count('refused', envelope, error.code);
       this.#answer(job.delivery, errorText(ownError(error)));
       job.delivery.ack();
@@ -131,7 +138,17 @@ export class RunningServer implements Server {
   #refuse(delivery: Delivery, { error, envelope, poison }: Extract<Verdict, { verdict: 'refuse' }>): void {
     const { log } = this.#transport.environment;
     this.#count('refused', envelope, error.code);
-    log.warn({ topic: this.#contract.topic, method: envelope?.method, requestId: envelope?.requestId, caller: delivery.userId, code: error.code, reason: error.message }, 'message refused');
+    log.warn(
+      {
+        topic: this.#contract.topic,
+        method: envelope?.method,
+        requestId: envelope?.requestId,
+        caller: delivery.userId,
+        code: error.code,
+        reason: error.message,
+      },
+      'message refused',
+    );
     this.#answer(delivery, errorText(ownError(error)));
     if (!poison) return delivery.ack();
     this.#count('dead_lettered', envelope, error.code);
@@ -177,11 +194,17 @@ export class RunningServer implements Server {
       const result = handler(context, request);
       if (method.kind === 'stream') {
         const target = { replyTo: delivery.replyTo ?? '', correlationId: delivery.correlationId ?? '', signal: context.signal };
-        await sendStream(this.#transport, target, result as AsyncIterable<readonly object[]>, encoderFor<object>(method.item, minor) as (item: unknown) => unknown);
+        await sendStream(
+          this.#transport,
+          target,
+          result as AsyncIterable<readonly object[]>,
+          encoderFor<object>(method.item, minor) as (item: unknown) => unknown,
+        );
         return;
       }
       const answer = await result;
-      if (method.kind === 'call' && !context.expired) this.#answer(delivery, answerText(encoderFor<object>(method.response, minor)(answer as object)));
+      if (method.kind === 'call' && !context.expired)
+        this.#answer(delivery, answerText(encoderFor<object>(method.response, minor)(answer as object)));
     } catch (error) {
       if (!(error instanceof ReaderLeft)) this.#failed(delivery, envelope, context, error);
     }
@@ -192,7 +215,8 @@ export class RunningServer implements Server {
     const fields = { topic: envelope.topic, method: envelope.method, requestId: envelope.requestId };
     this.#count('handler_errors', envelope, error instanceof RpcError ? error.code : 'unknown');
     // The application's own errors are answers; a caller who left, or ran out of time, is told nothing.
-    if (error instanceof RpcError && (envelope.kind === 'call' || envelope.kind === 'stream')) log.debug({ ...fields, code: error.code, reason: error.message }, 'request failed');
+    if (error instanceof RpcError && (envelope.kind === 'call' || envelope.kind === 'stream'))
+      log.debug({ ...fields, code: error.code, reason: error.message }, 'request failed');
     else log.error({ ...fields, err: error }, 'handler failed');
     if (context.expired && error instanceof DeadlineExceeded) return;
     this.#answer(delivery, failureText(error));
@@ -220,7 +244,11 @@ export class RunningServer implements Server {
     Calls.of(this.#transport).reply(delivery.replyTo, delivery.correlationId, bytes);
   }
 
-  #count(counter: 'handled' | 'handler_errors' | 'refused' | 'expired' | 'misdirected' | 'dead_lettered', envelope: RequestEnvelope | undefined, code?: string): void {
+  #count(
+    counter: 'handled' | 'handler_errors' | 'refused' | 'expired' | 'misdirected' | 'dead_lettered',
+    envelope: RequestEnvelope | undefined,
+    code?: string,
+  ): void {
     // A method that is not ours is not a label: senders could make any number of them.
     const method = envelope !== undefined && Object.hasOwn(this.#contract.methods, envelope.method) ? envelope.method : 'unknown';
     this.#transport.environment.metrics.count(counter, { topic: this.#contract.topic, method, ...(code === undefined ? {} : { code }) });

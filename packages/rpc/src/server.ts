@@ -1,14 +1,18 @@
 import type { Context } from './context.ts';
 import type { CallMethod, CastMethod, Contract, FanoutMethod, Methods, StreamMethod } from './contract.ts';
-import { RunningServer, type AnyHandler } from './running-server.ts';
+import { RunningServer } from './running-server.ts';
 import type { Transport } from './transport.ts';
 
 type Handler<M> =
-  M extends CallMethod<infer Req, infer Res> ? (context: Context, request: Req) => Promise<Res> | Res
-  : M extends CastMethod<infer Req> ? (context: Context, request: Req) => Promise<void> | void
-  : M extends FanoutMethod<infer Req> ? (context: Context, request: Req) => Promise<void> | void
-  : M extends StreamMethod<infer Req, infer Item> ? (context: Context, request: Req) => AsyncIterable<readonly Item[]> | Iterable<readonly Item[]>
-  : never;
+  M extends CallMethod<infer Req, infer Res>
+    ? (context: Context, request: Req) => Promise<Res> | Res
+    : M extends CastMethod<infer Req>
+      ? (context: Context, request: Req) => Promise<void> | void
+      : M extends FanoutMethod<infer Req>
+        ? (context: Context, request: Req) => Promise<void> | void
+        : M extends StreamMethod<infer Req, infer Item>
+          ? (context: Context, request: Req) => AsyncIterable<readonly Item[]> | Iterable<readonly Item[]>
+          : never;
 
 /**
  * One function per method. A stream handler yields batches of any size (an async generator of arrays); they are cut
@@ -53,7 +57,7 @@ export async function serve<C extends Contract>(
   for (const name of Object.keys(contract.methods)) {
     if (typeof (handlers as Record<string, unknown>)[name] !== 'function') throw new TypeError(`${contract.topic}.${name} has no handler`);
   }
-  const server = new RunningServer(transport, contract, handlers as Record<string, AnyHandler>, options);
+  const server = new RunningServer(transport, contract, handlers, options);
   await server.start();
   return server;
 }

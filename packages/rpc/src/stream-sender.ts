@@ -73,7 +73,8 @@ export async function sendStream(
       for (const item of batch) {
         const text = JSON.stringify(encode(item));
         const size = Buffer.byteLength(text) + 1;
-        if (size > roomBytes) throw new MessageTooLarge(`one item is ${size} bytes, the limit is ${roomBytes}`, { bytes: size, limit: roomBytes });
+        if (size > roomBytes)
+          throw new MessageTooLarge(`one item is ${size} bytes, the limit is ${roomBytes}`, { bytes: size, limit: roomBytes });
         if (items.length >= limits.pieceItems || bytes + size > roomBytes) {
           await send(items, false);
           items = [];

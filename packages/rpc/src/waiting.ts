@@ -15,7 +15,8 @@ export function whenConnected(transport: Transport, ms: number, signal?: AbortSi
     };
     const onAbort = () => settle(() => reject(signal?.reason));
     const cancel = transport.environment.clock.after(ms, () =>
-      settle(() => reject(new Unreachable(`no connection to the broker for ${ms} ms`, { waitedMs: ms }))));
+      settle(() => reject(new Unreachable(`no connection to the broker for ${ms} ms`, { waitedMs: ms }))),
+    );
     const forget = transport.onChange((connected) => {
       if (connected) settle(resolve);
     });

@@ -2,8 +2,19 @@
 import { kindOf, malformed } from './codec/fields.ts';
 import { parseObject } from './codec/codec.ts';
 import {
-  Busy, ConnectionLost, DeadlineExceeded, MalformedMessage, MessageTooLarge, NoSuchMethod, NotAuthorized, RemoteError, RpcError,
-  ServiceError, Unreachable, UnsupportedVersion, type ErrorDetails,
+  Busy,
+  ConnectionLost,
+  DeadlineExceeded,
+  MalformedMessage,
+  MessageTooLarge,
+  NoSuchMethod,
+  NotAuthorized,
+  RemoteError,
+  type RpcError,
+  ServiceError,
+  Unreachable,
+  UnsupportedVersion,
+  type ErrorDetails,
 } from './errors.ts';
 
 /** The exchange word of all answers. */
@@ -69,7 +80,10 @@ export type ReplyEnvelope =
 export function toBytes(text: string, limit: number, what: string): Buffer {
   const bytes = Buffer.from(text, 'utf8');
   if (bytes.length > limit) {
-    throw new MessageTooLarge(`${what} is ${bytes.length} bytes, the limit is ${limit}: send less, or stream it`, { bytes: bytes.length, limit });
+    throw new MessageTooLarge(`${what} is ${bytes.length} bytes, the limit is ${limit}: send less, or stream it`, {
+      bytes: bytes.length,
+      limit,
+    });
   }
   return bytes;
 }
@@ -100,7 +114,7 @@ export const pieceText = ({ run, from, seq, end }: Omit<Piece, 'items'>, items: 
 export function readReply(bytes: Buffer): ReplyEnvelope {
   const envelope = parseObject(bytes);
   if ('body' in envelope) return { kind: 'answer', body: envelope['body'] };
-  if (typeof envelope['error'] === 'object' && envelope['error'] !== null) return { kind: 'error', error: fromWire(envelope['error'] as Partial<WireError>) };
+  if (typeof envelope['error'] === 'object' && envelope['error'] !== null) return { kind: 'error', error: fromWire(envelope['error']) };
   if (Number.isInteger(envelope['credit'])) return { kind: 'credit', consumed: envelope['credit'] as number };
   const { run, from, seq, items, end } = envelope;
   if (typeof run === 'string' && typeof from === 'string' && Number.isInteger(seq) && Array.isArray(items) && typeof end === 'boolean') {
@@ -130,7 +144,15 @@ export function handlerError(thrown: unknown): WireError {
 }
 
 const OWN = {
-  Unreachable, DeadlineExceeded, UnsupportedVersion, NoSuchMethod, Busy, ConnectionLost, MalformedMessage, NotAuthorized, MessageTooLarge,
+  Unreachable,
+  DeadlineExceeded,
+  UnsupportedVersion,
+  NoSuchMethod,
+  Busy,
+  ConnectionLost,
+  MalformedMessage,
+  NotAuthorized,
+  MessageTooLarge,
 } as const;
 
 function fromWire(error: Partial<WireError>): RpcError {

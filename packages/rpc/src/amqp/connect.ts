@@ -46,13 +46,20 @@ export async function connectAmqp(options: AmqpOptions): Promise<Transport> {
   const urls = options.urls ?? (options.url === undefined ? [] : [options.url]);
   if (urls.length === 0) throw new TypeError('connectAmqp: expected url, or urls with at least one address');
   for (const url of urls) {
-    if (!URL.canParse(url) || !/^amqps?:$/.test(new URL(url).protocol)) throw new TypeError('connectAmqp: expected addresses like amqp://user:password@host:5672/vhost');
+    if (!URL.canParse(url) || !/^amqps?:$/.test(new URL(url).protocol))
+      throw new TypeError('connectAmqp: expected addresses like amqp://user:password@host:5672/vhost');
   }
   if (!NAMESPACE.test(namespace)) throw new TypeError(`connectAmqp: namespace ${JSON.stringify(namespace)}: expected a lower-case word`);
   checkServerName(service);
   checkServerName(id);
   const transport = new AmqpTransport({
-    urls, service, id, steward, heartbeatSeconds, retryBaseMs, retryCapMs,
+    urls,
+    service,
+    id,
+    steward,
+    heartbeatSeconds,
+    retryBaseMs,
+    retryCapMs,
     limits: withDefaults(defaultLimits, options),
     environment: environment(options),
     topology: new Topology(namespace, queues),
@@ -68,7 +75,10 @@ async function firstConnection(transport: AmqpTransport, startWaitMs: number): P
     const endsAt = clock.monotonic() + startWaitMs;
     while (!transport.connected) {
       const leftMs = Math.min(endsAt - clock.monotonic(), LOOK_MS);
-      if (leftMs <= 0) throw new Unreachable(`no connection to the broker within ${startWaitMs} ms: ${transport.lastReason}`, undefined, { cause: transport.lastError });
+      if (leftMs <= 0)
+        throw new Unreachable(`no connection to the broker within ${startWaitMs} ms: ${transport.lastReason}`, undefined, {
+          cause: transport.lastError,
+        });
       await whenConnected(transport, leftMs).catch(() => undefined);
       if (codeOf(transport.lastError) === REFUSED) throw brokerError(transport.lastError);
     }

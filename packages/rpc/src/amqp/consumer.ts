@@ -123,7 +123,10 @@ export class Consumer {
       this.#plan.environment.log.warn({ queue: this.#plan.queue.name, reason }, 'consumer lost, taken up again');
       this.#plan.onBroken(reason);
       void channel?.close().catch(() => undefined);
-      this.open(link).then(() => this.#plan.onMended(), () => link.close());
+      this.open(link).then(
+        () => this.#plan.onMended(),
+        () => link.close(),
+      );
     });
   }
 }

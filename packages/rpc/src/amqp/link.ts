@@ -1,5 +1,6 @@
 // One live connection with its publishing channels. It ends once, for whatever reason, and is never mended: the
 // transport opens another.
+import type { Socket } from 'node:net';
 import { connect, type Channel, type ChannelModel, type ConfirmChannel, type Message } from 'amqplib';
 import { Busy, ConnectionLost, NotAuthorized, RpcError, Unreachable } from '../errors.ts';
 import type { OutgoingMessage } from '../transport.ts';
@@ -32,7 +33,12 @@ export class Link {
     const address = new URL(url);
     if (!address.searchParams.has('heartbeat')) address.searchParams.set('heartbeat', String(heartbeatSeconds));
     // Without noDelay the broker's delayed acknowledgement costs some 40 ms a call.
-    const model = await connect(address.href, { noDelay: true, timeout: DIAL_MS, keepAlive: true, clientProperties: { connection_name: connectionName } });
+    const model = await connect(address.href, {
+      noDelay: true,
+      timeout: DIAL_MS,
+      keepAlive: true,
+      clientProperties: { connection_name: connectionName },
+    });
     const link = new Link(model, decodeURIComponent(address.username) || 'guest', events);
     try {
       await Promise.all([link.#openPublisher(), link.#openConfirmer()]);
@@ -160,16 +166,22 @@ export function brokerError(error: unknown): RpcError {
   }
 }
 
-export const codeOf = (error: unknown): unknown => (typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined);
+/** A refusal during the handshake has its code in the text alone. */
+export function codeOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return undefined;
+  if ('code' in error) return error.code;
+  const code = /^Handshake terminated by server: (\d+)/.exec(error.message)?.[1];
+  return code === undefined ? undefined : Number(code);
+}
 
 /** amqplib writes every frame by itself; one write per turn of the event loop is a third faster at 32 calls in flight. */
 function writeOncePerTurn(model: ChannelModel): void {
   // The socket is amqplib's own affair, so this is undone by nothing worse than a lost optimisation.
-  const { stream } = model.connection as unknown as { stream?: import('node:net').Socket };
+  const { stream } = model.connection as unknown as { stream?: Socket };
   if (stream === undefined) return;
-  const write = stream.write.bind(stream) as (...given: unknown[]) => boolean;
+  const write: (...given: never[]) => boolean = stream.write.bind(stream);
   let corked = false;
-  stream.write = ((...given: unknown[]) => {
+  stream.write = (...given: never[]) => {
     if (!corked) {
       corked = true;
       stream.cork();
@@ -179,5 +191,5 @@ function writeOncePerTurn(model: ChannelModel): void {
       });
     }
     return write(...given);
-  }) as typeof stream.write;
+  };
 }

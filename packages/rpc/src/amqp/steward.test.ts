@@ -1,8 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freshVirtualHost, importDefinitions, type VirtualHost } from '../../../../tests/support/broker.ts';
-import { brokerDefinitions, connectAmqp, createClient, defineContract, call, cast, Empty, NotAuthorized, serve, serveSteward, type Transport } from '../index.ts';
-import { eventually } from '../testing/behaviour.ts';
+import {
+  brokerDefinitions,
+  connectAmqp,
+  createClient,
+  defineContract,
+  call,
+  cast,
+  Empty,
+  NotAuthorized,
+  serve,
+  serveSteward,
+  type Transport,
+} from '../index.ts';
+import { eventually } from '../testing/bench.ts';
 import { Seen, Text } from '../testing/echo.ts';
 
 const compute = defineContract({
@@ -17,33 +29,45 @@ const reports = defineContract({
   exchange: 'from-hosts',
   methods: { report: call({ since: '1.0', request: Text, response: Seen }) },
 });
-const internal = defineContract({ topic: 'conductor', version: '1.0', methods: { report: call({ since: '1.0', request: Text, response: Seen }) } });
+const internal = defineContract({
+  topic: 'conductor',
+  version: '1.0',
+  methods: { report: call({ since: '1.0', request: Text, response: Seen }) },
+});
 
 const seen = (caller: string): Seen => ({ caller, requestId: '', remainingMs: 0, version: '' });
 const text = (value: string) => Object.assign(new Text(), { text: value });
 
 let host: VirtualHost;
 const open: { close(): Promise<void> }[] = [];
-const users: Record<string, { user: string; password: string }> = {};
+const users = new Map<string, { user: string; password: string }>();
+const user = (name: string) => users.get(name) ?? { user: '', password: '' };
 
 beforeAll(async () => {
   host = await freshVirtualHost();
-  for (const name of ['conductor', 'host-1', 'host-2']) users[name] = { user: `${host.name}-${name}`, password: randomBytes(12).toString('hex') };
-  const account = (name: string) => ({ ...(users[name] as { user: string; password: string }), topic: 'compute', server: name, talksTo: ['conductor'] });
-  await importDefinitions(brokerDefinitions({
-    vhost: host.name,
-    trusted: [users['conductor'] as { user: string; password: string }],
-    hosts: [account('host-1'), account('host-2')],
-  }));
+  for (const name of ['conductor', 'host-1', 'host-2'])
+    users.set(name, { user: `${host.name}-${name}`, password: randomBytes(12).toString('hex') });
+  const account = (name: string) => ({ ...user(name), topic: 'compute', server: name, talksTo: ['conductor'] });
+  await importDefinitions(
+    brokerDefinitions({
+      vhost: host.name,
+      trusted: [user('conductor')],
+      hosts: [account('host-1'), account('host-2')],
+    }),
+  );
 });
 afterAll(async () => {
-  for (const part of open.reverse()) await part.close();
+  for (const part of open.toReversed()) await part.close();
   await host.remove();
 });
 
-async function connect(name: string, service: string, options: { steward: boolean; startWaitMs?: number; id?: string }): Promise<Transport> {
+async function connect(
+  name: string,
+  service: string,
+  options: { steward: boolean; startWaitMs?: number; id?: string },
+): Promise<Transport> {
   const url = new URL(host.url);
-  Object.assign(url, { username: users[name]?.user, password: users[name]?.password });
+  Object.assign(url, { username: user(name).user, password: user(name).password });
   const transport = await connectAmqp({ url: url.href, service, id: options.id ?? name, queues: 'classic', retryCapMs: 200, ...options });
   open.push(transport);
   return transport;
@@ -53,19 +77,24 @@ test('a host without any right to declare serves, reports and answers once the s
   const conductor = await connect('conductor', 'conductor', { steward: false });
   const waiting = connect('host-1', 'compute', { steward: true });
   const steward = await serveSteward(conductor, {
-    allow: (userId) => (userId === users['host-1']?.user ? [{ topic: 'compute', server: 'host-1' }] : []),
+    allow: (userId) => (userId === user('host-1').user ? [{ topic: 'compute', server: 'host-1' }] : []),
   });
   open.push({ close: () => steward.stop() });
   const agent = await waiting;
   const spawned: string[] = [];
-  await serve(agent, compute, { look: (context) => seen(context.caller), spawn: (_context, request) => void spawned.push(request.text) }, { server: 'host-1' });
+  await serve(
+    agent,
+    compute,
+    { look: (context) => seen(context.caller), spawn: (_context, request) => void spawned.push(request.text) },
+    { server: 'host-1' },
+  );
   await serve(conductor, reports, { report: (context) => seen(context.caller) });
 
   const client = createClient(conductor, compute);
-  expect((await client.at('host-1').look(new Empty())).caller).toBe(users['conductor']?.user);
+  expect((await client.at('host-1').look(new Empty())).caller).toBe(user('conductor').user);
   await client.at('host-1').spawn(text('vm'));
   await eventually(() => spawned.includes('vm'));
-  expect((await createClient(agent, reports).report(text('done'))).caller).toBe(users['host-1']?.user);
+  expect((await createClient(agent, reports).report(text('done'))).caller).toBe(user('host-1').user);
 });
 
 test('what the host may not send is refused by the broker, and its other work goes on', async () => {
@@ -74,7 +103,14 @@ test('what the host may not send is refused by the broker, and its other work go
   await expect(createClient(agent, compute).at('host-2').spawn(text('forged'))).rejects.toBeInstanceOf(NotAuthorized);
   const client = createClient(agent, reports);
   await eventually(() => agent.connected);
-  await expect.poll(() => client.report(text('again')).then(() => 'answered', () => 'failed')).toBe('answered');
+  await expect
+    .poll(() =>
+      client.report(text('again')).then(
+        () => 'answered',
+        () => 'failed',
+      ),
+    )
+    .toBe('answered');
 });
 
 test('a host that is granted nothing does not come up, and cannot take the queues of another', async () => {

@@ -42,7 +42,9 @@ export async function serveSteward(
     if (userId === '' || busy.has(userId)) return delivery.ack();
     busy.add(userId);
     provide(userId)
-      .catch((error: unknown) => log.warn({ userId, reason: error instanceof Error ? error.message : String(error) }, 'no queues declared for an account'))
+      .catch((error: unknown) =>
+        log.warn({ userId, reason: error instanceof Error ? error.message : String(error) }, 'no queues declared for an account'),
+      )
       .finally(() => {
         busy.delete(userId);
         delivery.ack();
@@ -61,7 +63,8 @@ async function provideQueues(transport: AmqpTransport, { topic, server, exchange
       topology.queue({ kind: 'server', exchange, topic, server }, topic, server),
       topology.queue({ kind: 'fanout', exchange, topic }, topic, server),
       topology.reply(topic, server),
-    ]) await declare(channel, queue);
+    ])
+      await declare(channel, queue);
   } finally {
     await channel.close().catch(() => undefined);
   }

@@ -79,8 +79,16 @@ export class Topology {
   /** Work for any server of a topic. */
   #shared(): Queue['options'] {
     if (this.kind === 'classic') return this.#passing();
-    const delivery = { 'x-delivery-limit': DELIVERY_LIMIT, 'x-dead-letter-exchange': this.deadExchange, 'x-dead-letter-routing-key': 'limit' };
-    return { durable: true, autoDelete: false, arguments: { 'x-queue-type': 'quorum', 'x-max-length': MAX_LENGTH, 'x-overflow': 'reject-publish', ...delivery } };
+    const delivery = {
+      'x-delivery-limit': DELIVERY_LIMIT,
+      'x-dead-letter-exchange': this.deadExchange,
+      'x-dead-letter-routing-key': 'limit',
+    };
+    return {
+      durable: true,
+      autoDelete: false,
+      arguments: { 'x-queue-type': 'quorum', 'x-max-length': MAX_LENGTH, 'x-overflow': 'reject-publish', ...delivery },
+    };
   }
 
   /** Queues that go with their process. */
@@ -100,7 +108,8 @@ export async function declare(channel: Channel, queue: Queue): Promise<void> {
 
 /** What every process of the namespace needs. */
 export async function declareBasics(channel: Channel, topology: Topology): Promise<void> {
-  for (const word of [INTERNAL, TO_HOSTS, FROM_HOSTS, REPLIES]) await channel.assertExchange(topology.exchange(word), 'topic', { durable: true });
+  for (const word of [INTERNAL, TO_HOSTS, FROM_HOSTS, REPLIES])
+    await channel.assertExchange(topology.exchange(word), 'topic', { durable: true });
   await channel.assertExchange(topology.deadExchange, 'topic', { durable: true });
   await channel.assertQueue(topology.deadQueue, {
     durable: true,

@@ -1,7 +1,8 @@
 import { connect } from 'amqplib';
 import { describe, expect, test } from 'vitest';
 import { call, cast, connectAmqp, createClient, defineContract, Empty, serve, type Transport } from '../index.ts';
-import { describeTransport, eventually, type Bench } from '../testing/behaviour.ts';
+import { describeTransport } from '../testing/behaviour.ts';
+import { eventually, type Bench } from '../testing/bench.ts';
 import { Text } from '../testing/echo.ts';
 import { openProxy, testBroker } from '../testing/proxy.ts';
 
@@ -44,7 +45,9 @@ async function workplace(over: { note?: () => void } = {}) {
   const connection = await connect(url);
   const channel = await connection.createChannel();
   return {
-    namespace, near, channel,
+    namespace,
+    near,
+    channel,
     client: createClient(near, contract),
     close: () => Promise.all([far.close(), near.close(), connection.close()]),
   };
@@ -55,7 +58,9 @@ test('what cannot be read, and a cast of a newer version, stand in the dead-lett
   channel.publish(`${namespace}.internal.v1`, 'work.any', Buffer.from('not JSON'));
   await createClient(near, { ...contract, version: '1.1' }).note(Object.assign(new Text(), { text: 'newer' }));
   const reasons: string[] = [];
-  await channel.consume(`${namespace}.dead.v1`, (message) => void reasons.push(String(message?.properties.headers?.['reason'])), { noAck: true });
+  await channel.consume(`${namespace}.dead.v1`, (message) => void reasons.push(String(message?.properties.headers?.['reason'])), {
+    noAck: true,
+  });
   await eventually(() => reasons.length === 2);
   expect(reasons.toSorted()).toEqual([
     'MalformedMessage: the message is not JSON',
@@ -68,7 +73,11 @@ test('what cannot be read, and a cast of a newer version, stand in the dead-lett
 test('queues that were deleted are declared again, and work goes on', async () => {
   const { namespace, channel, client, close } = await workplace();
   for (const queue of ['work', 'work.host-1', 'reply.near.1']) await channel.deleteQueue(`${namespace}.${queue}.v1`);
-  const works = (ping: () => Promise<unknown>) => ping().then(() => true, () => false);
+  const works = (ping: () => Promise<unknown>) =>
+    ping().then(
+      () => true,
+      () => false,
+    );
   await expect.poll(() => works(() => client.ping(new Empty(), { timeoutMs: 500 })), { timeout: 5_000 }).toBe(true);
   await expect.poll(() => works(() => client.at('host-1').ping(new Empty(), { timeoutMs: 500 })), { timeout: 5_000 }).toBe(true);
   await close();
@@ -92,6 +101,10 @@ test('nothing stays on the broker but the exchanges and the dead-letter queue', 
 test('a refused account is told so at once, an absent broker after startWaitMs', async () => {
   const wrong = new URL(testBroker());
   wrong.password = 'wrong';
-  await expect(connectAmqp({ url: wrong.href, service: 'near', id: '1', queues: 'classic' })).rejects.toMatchObject({ code: 'NotAuthorized' });
-  await expect(connectAmqp({ url: 'amqp://127.0.0.1:1', service: 'near', id: '1', queues: 'classic', startWaitMs: 200 })).rejects.toMatchObject({ code: 'Unreachable' });
+  await expect(connectAmqp({ url: wrong.href, service: 'near', id: '1', queues: 'classic' })).rejects.toMatchObject({
+    code: 'NotAuthorized',
+  });
+  await expect(
+    connectAmqp({ url: 'amqp://127.0.0.1:1', service: 'near', id: '1', queues: 'classic', startWaitMs: 200 }),
+  ).rejects.toMatchObject({ code: 'Unreachable' });
 });

@@ -55,7 +55,8 @@ export class AmqpTransport implements Transport {
     this.topology = settings.topology;
     this.replyKey = addressKeys.reply(settings.service, settings.id);
     this.#replies = this.#consumer(settings.topology.reply(settings.service, settings.id), Number.POSITIVE_INFINITY, true, (delivery) =>
-      this.#correspondent?.onReply(delivery));
+      this.#correspondent?.onReply(delivery),
+    );
   }
 
   get connected(): boolean {
@@ -87,7 +88,8 @@ export class AmqpTransport implements Transport {
     if (!this.#connected || this.#link === undefined) throw new Unreachable('not connected to the broker');
     const link = this.#link;
     const queue = this.#queueToAsk(message);
-    if (queue !== undefined && (await this.#presence?.ask(queue)) === false) throw new Unreachable(`nobody listens to ${message.key}`, { key: message.key });
+    if (queue !== undefined && (await this.#presence?.ask(queue)) === false)
+      throw new Unreachable(`nobody listens to ${message.key}`, { key: message.key });
     await link.sendConfirmed(this.topology.exchange(message.exchange), message);
   }
 
@@ -119,9 +121,15 @@ export class AmqpTransport implements Transport {
 
   deadLetter(delivery: Delivery, topic: string, reason: string): void {
     const message = { exchange: 'dead', key: topic, body: delivery.body, mandatory: false };
-    const sent = this.#link?.sendConfirmed(this.topology.deadExchange, message, { topic, reason: reason.slice(0, 1_000), caller: delivery.userId });
+    const sent = this.#link?.sendConfirmed(this.topology.deadExchange, message, {
+      topic,
+      reason: reason.slice(0, 1_000),
+      caller: delivery.userId,
+    });
     Promise.resolve(sent)
-      .catch((error: unknown) => this.environment.log.error({ topic, reason, err: error }, 'a message could not be put aside and is dropped'))
+      .catch((error: unknown) =>
+        this.environment.log.error({ topic, reason, err: error }, 'a message could not be put aside and is dropped'),
+      )
       .finally(() => delivery.ack());
   }
 
@@ -175,7 +183,8 @@ export class AmqpTransport implements Transport {
       onReturned: (message) => this.#returned(message),
       onBroken: (error) => this.#correspondent?.onBroken(error),
       onMended: () => this.#correspondent?.onMended(),
-      onBlocked: (reason) => this.environment.log.warn({ reason }, reason === undefined ? 'the broker takes messages again' : 'the broker blocks messages'),
+      onBlocked: (reason) =>
+        this.environment.log.warn({ reason }, reason === undefined ? 'the broker takes messages again' : 'the broker blocks messages'),
     });
     if (this.#end.signal.aborted) await link.close();
     this.#link = link;
@@ -224,7 +233,8 @@ export class AmqpTransport implements Transport {
       retryCapMs: this.#settings.retryCapMs,
       take,
       onBroken: (reason) => {
-        if (queue.name === this.topology.reply(this.service, this.id).name) this.#correspondent?.onBroken(new ConnectionLost(`${queue.name}: ${reason}`));
+        if (queue.name === this.topology.reply(this.service, this.id).name)
+          this.#correspondent?.onBroken(new ConnectionLost(`${queue.name}: ${reason}`));
       },
       onMended: () => {
         if (queue.name === this.topology.reply(this.service, this.id).name) this.#correspondent?.onMended();
@@ -233,6 +243,11 @@ export class AmqpTransport implements Transport {
   }
 
   #askSteward(link: Link): void {
-    link.send(this.topology.exchange(FROM_HOSTS), { exchange: FROM_HOSTS, key: addressKeys.topic(STEWARD_TOPIC), body: Buffer.from('{}'), mandatory: false });
+    link.send(this.topology.exchange(FROM_HOSTS), {
+      exchange: FROM_HOSTS,
+      key: addressKeys.topic(STEWARD_TOPIC),
+      body: Buffer.from('{}'),
+      mandatory: false,
+    });
   }
 }

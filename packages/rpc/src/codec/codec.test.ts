@@ -5,7 +5,15 @@ import { Dated, Disk, Halves, Late, Open, Order } from '../testing/order.ts';
 
 const disk = (gb: number, kind = 'ssd') => Object.assign(new Disk(), { gb, kind });
 const order = (over: Partial<Order> = {}) =>
-  Object.assign(new Order(), { uuid: 'u-1', root: disk(1), disks: [disk(2), disk(3)], excluded: ['a'], hint: 'x', tags: { a: 'b', __proto__x: 'c' }, ...over });
+  Object.assign(new Order(), {
+    uuid: 'u-1',
+    root: disk(1),
+    disks: [disk(2), disk(3)],
+    excluded: ['a'],
+    hint: 'x',
+    tags: { a: 'b', __proto__x: 'c' },
+    ...over,
+  });
 const throughJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 describe.each([0, 1, 2, 3, 4, 10, 11])('at minor %i', (minor) => {
@@ -46,7 +54,9 @@ test.each([
   ['a wrong element', { uuid: 'u', root: { gb: 1 }, disks: [{ gb: 1 }, null] }, 'Order.disks[1]'],
   ['a list for the whole', [], 'Order'],
 ])('%s is refused, naming where', (_name, plain, path) => {
-  expect(() => decoderFor(Order, 4)(plain)).toThrow(expect.objectContaining({ code: 'MalformedMessage', details: expect.objectContaining({ path }) }));
+  expect(() => decoderFor(Order, 4)(plain)).toThrow(
+    expect.objectContaining({ code: 'MalformedMessage', details: expect.objectContaining({ path }) }),
+  );
 });
 
 test('a value that its reader would refuse is not sent', () => {

@@ -5,7 +5,7 @@ import storage from 'class-transformer/cjs/storage.js';
 import { MalformedMessage } from '../errors.ts';
 import type { Class } from '../contract.ts';
 
-const { defaultMetadataStorage: metadata } = storage as typeof import('class-transformer/types/storage.js', { with: { 'resolution-mode': 'require' } });
+const metadata = storage.defaultMetadataStorage;
 
 /** What a value must look like, as far as the field's default value and `@Type` tell. */
 export type Shape = 'any' | 'string' | 'number' | 'boolean' | 'array' | 'object';
@@ -25,7 +25,11 @@ export interface Field {
   readonly nested: Class<object> | undefined;
 }
 
-const PRIMITIVES = new Map<unknown, Shape>([[String, 'string'], [Number, 'number'], [Boolean, 'boolean']]);
+const PRIMITIVES = new Map<unknown, Shape>([
+  [String, 'string'],
+  [Number, 'number'],
+  [Boolean, 'boolean'],
+]);
 
 /** @throws TypeError when the class uses what a wire object cannot. */
 export function fieldsOf(type: Class<object>): readonly Field[] {
@@ -33,18 +37,22 @@ export function fieldsOf(type: Class<object>): readonly Field[] {
     throw new TypeError(`class ${type.name} cannot cross the wire: put @Exclude() on the class and @Expose() on each field that travels`);
   }
   const sample = new type() as Record<string, unknown>;
-  return metadata.getExposedMetadatas(type).map(({ propertyName = '', options = {} }) => {
+  return metadata.getExposedMetadatas(type).map(({ propertyName = '', options }) => {
     const where = `${type.name}.${propertyName}`;
     if (options.groups !== undefined || options.toClassOnly === true || options.toPlainOnly === true) {
       throw new TypeError(`${where}: @Expose takes since, until and name here`);
     }
-    for (const [version, name] of [[options.since, 'since'], [options.until, 'until']] as const) {
+    for (const [version, name] of [
+      [options.since, 'since'],
+      [options.until, 'until'],
+    ] as const) {
       if (version !== undefined && !Number.isInteger(version)) {
         throw new TypeError(`${where}: ${name} must be the minor version as a whole number, got ${version}`);
       }
     }
     const direction = 0; // PLAIN_TO_CLASS
-    if (metadata.findTransformMetadatas(type, propertyName, direction).length > 0) throw new TypeError(`${where}: @Transform cannot be compiled`);
+    if (metadata.findTransformMetadatas(type, propertyName, direction).length > 0)
+      throw new TypeError(`${where}: @Transform cannot be compiled`);
     return {
       name: propertyName,
       wireName: options.name ?? propertyName,
@@ -61,7 +69,8 @@ function valueOf(type: Class<object>, name: string, initial: unknown): Pick<Fiel
   // A nested object was declared to be one; of a plain field without a default nobody knows whether it may be null.
   const nullable = initial === null || (initial === undefined && declared === undefined);
   if (declared === undefined) return { shape: shapeOf(initial) ?? emittedShape(type, name), optional, nullable, nested: undefined };
-  if (declared.options?.discriminator !== undefined) throw new TypeError(`${type.name}.${name}: @Type with a discriminator cannot be compiled`);
+  if (declared.options?.discriminator !== undefined)
+    throw new TypeError(`${type.name}.${name}: @Type with a discriminator cannot be compiled`);
   const nested = declared.typeFunction({ newObject: {}, object: {}, property: name }) as Class<object>;
   const primitive = PRIMITIVES.get(nested);
   if (primitive !== undefined) return { shape: Array.isArray(initial) ? 'array' : primitive, optional, nullable, nested: undefined };

@@ -1,3 +1,6 @@
 declare module 'class-transformer/cjs/storage.js' {
-  export { defaultMetadataStorage } from 'class-transformer/types/storage.js';
+  import type { MetadataStorage } from 'class-transformer/types/MetadataStorage.js';
+
+  const storage: { readonly defaultMetadataStorage: MetadataStorage };
+  export default storage;
 }

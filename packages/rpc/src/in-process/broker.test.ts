@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import { InProcessBroker } from '../index.ts';
-import { describeTransport, type Bench } from '../testing/behaviour.ts';
+import { describeTransport } from '../testing/behaviour.ts';
+import type { Bench } from '../testing/bench.ts';
 
 describe('the in-process transport', () => {
   describeTransport(async (): Promise<Bench> => {

@@ -46,24 +46,41 @@ export class InProcessBroker {
   }
 
   /** `user` is the authenticated name that handlers see; default: `service`. */
-  connect(options: { service: string; id: string; user?: string } & Partial<Environment> & Partial<TransportLimits>): Transport & { cut(reason?: string): void; restore(): void } {
+  connect(
+    options: { service: string; id: string; user?: string } & Partial<Environment> & Partial<TransportLimits>,
+  ): Transport & { cut(reason?: string): void; restore(): void } {
     const { service, id, user = service } = options;
     const limits = Object.fromEntries(
       Object.entries(defaultLimits).map(([name, value]) => [name, options[name as keyof TransportLimits] ?? value]),
     ) as unknown as TransportLimits;
-    return new InProcessTransport(this, { service, id, user, limits, environment: environment({ ...this.#environment, ...definedParts(options) }) });
+    return new InProcessTransport(this, {
+      service,
+      id,
+      user,
+      limits,
+      environment: environment({ ...this.#environment, ...definedParts(options) }),
+    });
   }
 
   /** The queue of an address, made when somebody listens to it. @internal */
   queue(address: Address | 'reply', service: string, id: string): MemoryQueue {
     const [name, exchange, key] =
-      address === 'reply' ? [`reply.${service}.${id}`, REPLIES, addressKeys.reply(service, id)]
-      : address.kind === 'topic' ? [address.topic, address.exchange, addressKeys.topic(address.topic)]
-      : address.kind === 'server' ? [`server.${address.topic}.${address.server}`, address.exchange, addressKeys.server(address.topic, address.server)]
-      : [`fanout.${address.topic}.${service}.${id}`, address.exchange, addressKeys.fanout(address.topic)];
+      address === 'reply'
+        ? [`reply.${service}.${id}`, REPLIES, addressKeys.reply(service, id)]
+        : address.kind === 'topic'
+          ? [address.topic, address.exchange, addressKeys.topic(address.topic)]
+          : address.kind === 'server'
+            ? [`server.${address.topic}.${address.server}`, address.exchange, addressKeys.server(address.topic, address.server)]
+            : [`fanout.${address.topic}.${service}.${id}`, address.exchange, addressKeys.fanout(address.topic)];
     let queue = this.#queues.get(name);
     if (queue === undefined) {
-      queue = new MemoryQueue(exchange, key, this.#environment.clock, (act) => this.#soon(act), () => this.#queues.delete(name));
+      queue = new MemoryQueue(
+        exchange,
+        key,
+        this.#environment.clock,
+        (act) => this.#soon(act),
+        () => this.#queues.delete(name),
+      );
       this.#queues.set(name, queue);
     }
     return queue;

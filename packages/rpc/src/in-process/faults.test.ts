@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createClient, DeadlineExceeded, Empty, InProcessBroker, serve, type Faults, type Random } from '../index.ts';
-import { eventually } from '../testing/behaviour.ts';
+import { eventually } from '../testing/bench.ts';
 import { echoContract, Text } from '../testing/echo.ts';
 
 /** Park and Miller's generator: enough to repeat a run. */
@@ -68,8 +68,14 @@ test('a stream is whole and in order over a broker that doubles and delays, and 
   const client = createClient(broker.connect({ service: 'near', id: '1' }), contract);
   const answer = (_context: unknown, request: Text) => request;
   await serve(far, contract, {
-    echo: answer, shout: answer, fail: () => new Empty(), hang: () => new Empty(), repeatable: () => ({ count: 0 }),
-    look: () => ({ caller: '', requestId: '', remainingMs: 0, version: '' }), note: () => undefined, news: () => undefined,
+    echo: answer,
+    shout: answer,
+    fail: () => new Empty(),
+    hang: () => new Empty(),
+    repeatable: () => ({ count: 0 }),
+    look: () => ({ caller: '', requestId: '', remainingMs: 0, version: '' }),
+    note: () => undefined,
+    news: () => undefined,
     list: (_context, { count }) => [Array.from({ length: count }, (_, index) => text(String(index)))],
   });
   broker.faults = { double: 0.5, delayMs: 5 };
@@ -77,9 +83,11 @@ test('a stream is whole and in order over a broker that doubles and delays, and 
   for await (const items of client.list({ count: 2_500 })) got.push(...items.map((item) => item.text));
   expect(got).toEqual(Array.from({ length: 2_500 }, (_, index) => String(index)));
   broker.faults = { lose: 0.3 };
-  await expect((async () => {
-    for await (const items of client.list({ count: 2_500 }, { timeoutMs: 200 })) expect(items.length).toBeGreaterThan(0);
-  })()).rejects.toBeInstanceOf(DeadlineExceeded);
+  await expect(
+    (async () => {
+      for await (const items of client.list({ count: 2_500 }, { timeoutMs: 200 })) expect(items.length).toBeGreaterThan(0);
+    })(),
+  ).rejects.toBeInstanceOf(DeadlineExceeded);
 });
 
 test('an unreadable message is put aside with its reason, and the server goes on', async () => {
@@ -90,8 +98,15 @@ test('an unreadable message is put aside with its reason, and the server goes on
   const near = broker.connect({ service: 'near', id: '1', user: 'mallory' });
   const answer = (_context: unknown, request: Text) => request;
   await serve(far, contract, {
-    echo: answer, shout: answer, fail: () => new Empty(), hang: () => new Empty(), repeatable: () => ({ count: 0 }),
-    look: () => ({ caller: '', requestId: '', remainingMs: 0, version: '' }), note: () => undefined, news: () => undefined, list: () => [],
+    echo: answer,
+    shout: answer,
+    fail: () => new Empty(),
+    hang: () => new Empty(),
+    repeatable: () => ({ count: 0 }),
+    look: () => ({ caller: '', requestId: '', remainingMs: 0, version: '' }),
+    note: () => undefined,
+    news: () => undefined,
+    list: () => [],
   });
   await near.sendConfirmed({ exchange: 'internal', key: 'faulty.any', body: Buffer.from([0xff, 0x00]), mandatory: true });
   await near.sendConfirmed({ exchange: 'internal', key: 'faulty.any', body: Buffer.from('{"kind":"note"}'), mandatory: true });

@@ -30,7 +30,10 @@ export class InProcessTransport implements Transport {
   #closed = false;
   #correspondent: Correspondent | undefined;
 
-  constructor(broker: InProcessBroker, given: { service: string; id: string; user: string; limits: TransportLimits; environment: Environment }) {
+  constructor(
+    broker: InProcessBroker,
+    given: { service: string; id: string; user: string; limits: TransportLimits; environment: Environment },
+  ) {
     this.#broker = broker;
     this.service = given.service;
     this.id = given.id;

@@ -1,41 +1,35 @@
 // What a transport promises, whichever it is. Run by the tests of each.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
-  Busy, ConnectionLost, createClient, DeadlineExceeded, Empty, MessageTooLarge, NoSuchMethod, NotAuthorized, RemoteError, serve, ServiceError,
-  Unreachable, UnsupportedVersion, type Handlers, type ServeOptions, type Server, type Transport, type TransportLimits,
+  Busy,
+  ConnectionLost,
+  createClient,
+  DeadlineExceeded,
+  Empty,
+  MessageTooLarge,
+  NoSuchMethod,
+  NotAuthorized,
+  RemoteError,
+  serve,
+  ServiceError,
+  Unreachable,
+  UnsupportedVersion,
+  type Handlers,
+  type ServeOptions,
+  type Server,
+  type Transport,
 } from '../index.ts';
+import { eventually, type Bench } from './bench.ts';
 import { Count, echoContract, Text, type EchoContract } from './echo.ts';
-
-/** One broker, as the suite needs it. */
-export interface Bench {
-  connect(service: string, id: string, limits?: Partial<TransportLimits>): Promise<Transport>;
-  /** After this it is known that a server has left. */
-  readonly noticeMs: number;
-  /** Breaks the connection of everyone. */
-  cut(): void;
-  /** Lets them connect again. */
-  restore(): void;
-  /** Ends it with all its connections. */
-  close(): Promise<void>;
-}
 
 const text = (value: string) => Object.assign(new Text(), { text: value });
 const count = (value: number) => Object.assign(new Count(), { count: value });
-
-/** Waits for something that will be so. */
-export async function eventually(holds: () => boolean, withinMs = 5_000): Promise<void> {
-  const end = performance.now() + withinMs;
-  while (!holds()) {
-    if (performance.now() > end) throw new Error(`did not become true within ${withinMs} ms: ${holds}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 export function describeTransport(open: () => Promise<Bench>): void {
   let bench: Bench;
   let near: Transport;
   let far: Transport;
-  const open_: { close(): Promise<void> }[] = [];
+  const opened: { close(): Promise<void> }[] = [];
   let topics = 0;
   let topic = '';
 
@@ -46,7 +40,7 @@ export function describeTransport(open: () => Promise<Bench>): void {
   });
   afterEach(async () => {
     bench.restore();
-    for (const part of open_.splice(0).reverse()) await part.close();
+    for (const part of opened.splice(0).toReversed()) await part.close();
     await bench.close();
   });
 
@@ -61,7 +55,12 @@ export function describeTransport(open: () => Promise<Bench>): void {
     },
     hang: () => new Promise((resolve) => release.add(() => resolve(new Empty()))),
     repeatable: () => count(1),
-    look: (context) => ({ caller: context.caller, requestId: context.requestId, remainingMs: context.deadline - Date.now(), version: context.version }),
+    look: (context) => ({
+      caller: context.caller,
+      requestId: context.requestId,
+      remainingMs: context.deadline - Date.now(),
+      version: context.version,
+    }),
     note: () => undefined,
     news: () => undefined,
     async *list(_context, request) {
@@ -71,10 +70,13 @@ export function describeTransport(open: () => Promise<Bench>): void {
     },
     ...over,
   });
-  const run = async (over: Partial<Handlers<EchoContract>> = {}, options: ServeOptions & { version?: string; on?: Transport } = {}): Promise<Server> => {
+  const run = async (
+    over: Partial<Handlers<EchoContract>> = {},
+    options: ServeOptions & { version?: string; on?: Transport } = {},
+  ): Promise<Server> => {
     const { version = '1.2', on = far, ...rest } = options;
     const server = await serve(on, echoContract(topic, version), handlers(over), rest);
-    open_.push({
+    opened.push({
       close: () => {
         for (const act of release) act();
         release.clear();
@@ -116,7 +118,7 @@ export function describeTransport(open: () => Promise<Bench>): void {
 
   test('at(server) reaches that server and no other', async () => {
     const other = await bench.connect('far', 'far-2');
-    open_.push(other);
+    opened.push(other);
     await run({ echo: () => text('one') }, { server: 'host-1' });
     await run({ echo: () => text('two') }, { server: 'host.2', on: other });
     for (let round = 0; round < 3; round++) {
@@ -127,7 +129,7 @@ export function describeTransport(open: () => Promise<Bench>): void {
 
   test('servers of one topic share the work, and each gets the news', async () => {
     const other = await bench.connect('far', 'far-2');
-    open_.push(other);
+    opened.push(other);
     const seen: string[] = [];
     const news: string[] = [];
     const noting = (name: string) => ({
@@ -173,9 +175,11 @@ export function describeTransport(open: () => Promise<Bench>): void {
       },
     });
     for await (const items of client().list(count(0))) expect(items).toEqual([]);
-    await expect((async () => {
-      for await (const items of client().list(count(1))) expect(items.length).toBe(1);
-    })()).rejects.toMatchObject({ code: 'cut_short' });
+    await expect(
+      (async () => {
+        for await (const items of client().list(count(1))) expect(items.length).toBe(1);
+      })(),
+    ).rejects.toMatchObject({ code: 'cut_short' });
   });
 
   test('a reader that leaves a stream stops its sender, which was never far ahead', async () => {
@@ -212,7 +216,8 @@ export function describeTransport(open: () => Promise<Bench>): void {
   test('a handler that takes too long: the caller is told at the deadline, the handler by its signal', async () => {
     let reason: unknown;
     await run({
-      hang: (context) => new Promise((_resolve, reject) => context.signal.addEventListener('abort', () => reject((reason = context.signal.reason)))),
+      hang: (context) =>
+        new Promise((_resolve, reject) => context.signal.addEventListener('abort', () => reject((reason = context.signal.reason)))),
     });
     const start = performance.now();
     await expect(client().hang({ ms: 1 }, { timeoutMs: 100 })).rejects.toBeInstanceOf(DeadlineExceeded);
@@ -223,7 +228,9 @@ export function describeTransport(open: () => Promise<Bench>): void {
   test('a deadline that has passed sends nothing', async () => {
     let calls = 0;
     await run({ echo: (_context, request) => (calls++, request) });
-    await expect(client().echo(text('?'), { context: { requestId: 'r', deadline: Date.now() - 1 } })).rejects.toBeInstanceOf(DeadlineExceeded);
+    await expect(client().echo(text('?'), { context: { requestId: 'r', deadline: Date.now() - 1 } })).rejects.toBeInstanceOf(
+      DeadlineExceeded,
+    );
     await client().echo(text('!'));
     expect(calls).toBe(1);
   });
@@ -253,10 +260,14 @@ export function describeTransport(open: () => Promise<Bench>): void {
 
   test('errors of the application keep code, message and details; others keep name and message only', async () => {
     await run();
-    const error = await client().fail(text('service')).catch((thrown: unknown) => thrown);
+    const error = await client()
+      .fail(text('service'))
+      .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ServiceError);
     expect(error).toMatchObject({ code: 'no_room', message: 'there is no room', details: { free: 0 } });
-    const unknown = await client().fail(text('type')).catch((thrown: unknown) => thrown);
+    const unknown = await client()
+      .fail(text('type'))
+      .catch((thrown: unknown) => thrown);
     expect(unknown).toBeInstanceOf(RemoteError);
     expect(unknown).toMatchObject({ remoteName: 'TypeError', message: 'something broke' });
     await expect(client().fail(text('odd'))).rejects.toMatchObject({ code: 'odd', details: undefined });
@@ -269,7 +280,12 @@ export function describeTransport(open: () => Promise<Bench>): void {
 
   test('a cast that fails is over, and the server goes on', async () => {
     let notes = 0;
-    await run({ note: () => { notes++; throw new Error('no'); } });
+    await run({
+      note: () => {
+        notes++;
+        throw new Error('no');
+      },
+    });
     await client().note(text('1'));
     await client().note(text('2'));
     await eventually(() => notes === 2);
@@ -280,7 +296,9 @@ export function describeTransport(open: () => Promise<Bench>): void {
   test('an older server refuses a newer message by name, before any effect', async () => {
     let calls = 0;
     await run({ echo: (_context, request) => (calls++, request), note: () => void calls++ }, { version: '1.1' });
-    const error = await client({ version: '1.2' }).echo(text('?')).catch((thrown: unknown) => thrown);
+    const error = await client({ version: '1.2' })
+      .echo(text('?'))
+      .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(UnsupportedVersion);
     expect(error).toMatchObject({ details: { asked: '1.2', supported: '1.1' } });
     await client({ version: '1.2' }).note(text('refused'));
@@ -301,21 +319,28 @@ export function describeTransport(open: () => Promise<Bench>): void {
 
   test('a method that the server does not have is refused by name', async () => {
     await run({}, { version: '1.1' });
-    const newer = createClient(near, { ...echoContract(topic, '1.2'), version: '1.1', methods: { shout: { ...echoContract(topic).methods.echo } } });
+    const newer = createClient(near, {
+      ...echoContract(topic, '1.2'),
+      version: '1.1',
+      methods: { shout: { ...echoContract(topic).methods.echo } },
+    });
     await expect(newer.shout(text('?'))).rejects.toBeInstanceOf(NoSuchMethod);
   });
 
   test('no more handlers run than allowed, and calls above the limit are answered busy', async () => {
     let running = 0;
     let most = 0;
-    await run({
-      hang: async () => {
-        most = Math.max(most, ++running);
-        await new Promise<void>((resolve) => release.add(resolve));
-        running--;
-        return new Empty();
+    await run(
+      {
+        hang: async () => {
+          most = Math.max(most, ++running);
+          await new Promise<void>((resolve) => release.add(resolve));
+          running--;
+          return new Empty();
+        },
       },
-    }, { concurrency: 2, overloadLimit: 3 });
+      { concurrency: 2, overloadLimit: 3 },
+    );
     const calls = Array.from({ length: 9 }, () => client().hang({ ms: 1 }));
     const outcomes = Promise.allSettled(calls);
     let busy = 0;
@@ -332,12 +357,17 @@ export function describeTransport(open: () => Promise<Bench>): void {
 
   test('authorize refuses before the handler runs', async () => {
     let calls = 0;
-    await run({ echo: (_context, request) => (calls++, request) }, {
-      authorize: (method) => {
-        if (method === 'echo') throw new Error('not for you');
+    await run(
+      { echo: (_context, request) => (calls++, request) },
+      {
+        authorize: (method) => {
+          if (method === 'echo') throw new Error('not for you');
+        },
       },
-    });
-    const error = await client().echo(text('?')).catch((thrown: unknown) => thrown);
+    );
+    const error = await client()
+      .echo(text('?'))
+      .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(NotAuthorized);
     expect(error).toMatchObject({ message: 'not for you' });
     expect(calls).toBe(0);
@@ -370,7 +400,7 @@ export function describeTransport(open: () => Promise<Bench>): void {
     await expect(waiting).resolves.toBeInstanceOf(Empty);
     await stopping;
     const other = await bench.connect('far', 'far-2');
-    open_.push(other);
+    opened.push(other);
     const impatient = await run({}, { graceMs: 50 });
     const handedOver = client().hang({ ms: 1 });
     await eventually(() => release.size === 2);
@@ -381,7 +411,7 @@ export function describeTransport(open: () => Promise<Bench>): void {
 
   test('calls beyond the limit in flight are refused here', async () => {
     const small = await bench.connect('near', 'near-2', { maxCalls: 2 });
-    open_.push(small);
+    opened.push(small);
     await run();
     const limited = createClient(small, echoContract(topic));
     const waiting = [limited.hang({ ms: 1 }), limited.hang({ ms: 1 })];
@@ -393,13 +423,16 @@ export function describeTransport(open: () => Promise<Bench>): void {
 
   test('when the connection breaks calls in flight fail at once, repeatable ones are sent again, and work goes on', async () => {
     let calls = 0;
-    await run({
-      repeatable: async () => {
-        calls++;
-        await new Promise<void>((resolve) => release.add(resolve));
-        return count(calls);
+    await run(
+      {
+        repeatable: async () => {
+          calls++;
+          await new Promise<void>((resolve) => release.add(resolve));
+          return count(calls);
+        },
       },
-    }, { server: 'host-1' });
+      { server: 'host-1' },
+    );
     const lost = client().hang({ ms: 1 });
     const repeated = client().repeatable({ ms: 1 });
     await eventually(() => release.size === 2);
@@ -416,7 +449,7 @@ export function describeTransport(open: () => Promise<Bench>): void {
 
   test('without a connection calls and casts fail in bounded time', async () => {
     const impatient = await bench.connect('near', 'near-2', { connectWaitMs: 100 });
-    open_.push(impatient);
+    opened.push(impatient);
     await run();
     bench.cut();
     await eventually(() => !impatient.connected);

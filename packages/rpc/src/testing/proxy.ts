@@ -22,7 +22,10 @@ export async function openProxy(target: string): Promise<CuttableProxy> {
     const far = connect(Number(broker.port || 5672), broker.hostname);
     near.setNoDelay(true);
     far.setNoDelay(true);
-    for (const [one, other] of [[near, far], [far, near]] as const) {
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
       sockets.add(one);
       one.on('error', () => other.destroy());
       one.on('close', () => {

@@ -1,0 +1,23 @@
+import type { Transport, TransportLimits } from '../index.ts';
+
+/** One broker, as the suite needs it. */
+export interface Bench {
+  connect(service: string, id: string, limits?: Partial<TransportLimits>): Promise<Transport>;
+  /** After this it is known that a server has left. */
+  readonly noticeMs: number;
+  /** Breaks the connection of everyone. */
+  cut(): void;
+  /** Lets them connect again. */
+  restore(): void;
+  /** Ends it with all its connections. */
+  close(): Promise<void>;
+}
+
+/** Waits for something that will be so. */
+export async function eventually(holds: () => boolean, withinMs = 5_000): Promise<void> {
+  const end = performance.now() + withinMs;
+  while (!holds()) {
+    if (performance.now() > end) throw new Error(`did not become true within ${withinMs} ms: ${String(holds)}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
