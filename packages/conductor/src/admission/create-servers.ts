@@ -119,7 +119,10 @@ function refuseSmallFlavor({ memoryMb, rootGb }: Flavor, { minRamMb, minDiskGb, 
   if (memoryMb < minRamMb) throw failure('FlavorTooSmall', "Flavor's memory is too small for requested image.");
   if (rootGb === 0) return;
   if (size > rootGb * GIB)
-    throw failure('FlavorTooSmall', `Flavor's disk is too small for requested image. Flavor disk is ${rootGb * GIB} bytes, image is ${size} bytes.`);
+    throw failure(
+      'FlavorTooSmall',
+      `Flavor's disk is too small for requested image. Flavor disk is ${rootGb * GIB} bytes, image is ${size} bytes.`,
+    );
   if (minDiskGb > rootGb)
     throw failure(
       'FlavorTooSmall',
@@ -128,7 +131,12 @@ function refuseSmallFlavor({ memoryMb, rootGb }: Flavor, { minRamMb, minDiskGb, 
     );
 }
 
-async function takeQuota(trx: Transaction, request: CreateServers, flavor: Flavor, limits: { project: Limits; user: Limits }): Promise<number> {
+async function takeQuota(
+  trx: Transaction,
+  request: CreateServers,
+  flavor: Flavor,
+  limits: { project: Limits; user: Limits },
+): Promise<number> {
   const { projectId, userId } = request.scope;
   const used = await lockUsage(trx, projectId, userId);
   const each = { instances: 1, cores: flavor.vcpus, ram: flavor.memoryMb };
@@ -144,7 +152,8 @@ async function takeQuota(trx: Transaction, request: CreateServers, flavor: Flavo
 function groupOf({ hints }: CreateServers): string | null {
   const group = hints['group'];
   if (group === undefined || group === null) return null;
-  if (typeof group !== 'string' || !isUuid(group)) throw failure('GroupInvalid', `Instance group ${String(group)} could not be found.`);
+  if (typeof group !== 'string') throw failure('GroupInvalid', 'The scheduler hint group: expected the uuid of a server group');
+  if (!isUuid(group)) throw failure('GroupInvalid', `Instance group ${group} could not be found.`);
   return group;
 }
 

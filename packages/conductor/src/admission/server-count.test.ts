@@ -22,7 +22,8 @@ test('a limit of the user within the project counts too', () => {
 test('the refusal names the resources that are exceeded, and only those, as Nova does', () => {
   const full = budget({ cores: 20, instances: 10, ram: 51_200 }, { cores: 20, instances: 10, ram: 51_200 });
   expect(serversThatFit({ min: 4, max: 4, each: { instances: 1, cores: 2, ram: 2048 } }, [full])).toEqual({
-    refusal: 'Quota exceeded for cores, instances, ram: Requested 8, 4, 8192, but already used 20, 10, 51200 of 20, 10, 51200 cores, instances, ram',
+    refusal:
+      'Quota exceeded for cores, instances, ram: Requested 8, 4, 8192, but already used 20, 10, 51200 of 20, 10, 51200 cores, instances, ram',
   });
   expect(serversThatFit({ min: 2, max: 3, each }, [budget({ instances: 1, cores: 100 })])).toEqual({
     refusal: 'Quota exceeded for instances: Requested 2-3, but already used 0 of 1 instances',

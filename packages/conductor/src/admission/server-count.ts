@@ -22,7 +22,10 @@ const room = ({ limits, used }: Budget, each: Usage, resource: keyof Usage): num
   limits[resource] < 0 || each[resource] === 0 ? Infinity : Math.max(0, Math.floor((limits[resource] - used[resource]) / each[resource]));
 
 /** As many as fit all budgets, from `min` to `max`; or the text of the refusal, which names the first budget that is too small. */
-export function serversThatFit({ min, max, each }: Wanted, budgets: readonly Budget[]): { readonly count: number } | { readonly refusal: string } {
+export function serversThatFit(
+  { min, max, each }: Wanted,
+  budgets: readonly Budget[],
+): { readonly count: number } | { readonly refusal: string } {
   const count = Math.min(max, ...budgets.flatMap((budget) => RESOURCES.map((resource) => room(budget, each, resource))));
   if (count >= min) return { count };
   const budget = budgets.find((candidate) => RESOURCES.some((resource) => room(candidate, each, resource) < min))!;

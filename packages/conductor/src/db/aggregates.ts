@@ -12,7 +12,10 @@ const exists = (name: string) => failure('AggregateExists', `Aggregate ${name} a
 
 /** In the order in which they were made; `after` is the last id of the page before. */
 export async function aggregatePage(knex: Knex, after: number, limit: number): Promise<Aggregate[]> {
-  const rows = await rowsOf<object>(knex, `select ${COLUMNS} from aggregates g where g.id > :after order by g.id limit :limit`, { after, limit });
+  const rows = await rowsOf<object>(knex, `select ${COLUMNS} from aggregates g where g.id > :after order by g.id limit :limit`, {
+    after,
+    limit,
+  });
   return rows.map(asAggregate);
 }
 
@@ -64,12 +67,16 @@ export async function writeAggregate(
   }
 }
 
-export const deleteAggregate = (trx: Knex.Transaction, id: number): Promise<unknown> => trx.raw('delete from aggregates where id = :id', { id });
+export const deleteAggregate = (trx: Knex.Transaction, id: number): Promise<unknown> =>
+  trx.raw('delete from aggregates where id = :id', { id });
 
 /** @returns false when it is a member already. @throws HostNotFound */
 export async function addAggregateHost(trx: Knex.Transaction, id: number, host: string): Promise<boolean> {
   try {
-    return (await changedBy(trx, 'insert into aggregate_hosts (aggregate_id, host) values (:id, :host) on conflict do nothing', { id, host })) > 0;
+    return (
+      (await changedBy(trx, 'insert into aggregate_hosts (aggregate_id, host) values (:id, :host) on conflict do nothing', { id, host })) >
+      0
+    );
   } catch (error) {
     if (brokenReferenceOf(error) === 'aggregate_hosts_host_fkey') throw failure('HostNotFound', `Compute host ${host} could not be found.`);
     throw error;

@@ -22,16 +22,31 @@ const notFound = (flavorId: string) => failure('FlavorNotFound', `Flavor ${flavo
 
 /** @throws FlavorNotFound */
 export async function findFlavor(knex: Knex, sight: FlavorSight, flavorId: string): Promise<Flavor> {
-  const rows = await rowsOf<object>(knex, `select ${FLAVOR_COLUMNS} from flavors f where f.flavor_id = :flavorId and ${FLAVOR_SEEN}`, { flavorId, ...sight });
+  const rows = await rowsOf<object>(knex, `select ${FLAVOR_COLUMNS} from flavors f where f.flavor_id = :flavorId and ${FLAVOR_SEEN}`, {
+    flavorId,
+    ...sight,
+  });
   if (rows[0] === undefined) throw notFound(flavorId);
   return asFlavor(rows[0]);
 }
 
 /** The API's sort keys; those without a meaning here sort by the row's number. */
 const SORT_COLUMNS: Readonly<Record<string, string>> = {
-  flavorid: 'flavor_id', name: 'name', vcpus: 'vcpus', memory_mb: 'memory_mb', root_gb: 'root_gb', ephemeral_gb: 'ephemeral_gb', swap: 'swap_mb',
-  rxtx_factor: 'rxtx_factor', is_public: 'is_public', disabled: 'disabled', created_at: 'created_at',
-  updated_at: "coalesce(f.updated_at, '-infinity')", description: "coalesce(f.description, '')", id: 'id', vcpu_weight: 'id',
+  flavorid: 'flavor_id',
+  name: 'name',
+  vcpus: 'vcpus',
+  memory_mb: 'memory_mb',
+  root_gb: 'root_gb',
+  ephemeral_gb: 'ephemeral_gb',
+  swap: 'swap_mb',
+  rxtx_factor: 'rxtx_factor',
+  is_public: 'is_public',
+  disabled: 'disabled',
+  created_at: 'created_at',
+  updated_at: "coalesce(f.updated_at, '-infinity')",
+  description: "coalesce(f.description, '')",
+  id: 'id',
+  vcpu_weight: 'id',
 };
 
 /** One page, behind the marker's row. @throws MarkerNotFound, InvalidInput */
@@ -50,7 +65,9 @@ export async function flavorPage(knex: Knex, request: ListFlavors, sight: Flavor
     ...(sight.admin && isPublic !== null ? ['f.is_public = cast(:isPublic as boolean)'] : []),
     ...(minMemoryMb === null ? [] : ['f.memory_mb >= cast(:minMemoryMb as bigint)']),
     ...(minDiskGb === null ? [] : ['f.root_gb >= cast(:minDiskGb as bigint)']),
-    ...(marker === null ? [] : [`(${key}, f.id) ${descending ? '<' : '>'} (select ${key}, f.id from flavors f where f.flavor_id = :marker)`]),
+    ...(marker === null
+      ? []
+      : [`(${key}, f.id) ${descending ? '<' : '>'} (select ${key}, f.id from flavors f where f.flavor_id = :marker)`]),
   ];
   const direction = descending ? 'desc' : 'asc';
   const rows = await rowsOf<object>(
@@ -63,9 +80,18 @@ export async function flavorPage(knex: Knex, request: ListFlavors, sight: Flavor
 }
 
 const rowOf = (flavor: Flavor) => ({
-  flavor_id: flavor.flavorId, name: flavor.name, vcpus: flavor.vcpus, memory_mb: flavor.memoryMb, root_gb: flavor.rootGb,
-  ephemeral_gb: flavor.ephemeralGb, swap_mb: flavor.swapMb, rxtx_factor: flavor.rxtxFactor, is_public: flavor.isPublic,
-  disabled: flavor.disabled, description: flavor.description, extra_specs: JSON.stringify(flavor.extraSpecs),
+  flavor_id: flavor.flavorId,
+  name: flavor.name,
+  vcpus: flavor.vcpus,
+  memory_mb: flavor.memoryMb,
+  root_gb: flavor.rootGb,
+  ephemeral_gb: flavor.ephemeralGb,
+  swap_mb: flavor.swapMb,
+  rxtx_factor: flavor.rxtxFactor,
+  is_public: flavor.isPublic,
+  disabled: flavor.disabled,
+  description: flavor.description,
+  extra_specs: JSON.stringify(flavor.extraSpecs),
 });
 
 /** @throws FlavorExists */

@@ -41,7 +41,7 @@ export async function registerHost(
     if (doubleOf(error) === 'hosts_node_key') throw failure('Conflict', `Node ${node} belongs to another host than ${host}.`);
     throw error;
   }
-  await trx.raw('update hosts set up = :up, heartbeat_sequence = 0 where host = :host', { host, up: services[0]!.forced_down === false });
+  await trx.raw('update hosts set up = :up, heartbeat_sequence = 0 where host = :host', { host, up: !services[0]!.forced_down });
   await writeInventory(trx, host, inventory);
   await touchHosts(trx, [host], defaults);
 }

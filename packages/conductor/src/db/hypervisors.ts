@@ -38,11 +38,9 @@ const markerOf = (marker: string): { readonly id: number | null; readonly uuid: 
 export async function hypervisorPage(knex: Knex, view: ServiceView, request: ListHypervisors, limit: number): Promise<Hypervisor[]> {
   let after = 0;
   if (request.marker !== null) {
-    const found = await rowsOf<{ id: number }>(
-      knex,
-      'select id from hosts where id = cast(:id as integer) or uuid = cast(:uuid as uuid)',
-      { ...markerOf(request.marker) },
-    );
+    const found = await rowsOf<{ id: number }>(knex, 'select id from hosts where id = cast(:id as integer) or uuid = cast(:uuid as uuid)', {
+      ...markerOf(request.marker),
+    });
     if (found[0] === undefined) throw failure('MarkerNotFound', `marker [${request.marker}] not found`);
     after = found[0].id;
   }
@@ -60,7 +58,11 @@ export async function findHypervisor(knex: Knex, view: ServiceView, ref: Hypervi
   const { uuid, id } = ref;
   const asked = (uuid !== null && isUuid(uuid)) || (uuid === null && id !== null && isRowId(id));
   const rows = asked
-    ? await rowsOf<Row>(knex, `${select(ref.withServers)} where ${uuid === null ? 'h.id = :id' : 'h.uuid = :uuid'}`, { ...bindingsOf(view), uuid, id })
+    ? await rowsOf<Row>(knex, `${select(ref.withServers)} where ${uuid === null ? 'h.id = :id' : 'h.uuid = :uuid'}`, {
+        ...bindingsOf(view),
+        uuid,
+        id,
+      })
     : [];
   if (rows[0] === undefined) throw failure('HypervisorNotFound', `Hypervisor with ID '${uuid ?? id}' could not be found.`);
   return asHypervisor(rows[0]);

@@ -21,7 +21,10 @@ const asAction = (row: Row): ServerAction =>
 export async function actionPage(knex: Knex, request: ListServerActions, limit: number): Promise<ServerAction[]> {
   const { uuid, marker, changesSince, changesBefore } = request;
   if (marker !== null) {
-    const found = await rowsOf(knex, 'select 1 from instance_actions where instance_uuid = :uuid and request_id = :marker', { uuid, marker });
+    const found = await rowsOf(knex, 'select 1 from instance_actions where instance_uuid = :uuid and request_id = :marker', {
+      uuid,
+      marker,
+    });
     if (found.length === 0) throw failure('MarkerNotFound', `marker [${marker}] not found`);
   }
   const conditions = [
@@ -55,7 +58,11 @@ export async function findAction(knex: Knex, uuid: string, requestId: string): P
 }
 
 /** Whether the scope sees the server, deleted or not: what was asked of it outlives it. */
-export async function serverWasSeen(knex: Knex, scope: { readonly allProjects: boolean; readonly projectId: string }, uuid: string): Promise<boolean> {
+export async function serverWasSeen(
+  knex: Knex,
+  scope: { readonly allProjects: boolean; readonly projectId: string },
+  uuid: string,
+): Promise<boolean> {
   if (!isUuid(uuid)) return false;
   const { allProjects, projectId } = scope;
   const found = await rowsOf(

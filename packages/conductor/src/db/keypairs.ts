@@ -39,7 +39,9 @@ export async function insertKeypair(
   most: number,
 ): Promise<Keypair> {
   await trx.raw(`select pg_advisory_xact_lock(hashtext('keypairs'), hashtext(:userId))`, { userId: keypair.userId });
-  const counted = await rowsOf<{ count: number }>(trx, 'select count(*) as count from keypairs where user_id = :userId', { userId: keypair.userId });
+  const counted = await rowsOf<{ count: number }>(trx, 'select count(*) as count from keypairs where user_id = :userId', {
+    userId: keypair.userId,
+  });
   if (most >= 0 && counted[0]!.count >= most) throw failure('QuotaExceeded', 'Quota exceeded, too many key pairs.');
   try {
     const rows = await rowsOf<object>(
@@ -57,7 +59,8 @@ export async function insertKeypair(
 
 /** @throws KeypairNotFound */
 export async function deleteKeypair(knex: Knex, userId: string, name: string): Promise<void> {
-  if ((await changedBy(knex, 'delete from keypairs where user_id = :userId and name = :name', { userId, name })) === 0) throw notFound(userId, name);
+  if ((await changedBy(knex, 'delete from keypairs where user_id = :userId and name = :name', { userId, name })) === 0)
+    throw notFound(userId, name);
 }
 
 export async function countKeypairs(knex: Knex, userId: string): Promise<number> {

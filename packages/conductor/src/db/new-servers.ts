@@ -30,7 +30,11 @@ export interface NewServers {
   readonly availabilityZone: string | null;
   readonly serverGroupUuid: string | null;
   /** Where they may go besides their zone and flavor. */
-  readonly requestSpec: { readonly forcedHost: string | null; readonly requestedHost: string | null; readonly hints: Readonly<Record<string, unknown>> };
+  readonly requestSpec: {
+    readonly forcedHost: string | null;
+    readonly requestedHost: string | null;
+    readonly hints: Readonly<Record<string, unknown>>;
+  };
 }
 
 const MIB_PER_GIB = 1024;

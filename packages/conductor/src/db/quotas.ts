@@ -4,9 +4,19 @@ import { rowsOf } from './rows.ts';
 
 /** Names of resources as os-quota-sets has them, and their options in the configuration. */
 export const quotaResources = {
-  instances: 'instances', cores: 'cores', ram: 'ram', metadata_items: 'metadataItems', key_pairs: 'keyPairs', server_groups: 'serverGroups',
-  server_group_members: 'serverGroupMembers', injected_files: 'injectedFiles', injected_file_content_bytes: 'injectedFileContentBytes',
-  injected_file_path_bytes: 'injectedFilePathBytes', fixed_ips: 'fixedIps', floating_ips: 'floatingIps', security_groups: 'securityGroups',
+  instances: 'instances',
+  cores: 'cores',
+  ram: 'ram',
+  metadata_items: 'metadataItems',
+  key_pairs: 'keyPairs',
+  server_groups: 'serverGroups',
+  server_group_members: 'serverGroupMembers',
+  injected_files: 'injectedFiles',
+  injected_file_content_bytes: 'injectedFileContentBytes',
+  injected_file_path_bytes: 'injectedFilePathBytes',
+  fixed_ips: 'fixedIps',
+  floating_ips: 'floatingIps',
+  security_groups: 'securityGroups',
   security_group_rules: 'securityGroupRules',
 } as const satisfies Record<string, keyof QuotaConfig>;
 
@@ -25,7 +35,10 @@ export interface ProjectLimits {
 }
 
 const configured = (config: QuotaConfig): Limits =>
-  Object.fromEntries(Object.entries(quotaResources).map(([resource, option]) => [resource, config[option]])) as Record<QuotaResource, number>;
+  Object.fromEntries(Object.entries(quotaResources).map(([resource, option]) => [resource, config[option]])) as Record<
+    QuotaResource,
+    number
+  >;
 
 interface LimitRow {
   readonly level: 'class' | 'project' | 'user';
@@ -64,10 +77,10 @@ export async function setLimits(knex: Knex, projectId: string, userId: string, l
 
 /** A project's with those of all its users, or one user's. */
 export async function forgetLimits(knex: Knex, projectId: string, userId: string | null): Promise<void> {
-  await knex.raw(
-    'delete from quotas where project_id = :projectId and (cast(:userId as text) is null or user_id = :userId)',
-    { projectId, userId },
-  );
+  await knex.raw('delete from quotas where project_id = :projectId and (cast(:userId as text) is null or user_id = :userId)', {
+    projectId,
+    userId,
+  });
 }
 
 export async function setClassLimits(knex: Knex, className: string, limits: Readonly<Record<string, number>>): Promise<void> {

@@ -27,8 +27,15 @@ export async function findReferences(knex: Knex, request: CreateServers, default
          where s."binary" = 'nova-compute' and not s.disabled and ${zoneOf('s.host')} = :availabilityZone) as "zoneTakesServers",
        coalesce((select jsonb_agg(host) from hosts where host in (:forcedHost, :requestedHost)), '[]') as hosts`,
     {
-      flavorId, keyName, availabilityZone, forcedHost, requestedHost, defaultZone,
-      userId: scope.userId, admin: scope.admin, projectId: scope.projectId,
+      flavorId,
+      keyName,
+      availabilityZone,
+      forcedHost,
+      requestedHost,
+      defaultZone,
+      userId: scope.userId,
+      admin: scope.admin,
+      projectId: scope.projectId,
     },
   );
   const { flavor, ...others } = rows[0]!;

@@ -24,6 +24,7 @@ export const brokenReferenceOf = (error: unknown): string | null =>
 export function asRefusal(error: unknown): unknown {
   if (!isPostgresError(error)) return error;
   if (error.code === '2201B') return failure('InvalidInput', 'Invalid input received: the regular expression cannot be read.');
-  if (/^22[0-9A-Z]{3}$/.test(error.code)) return failure('InvalidInput', 'Invalid input received: a value is out of range or not text that can be stored.');
+  if (/^22[0-9A-Z]{3}$/.test(error.code))
+    return failure('InvalidInput', 'Invalid input received: a value is out of range or not text that can be stored.');
   return error;
 }

@@ -27,7 +27,11 @@ export async function lockServer(trx: Knex.Transaction, { allProjects, projectId
 }
 
 const COLUMNS = {
-  name: 'name', description: 'description', hostname: 'hostname', accessIpV4: 'access_ip_v4', accessIpV6: 'access_ip_v6',
+  name: 'name',
+  description: 'description',
+  hostname: 'hostname',
+  accessIpV4: 'access_ip_v4',
+  accessIpV6: 'access_ip_v6',
 } as const satisfies Record<keyof UpdateServer['changes'], string>;
 
 /** What users may rewrite of a server; undefined stays. */

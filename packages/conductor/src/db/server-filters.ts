@@ -12,14 +12,28 @@ const is = (sql: string, bindings: Condition['bindings'] = {}): Condition => ({ 
 
 /** Columns that must equal one of several texts. */
 const ONE_OF = {
-  vmStates: 'vm_state', imageIds: 'image_id', flavorIds: 'flavor_id', projectIds: 'project_id', userIds: 'user_id', hosts: 'host', nodes: 'node',
-  keyNames: 'key_name', hostnames: 'hostname', descriptions: 'description', reservationIds: 'reservation_id',
+  vmStates: 'vm_state',
+  imageIds: 'image_id',
+  flavorIds: 'flavor_id',
+  projectIds: 'project_id',
+  userIds: 'user_id',
+  hosts: 'host',
+  nodes: 'node',
+  keyNames: 'key_name',
+  hostnames: 'hostname',
+  descriptions: 'description',
+  reservationIds: 'reservation_id',
 } as const satisfies Partial<Record<keyof ServerFilters, string>>;
 
 /** Columns that must equal a value of another kind, with the type to read it as. */
 const EQUAL = {
-  configDrive: ['config_drive', 'boolean'], locked: ['locked', 'boolean'], accessIpV4: ['access_ip_v4', 'text'], accessIpV6: ['access_ip_v6', 'text'],
-  createdAt: ['created_at', 'timestamptz'], launchedAt: ['launched_at', 'timestamptz'], terminatedAt: ['terminated_at', 'timestamptz'],
+  configDrive: ['config_drive', 'boolean'],
+  locked: ['locked', 'boolean'],
+  accessIpV4: ['access_ip_v4', 'text'],
+  accessIpV6: ['access_ip_v6', 'text'],
+  createdAt: ['created_at', 'timestamptz'],
+  launchedAt: ['launched_at', 'timestamptz'],
+  terminatedAt: ['terminated_at', 'timestamptz'],
   progress: ['progress', 'bigint'],
 } as const satisfies Partial<Record<keyof ServerFilters, readonly [string, string]>>;
 
@@ -39,8 +53,10 @@ export function conditionsOf(filters: ServerFilters): Condition[] {
   if (filters.uuids !== null) found.push(is('i.uuid = any (cast(:uuids as uuid[]))', { uuids: filters.uuids.filter(isUuid) }));
   if (filters.availabilityZones !== null)
     found.push(is(`${zoneOfServer('i')} = any (cast(:availabilityZones as text[]))`, { availabilityZones: filters.availabilityZones }));
-  if (filters.powerStates !== null) found.push(is('i.power_state = any (cast(:powerStates as integer[]))', { powerStates: filters.powerStates }));
-  if (filters.launchIndexes !== null) found.push(is('i.launch_index = any (cast(:launchIndexes as bigint[]))', { launchIndexes: filters.launchIndexes }));
+  if (filters.powerStates !== null)
+    found.push(is('i.power_state = any (cast(:powerStates as integer[]))', { powerStates: filters.powerStates }));
+  if (filters.launchIndexes !== null)
+    found.push(is('i.launch_index = any (cast(:launchIndexes as bigint[]))', { launchIndexes: filters.launchIndexes }));
   if (filters.taskStates !== null) found.push(taskStates(filters.taskStates));
   if (filters.statuses !== null) found.push(statuses(filters.statuses));
   if (filters.metadata !== null) found.push(is('i.metadata @> cast(:metadata as jsonb)', { metadata: JSON.stringify(filters.metadata) }));

@@ -14,7 +14,10 @@ const sightOf = ({ allProjects, projectId }: Scope) => ({ allProjects, projectId
 /** @throws ServerGroupNotFound */
 export async function findServerGroup(knex: Knex, scope: Scope, uuid: string): Promise<ServerGroup> {
   if (!isUuid(uuid)) throw notFound(uuid);
-  const rows = await rowsOf<object>(knex, `select ${COLUMNS} from server_groups g where g.uuid = :uuid and ${SEEN}`, { uuid, ...sightOf(scope) });
+  const rows = await rowsOf<object>(knex, `select ${COLUMNS} from server_groups g where g.uuid = :uuid and ${SEEN}`, {
+    uuid,
+    ...sightOf(scope),
+  });
   if (rows[0] === undefined) throw notFound(uuid);
   return asGroup(rows[0]);
 }

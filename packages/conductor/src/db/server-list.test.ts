@@ -16,15 +16,21 @@ beforeAll(async () => {
   await aHost(services, 'h1');
   await createServers(services, aRequest({ minCount: 12, maxCount: 12, metadata: { tier: 'web' } }));
   await createServers(services, aRequest({ name: 'foreign', scope: aScope({ projectId: 'other' }) }));
-  await database.knex.raw(`update instances set description = case launch_index % 3 when 0 then null else 'd' || launch_index % 2 end, locked = launch_index < 2`);
-  await database.knex.raw(`update instances set host = 'h1', node = 'h1', vm_state = 'active', task_state = null, tags = '{blue,big}' where launch_index >= 6`);
+  await database.knex.raw(
+    `update instances set description = case launch_index % 3 when 0 then null else 'd' || launch_index % 2 end, locked = launch_index < 2`,
+  );
+  await database.knex.raw(
+    `update instances set host = 'h1', node = 'h1', vm_state = 'active', task_state = null, tags = '{blue,big}' where launch_index >= 6`,
+  );
 });
 afterAll(() => database.close());
 
 const filters = (changes: Partial<ServerFilters> = {}) => Object.assign(new ServerFilters(), changes);
-const asked = (changes: Partial<ListServers> = {}) => Object.assign(new ListServers(), { scope: aScope(), filters: filters(), limit: 1000 }, changes);
+const asked = (changes: Partial<ListServers> = {}) =>
+  Object.assign(new ListServers(), { scope: aScope(), filters: filters(), limit: 1000 }, changes);
 const list = (changes: Partial<ListServers> = {}): Promise<Server[]> => collect(listServers(services, asked(changes)));
-const matching = async (changes: Partial<ServerFilters>) => (await list({ filters: filters(changes) })).map((server) => server.launchIndex).toSorted((a, b) => a - b);
+const matching = async (changes: Partial<ServerFilters>) =>
+  (await list({ filters: filters(changes) })).map((server) => server.launchIndex).toSorted((a, b) => a - b);
 
 test.each([
   { sortKeys: [], sortDirections: [] },
@@ -97,7 +103,10 @@ test.each<{ title: string; given: Partial<ServerFilters>; expected: readonly num
 test('a page of servers is one statement, with zone, host status and fault', async () => {
   const [victim] = await list({ filters: filters({ launchIndexes: [11] }) });
   await database.knex.raw(`update instances set vm_state = 'error' where uuid = ?`, [victim!.uuid]);
-  await database.knex('instance_faults').insert([{ instance_uuid: victim!.uuid, code: 500, message: 'old' }, { instance_uuid: victim!.uuid, code: 500, message: 'new' }]);
+  await database.knex('instance_faults').insert([
+    { instance_uuid: victim!.uuid, code: 500, message: 'old' },
+    { instance_uuid: victim!.uuid, code: 500, message: 'new' },
+  ]);
   const statements: string[] = [];
   const note = ({ sql }: { sql: string }) => void statements.push(sql);
   database.knex.on('query', note);
@@ -106,13 +115,19 @@ test('a page of servers is one statement, with zone, host status and fault', asy
   expect(statements).toHaveLength(1);
   const time = expect.stringMatching(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/);
   expect(servers.find((server) => server.uuid === victim!.uuid)).toMatchObject({
-    hostStatus: 'UP', availabilityZone: 'nova', createdAt: time, fault: { code: 500, message: 'new', createdAt: time }, flavor: { name: 'm1.tiny' },
+    hostStatus: 'UP',
+    availabilityZone: 'nova',
+    createdAt: time,
+    fault: { code: 500, message: 'new', createdAt: time },
+    flavor: { name: 'm1.tiny' },
   });
   expect(servers.find((server) => server.launchIndex === 0)).toMatchObject({ hostStatus: '', availabilityZone: null, fault: null });
 });
 
 test('deleted servers are shown to those who ask for changes or for them', async () => {
-  await database.knex.raw(`update instances set vm_state = 'deleted', host = null, node = null, deleted_at = kilonova_now(), updated_at = kilonova_now() where launch_index = 5`);
+  await database.knex.raw(
+    `update instances set vm_state = 'deleted', host = null, node = null, deleted_at = kilonova_now(), updated_at = kilonova_now() where launch_index = 5`,
+  );
   expect(await matching({})).not.toContain(5);
   expect(await matching({ changesSince: '2000-01-01T00:00:00Z' })).toContain(5);
   expect(await matching({ deleted: true })).toEqual([5]);

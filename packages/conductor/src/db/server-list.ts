@@ -9,17 +9,36 @@ import { asServer, SERVER_SELECT, zoneOfServer, type ServerView } from './server
  * null, so that a page behind a marker can be one comparison of rows, which an index answers.
  */
 const SORT_COLUMNS: Readonly<Record<string, { readonly column: string; readonly full: boolean } | null>> = {
-  created_at: { column: 'created_at', full: true }, updated_at: { column: 'updated_at', full: true }, uuid: { column: 'uuid', full: true },
-  display_name: { column: 'name', full: true }, hostname: { column: 'hostname', full: true }, vm_state: { column: 'vm_state', full: true },
-  power_state: { column: 'power_state', full: true }, progress: { column: 'progress', full: true }, locked: { column: 'locked', full: true },
-  project_id: { column: 'project_id', full: true }, user_id: { column: 'user_id', full: true }, config_drive: { column: 'config_drive', full: true },
-  launch_index: { column: 'launch_index', full: true }, instance_type_id: { column: 'flavor_id', full: true },
-  task_state: { column: 'task_state', full: false }, display_description: { column: 'description', full: false }, image_ref: { column: 'image_id', full: false },
-  host: { column: 'host', full: false }, node: { column: 'node', full: false }, key_name: { column: 'key_name', full: false },
-  availability_zone: { column: 'availability_zone', full: false }, access_ip_v4: { column: 'access_ip_v4', full: false },
-  access_ip_v6: { column: 'access_ip_v6', full: false }, kernel_id: { column: 'kernel_id', full: false }, ramdisk_id: { column: 'ramdisk_id', full: false },
-  root_device_name: { column: 'root_device_name', full: false }, launched_at: { column: 'launched_at', full: false },
-  terminated_at: { column: 'terminated_at', full: false }, locked_by: null, auto_disk_config: null,
+  created_at: { column: 'created_at', full: true },
+  updated_at: { column: 'updated_at', full: true },
+  uuid: { column: 'uuid', full: true },
+  display_name: { column: 'name', full: true },
+  hostname: { column: 'hostname', full: true },
+  vm_state: { column: 'vm_state', full: true },
+  power_state: { column: 'power_state', full: true },
+  progress: { column: 'progress', full: true },
+  locked: { column: 'locked', full: true },
+  project_id: { column: 'project_id', full: true },
+  user_id: { column: 'user_id', full: true },
+  config_drive: { column: 'config_drive', full: true },
+  launch_index: { column: 'launch_index', full: true },
+  instance_type_id: { column: 'flavor_id', full: true },
+  task_state: { column: 'task_state', full: false },
+  display_description: { column: 'description', full: false },
+  image_ref: { column: 'image_id', full: false },
+  host: { column: 'host', full: false },
+  node: { column: 'node', full: false },
+  key_name: { column: 'key_name', full: false },
+  availability_zone: { column: 'availability_zone', full: false },
+  access_ip_v4: { column: 'access_ip_v4', full: false },
+  access_ip_v6: { column: 'access_ip_v6', full: false },
+  kernel_id: { column: 'kernel_id', full: false },
+  ramdisk_id: { column: 'ramdisk_id', full: false },
+  root_device_name: { column: 'root_device_name', full: false },
+  launched_at: { column: 'launched_at', full: false },
+  terminated_at: { column: 'terminated_at', full: false },
+  locked_by: null,
+  auto_disk_config: null,
 };
 
 /** SQL: what a row sorts by. The zone of a server is that of its host, or the one asked for while it has none. */
@@ -98,11 +117,10 @@ async function pageQuery(knex: Knex, view: ServerView, request: ListServers, lim
 /** One page: one statement, and one more to look for a marker. */
 export async function serverPage(knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<Server[]> {
   const { sql, bindings } = await pageQuery(knex, view, request, limit);
-  const rows = await rowsOf<Parameters<typeof asServer>[0]>(
-    knex,
-    `select ${SERVER_SELECT} ${sql}`,
-    { ...bindings, serviceDownMs: view.serviceDownMs },
-  );
+  const rows = await rowsOf<Parameters<typeof asServer>[0]>(knex, `select ${SERVER_SELECT} ${sql}`, {
+    ...bindings,
+    serviceDownMs: view.serviceDownMs,
+  });
   return rows.map(asServer);
 }
 

@@ -21,11 +21,14 @@ beforeEach(async () => {
   for (const host of ['h1', 'h2']) await aHost(services, host);
 });
 
-const create = (name: string, availabilityZone: string | null = null) => aggregates.createAggregate(services, { scope, name, availabilityZone });
+const create = (name: string, availabilityZone: string | null = null) =>
+  aggregates.createAggregate(services, { scope, name, availabilityZone });
 const add = ({ id }: Aggregate, host: string) => aggregates.changeAggregateHost(services, { scope, id, host, member: true });
 const remove = ({ id }: Aggregate, host: string) => aggregates.changeAggregateHost(services, { scope, id, host, member: false });
-const set = ({ id }: Aggregate, metadata: Record<string, string | null>) => aggregates.setAggregateMetadata(services, { scope, id, metadata });
-const update = ({ id }: Aggregate, changes: { name?: string; availabilityZone?: string | null }) => aggregates.updateAggregate(services, { scope, id, changes });
+const set = ({ id }: Aggregate, metadata: Record<string, string | null>) =>
+  aggregates.setAggregateMetadata(services, { scope, id, metadata });
+const update = ({ id }: Aggregate, changes: { name?: string; availabilityZone?: string | null }) =>
+  aggregates.updateAggregate(services, { scope, id, changes });
 const state = async (host: string) => (await hostStates(database.knex, [host], 'nova'))[0]!;
 
 async function aServerOn(host: string): Promise<void> {
@@ -68,7 +71,10 @@ test('a host cannot be in two zones, whichever call would lead there', async () 
     code: 'ZoneInUse',
     message: `Cannot update metadata of aggregate ${plain.id}. Reason: One or more hosts already in availability zone(s) ['az-1'].`,
   });
-  await expect(update(plain, { availabilityZone: 'az-2' })).rejects.toMatchObject({ code: 'ZoneInUse', message: expect.stringContaining('Cannot update aggregate') });
+  await expect(update(plain, { availabilityZone: 'az-2' })).rejects.toMatchObject({
+    code: 'ZoneInUse',
+    message: expect.stringContaining('Cannot update aggregate'),
+  });
   expect(await update(plain, { availabilityZone: 'az-1' })).toMatchObject({ availabilityZone: 'az-1' });
 });
 
@@ -106,25 +112,35 @@ test('names are unique, members are members once, and what is not there is not f
   await expect(create('a')).rejects.toMatchObject({ code: 'AggregateExists', message: 'Aggregate a already exists.' });
   await expect(update(aggregate, { name: 'b' })).rejects.toMatchObject({ code: 'AggregateExists' });
   await add(aggregate, 'h1');
-  await expect(add(aggregate, 'h1')).rejects.toMatchObject({ code: 'AggregateHostExists', message: `Aggregate ${aggregate.id} already has host h1.` });
+  await expect(add(aggregate, 'h1')).rejects.toMatchObject({
+    code: 'AggregateHostExists',
+    message: `Aggregate ${aggregate.id} already has host h1.`,
+  });
   await expect(add(aggregate, 'h9')).rejects.toMatchObject({ code: 'HostNotFound', message: 'Compute host h9 could not be found.' });
-  await expect(remove(aggregate, 'h2')).rejects.toMatchObject({ code: 'HostNotFound', message: `Aggregate ${aggregate.id} has no host h2.` });
+  await expect(remove(aggregate, 'h2')).rejects.toMatchObject({
+    code: 'HostNotFound',
+    message: `Aggregate ${aggregate.id} has no host h2.`,
+  });
   for (const id of [9_999, 99_999_999_999])
-    await expect(aggregates.getAggregate(services, { scope, id })).rejects.toMatchObject({ code: 'AggregateNotFound', message: `Aggregate ${id} could not be found.` });
+    await expect(aggregates.getAggregate(services, { scope, id })).rejects.toMatchObject({
+      code: 'AggregateNotFound',
+      message: `Aggregate ${id} could not be found.`,
+    });
 });
 
 test('an aggregate with hosts is not deleted', async () => {
   const aggregate = await create('a');
   await add(aggregate, 'h1');
   await expect(aggregates.deleteAggregate(services, { scope, id: aggregate.id })).rejects.toMatchObject({
-    code: 'AggregateNotEmpty', message: `Cannot remove host from aggregate ${aggregate.id}. Reason: Host aggregate is not empty.`,
+    code: 'AggregateNotEmpty',
+    message: `Cannot remove host from aggregate ${aggregate.id}. Reason: Host aggregate is not empty.`,
   });
   await remove(aggregate, 'h1');
   await aggregates.deleteAggregate(services, { scope, id: aggregate.id });
   expect(await collect(aggregates.listAggregates(services, { scope }))).toEqual([]);
 });
 
-test('an aggregate\'s ratio is over the configured one, the smallest of several, and what may be claimed follows', async () => {
+test("an aggregate's ratio is over the configured one, the smallest of several, and what may be claimed follows", async () => {
   const one = await create('one');
   const two = await create('two');
   await set(one, { cpu_allocation_ratio: '2.5', ram_allocation_ratio: 'much' });
@@ -149,6 +165,8 @@ test('zones are those of hosts; a zone without an enabled host is not available;
     { name: 'nova', available: false },
   ]);
   expect((await zones(true)).map(({ name, services: inZone }) => [name, inZone.map((service) => service.host)])).toEqual([
-    ['az-1', ['h1']], ['internal', ['c1']], ['nova', ['h2']],
+    ['az-1', ['h1']],
+    ['internal', ['c1']],
+    ['nova', ['h2']],
   ]);
 });

@@ -11,7 +11,11 @@ import { refuseIfDenied } from './scopes.ts';
 export async function* listAggregates({ knex, config }: Services, { scope }: ListAggregates): AsyncGenerator<readonly Aggregate[]> {
   refuseIfDenied(scope);
   const rows = config.conductor.pieceRows;
-  for (let page = await aggregates.aggregatePage(knex, 0, rows); page.length > 0; page = await aggregates.aggregatePage(knex, page.at(-1)!.id, rows)) {
+  for (
+    let page = await aggregates.aggregatePage(knex, 0, rows);
+    page.length > 0;
+    page = await aggregates.aggregatePage(knex, page.at(-1)!.id, rows)
+  ) {
     yield page;
     if (page.length < rows) return;
   }
@@ -32,47 +36,66 @@ export async function createAggregate({ knex, random }: Services, { scope, name,
 /** @throws AggregateNotFound, AggregateExists, ZoneInUse */
 export async function updateAggregate(services: Services, request: UpdateAggregate): Promise<Aggregate> {
   const { changes } = request;
-  return change(services, request, `Cannot update aggregate ${request.id}.`, { 'second zone': 'ZoneInUse', 'servers would move': 'ZoneInUse' }, {
-    hosts: (aggregate) => aggregate.hosts,
-    apply: (trx, aggregate) =>
-      writeZoned(trx, aggregate, {
-        name: changes.name ?? aggregate.name,
-        availabilityZone: changes.availabilityZone === undefined ? aggregate.availabilityZone : changes.availabilityZone,
-        metadata: aggregate.metadata,
-      }),
-  });
+  return change(
+    services,
+    request,
+    `Cannot update aggregate ${request.id}.`,
+    { 'second zone': 'ZoneInUse', 'servers would move': 'ZoneInUse' },
+    {
+      hosts: (aggregate) => aggregate.hosts,
+      apply: (trx, aggregate) =>
+        writeZoned(trx, aggregate, {
+          name: changes.name ?? aggregate.name,
+          availabilityZone: changes.availabilityZone === undefined ? aggregate.availabilityZone : changes.availabilityZone,
+          metadata: aggregate.metadata,
+        }),
+    },
+  );
 }
 
 /** @throws AggregateNotFound, ZoneInUse */
 export async function setAggregateMetadata(services: Services, request: SetAggregateMetadata): Promise<Aggregate> {
   const { availability_zone: zone, ...others } = request.metadata;
   const refusal = `Cannot update metadata of aggregate ${request.id}.`;
-  return change(services, request, refusal, { 'second zone': 'ZoneInUse', 'servers would move': 'ZoneInUse' }, {
-    hosts: (aggregate) => aggregate.hosts,
-    apply: (trx, aggregate) => {
-      const kept = Object.entries({ ...aggregate.metadata, ...others }).filter((entry): entry is [string, string] => entry[1] !== null);
-      return writeZoned(trx, aggregate, {
-        name: aggregate.name,
-        availabilityZone: zone === undefined ? aggregate.availabilityZone : zone,
-        metadata: Object.fromEntries(kept),
-      });
+  return change(
+    services,
+    request,
+    refusal,
+    { 'second zone': 'ZoneInUse', 'servers would move': 'ZoneInUse' },
+    {
+      hosts: (aggregate) => aggregate.hosts,
+      apply: (trx, aggregate) => {
+        const kept = Object.entries({ ...aggregate.metadata, ...others }).filter((entry): entry is [string, string] => entry[1] !== null);
+        return writeZoned(trx, aggregate, {
+          name: aggregate.name,
+          availabilityZone: zone === undefined ? aggregate.availabilityZone : zone,
+          metadata: Object.fromEntries(kept),
+        });
+      },
     },
-  });
+  );
 }
 
 /** @throws AggregateNotFound, HostNotFound, AggregateHostExists, HostInOtherZone, HostHasServers */
 export async function changeAggregateHost(services: Services, request: ChangeAggregateHost): Promise<Aggregate> {
   const { id, host, member } = request;
   const refusal = member ? `Cannot add host to aggregate ${id}.` : `Cannot remove host from aggregate ${id}.`;
-  return change(services, request, refusal, { 'second zone': 'HostInOtherZone', 'servers would move': 'HostHasServers' }, {
-    hosts: () => [host],
-    apply: async (trx) => {
-      if (member) {
-        if (!(await aggregates.addAggregateHost(trx, id, host)))
-          throw failure('AggregateHostExists', `Aggregate ${id} already has host ${host}.`);
-      } else if (!(await aggregates.removeAggregateHost(trx, id, host))) throw failure('HostNotFound', `Aggregate ${id} has no host ${host}.`);
+  return change(
+    services,
+    request,
+    refusal,
+    { 'second zone': 'HostInOtherZone', 'servers would move': 'HostHasServers' },
+    {
+      hosts: () => [host],
+      apply: async (trx) => {
+        if (member) {
+          if (!(await aggregates.addAggregateHost(trx, id, host)))
+            throw failure('AggregateHostExists', `Aggregate ${id} already has host ${host}.`);
+        } else if (!(await aggregates.removeAggregateHost(trx, id, host)))
+          throw failure('HostNotFound', `Aggregate ${id} has no host ${host}.`);
+      },
     },
-  });
+  );
 }
 
 /** @throws AggregateNotFound, AggregateNotEmpty */
@@ -115,7 +138,11 @@ async function change(
   return changed;
 }
 
-async function writeZoned(trx: Transaction, { id, name }: Aggregate, next: Pick<Aggregate, 'name' | 'availabilityZone' | 'metadata'>): Promise<void> {
+async function writeZoned(
+  trx: Transaction,
+  { id, name }: Aggregate,
+  next: Pick<Aggregate, 'name' | 'availabilityZone' | 'metadata'>,
+): Promise<void> {
   if (next.availabilityZone === '') throw emptyZone(name);
   await aggregates.writeAggregate(trx, { id, ...next });
 }

@@ -1,4 +1,12 @@
-import { HostDigest, Zone, type HostState, type Hypervisor, type HypervisorRef, type ListHostStates, type ListHypervisors } from '@kilonova/objects';
+import {
+  HostDigest,
+  Zone,
+  type HostState,
+  type Hypervisor,
+  type HypervisorRef,
+  type ListHostStates,
+  type ListHypervisors,
+} from '@kilonova/objects';
 import type { ListZones, Service } from '@kilonova/objects';
 import * as states from '../db/host-states.ts';
 import * as hypervisors from '../db/hypervisors.ts';
@@ -45,7 +53,13 @@ export async function* listZones({ knex, config }: Services, { scope, withServic
   );
 
   function nextServices(after: number): Promise<Service[]> {
-    return servicePage(knex, config.conductor, { host: null, binary: withServices ? null : 'nova-compute' }, after, config.conductor.pageMax);
+    return servicePage(
+      knex,
+      config.conductor,
+      { host: null, binary: withServices ? null : 'nova-compute' },
+      after,
+      config.conductor.pageMax,
+    );
   }
 }
 
@@ -64,4 +78,5 @@ export async function* listHostStates({ knex, config }: Services, { hosts }: Lis
   }
 }
 
-export const getHostDigest = async ({ knex }: Services): Promise<HostDigest> => Object.assign(new HostDigest(), await states.hostDigest(knex));
+export const getHostDigest = async ({ knex }: Services): Promise<HostDigest> =>
+  Object.assign(new HostDigest(), await states.hostDigest(knex));

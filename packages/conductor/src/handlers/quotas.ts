@@ -41,7 +41,10 @@ export async function updateQuota({ knex, config }: Services, request: UpdateQuo
     for (const [resource, limit] of Object.entries(limits) as [quotas.QuotaResource, number][]) {
       const used = inUse[resource] ?? 0;
       if (!force && limit !== -1 && limit < used)
-        throw failure('QuotaInvalid', `Quota limit ${limit} for ${resource} must be greater than or equal to already used and reserved ${used}.`);
+        throw failure(
+          'QuotaInvalid',
+          `Quota limit ${limit} for ${resource} must be greater than or equal to already used and reserved ${used}.`,
+        );
       const most = current.project[resource];
       if (userId !== null && most !== -1 && (limit === -1 || limit > most))
         throw failure('QuotaInvalid', `Quota limit ${limit} for ${resource} must be less than or equal to ${most}.`);
@@ -73,6 +76,7 @@ export async function updateQuotaClass({ knex, config }: Services, { scope, clas
 function refuseUnknown(limits: Readonly<Record<string, number>>): void {
   for (const [resource, limit] of Object.entries(limits)) {
     if (!quotas.isQuotaResource(resource)) throw failure('QuotaInvalid', `Bad key(s) in quota set: ${resource}`);
-    if (!Number.isSafeInteger(limit) || limit < -1) throw failure('QuotaInvalid', `Quota limit ${limit} for ${resource} must be -1 or greater.`);
+    if (!Number.isSafeInteger(limit) || limit < -1)
+      throw failure('QuotaInvalid', `Quota limit ${limit} for ${resource} must be -1 or greater.`);
   }
 }

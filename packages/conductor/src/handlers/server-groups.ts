@@ -23,8 +23,7 @@ export async function createServerGroup({ knex, config, random }: Services, requ
   const { scope, name, policy, maxServersPerHost } = request;
   const { projectId, userId } = scope;
   refuseIfDenied(scope);
-  if (maxServersPerHost !== null && policy !== 'anti-affinity')
-    throw failure('GroupInvalid', 'Only anti-affinity policy supports rules.');
+  if (maxServersPerHost !== null && policy !== 'anti-affinity') throw failure('GroupInvalid', 'Only anti-affinity policy supports rules.');
   return knex.transaction(async (trx) => {
     await groups.lockServerGroups(trx, projectId);
     const { project, user } = await limitsOf(trx, config.quota, projectId, userId);

@@ -25,7 +25,8 @@ beforeEach(async () => {
 });
 
 const set = (changes: object) => database.knex('instances').where({ uuid }).update(changes);
-const change = (how: string, metadata: Record<string, string>, scope = aScope()) => changeServerMetadata(services, { scope, uuid, how, metadata });
+const change = (how: string, metadata: Record<string, string>, scope = aScope()) =>
+  changeServerMetadata(services, { scope, uuid, how, metadata });
 
 test('a server of others is not found before anything is refused; what is found can be refused', async () => {
   const stranger = aScope({ projectId: 'other', deniedBy: 'a-policy' });
@@ -36,9 +37,13 @@ test('a server of others is not found before anything is refused; what is found 
     () => getServerAction(services, { scope: stranger, uuid, actionRequestId: 'req-1' }),
     () => getServer(services, { scope: aScope(), uuid: 'no-uuid' }),
   ])
-    await expect(act()).rejects.toMatchObject({ code: 'ServerNotFound', message: expect.stringMatching(/^Instance .* could not be found\.$/) });
+    await expect(act()).rejects.toMatchObject({
+      code: 'ServerNotFound',
+      message: expect.stringMatching(/^Instance .* could not be found\.$/),
+    });
   await expect(getServer(services, { scope: aScope({ deniedBy: 'a-policy' }), uuid })).rejects.toMatchObject({
-    code: 'PolicyDenied', message: "Policy doesn't allow a-policy to be performed.",
+    code: 'PolicyDenied',
+    message: "Policy doesn't allow a-policy to be performed.",
   });
   expect((await getServer(services, { scope: anAdmin(), uuid })).uuid).toBe(uuid);
 });
@@ -58,8 +63,14 @@ test('metadata is merged, replaced and removed', async () => {
 
 test('metadata has its limit, and a key that is not there is not found', async () => {
   await change('merge', { two: '', three: '' });
-  await expect(change('merge', { four: '' })).rejects.toMatchObject({ code: 'QuotaExceeded', message: 'Maximum number of metadata items exceeds 3' });
-  await expect(change('remove', { four: '' })).rejects.toMatchObject({ code: 'MetadataKeyNotFound', message: 'Metadata item was not found' });
+  await expect(change('merge', { four: '' })).rejects.toMatchObject({
+    code: 'QuotaExceeded',
+    message: 'Maximum number of metadata items exceeds 3',
+  });
+  await expect(change('remove', { four: '' })).rejects.toMatchObject({
+    code: 'MetadataKeyNotFound',
+    message: 'Metadata item was not found',
+  });
 });
 
 test('merges at the same time do not lose each other', async () => {
@@ -67,13 +78,14 @@ test('merges at the same time do not lose each other', async () => {
   expect((await getServer(services, { scope: aScope(), uuid })).metadata).toEqual({ one: '1', two: '2', three: '3' });
 });
 
-test('metadata of a locked server is the administrator\'s, and states are respected', async () => {
+test("metadata of a locked server is the administrator's, and states are respected", async () => {
   await set({ locked: true });
   await expect(change('merge', { two: '' })).rejects.toMatchObject({ code: 'ServerLocked', message: `Instance ${uuid} is locked` });
   await change('merge', { two: '' }, anAdmin());
   await set({ locked: false, vm_state: 'error' });
   await expect(change('remove', { one: '' })).rejects.toMatchObject({
-    code: 'ServerStateConflict', message: `Cannot 'delete metadata' instance ${uuid} while it is in vm_state error`,
+    code: 'ServerStateConflict',
+    message: `Cannot 'delete metadata' instance ${uuid} while it is in vm_state error`,
   });
   await set({ vm_state: 'active', launched_at: null });
   await expect(change('merge', { two: '' })).rejects.toMatchObject({ code: 'ServerNotReady' });
@@ -88,7 +100,9 @@ test('actions are listed newest first behind a marker, shown with their events, 
     ) as Promise<{ rows: { id: number }[] }>;
   await insert('req-b', '1 second');
   const { rows } = await insert('req-c', '2 seconds');
-  await database.knex('instance_action_events').insert({ action_id: rows[0]!.id, event: 'compute_stop_instance', host: 'h1', result: 'Success' });
+  await database
+    .knex('instance_action_events')
+    .insert({ action_id: rows[0]!.id, event: 'compute_stop_instance', host: 'h1', result: 'Success' });
   await set({ vm_state: 'deleted', deleted_at: database.knex.raw('kilonova_now()') });
 
   const page = (changes: Partial<ListServerActions>) =>
@@ -97,9 +111,12 @@ test('actions are listed newest first behind a marker, shown with their events, 
   expect((await page({ marker: 'req-c', limit: 1 })).map((action) => action.requestId)).toEqual(['req-b']);
   await expect(page({ marker: 'req-x' })).rejects.toMatchObject({ code: 'MarkerNotFound' });
   expect(await getServerAction(services, { scope: aScope(), uuid, actionRequestId: 'req-c' })).toMatchObject({
-    action: 'stop', events: [{ event: 'compute_stop_instance', host: 'h1', result: 'Success', finishTime: null, startTime: expect.stringMatching(/Z$/) }],
+    action: 'stop',
+    events: [{ event: 'compute_stop_instance', host: 'h1', result: 'Success', finishTime: null, startTime: expect.stringMatching(/Z$/) }],
   });
-  await expect(getServerAction(services, { scope: aScope(), uuid, actionRequestId: 'req-x' })).rejects.toMatchObject({ code: 'ActionNotFound' });
+  await expect(getServerAction(services, { scope: aScope(), uuid, actionRequestId: 'req-x' })).rejects.toMatchObject({
+    code: 'ActionNotFound',
+  });
 });
 
 test('deleted servers are purged after their time, unless a host still holds something of them', async () => {

@@ -65,7 +65,8 @@ function changed(current: Readonly<Record<string, string>>, { how, metadata }: C
     case 'merge':
       return { ...current, ...metadata };
     case 'remove': {
-      if (Object.keys(metadata).some((key) => !Object.hasOwn(current, key))) throw failure('MetadataKeyNotFound', 'Metadata item was not found');
+      if (Object.keys(metadata).some((key) => !Object.hasOwn(current, key)))
+        throw failure('MetadataKeyNotFound', 'Metadata item was not found');
       return Object.fromEntries(Object.entries(current).filter(([key]) => !Object.hasOwn(metadata, key)));
     }
     default:

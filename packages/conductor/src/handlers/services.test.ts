@@ -22,8 +22,10 @@ beforeEach(async () => {
   await database.knex('services').insert({ uuid: services.random.uuid(), binary: 'nova-scheduler', host: 'c1', version: '1.0' });
 });
 
-const list = (changes: Partial<ListServices> = {}) => collect(listServices(services, Object.assign(new ListServices(), { scope }, changes)));
-const update = (ref: Partial<ServiceRef>, changes: UpdateService['changes']) => updateService(services, Object.assign(new UpdateService(), { scope }, ref, { changes }));
+const list = (changes: Partial<ListServices> = {}) =>
+  collect(listServices(services, Object.assign(new ListServices(), { scope }, changes)));
+const update = (ref: Partial<ServiceRef>, changes: UpdateService['changes']) =>
+  updateService(services, Object.assign(new UpdateService(), { scope }, ref, { changes }));
 const remove = (ref: Partial<ServiceRef>) => deleteService(services, Object.assign(new ServiceRef(), { scope }, ref));
 const onHost = (host: string) => ({ host, binary: 'nova-compute' });
 const state = async (host: string) => (await hostStates(database.knex, [host], 'nova'))[0];
@@ -37,7 +39,10 @@ async function aServerOn(host: string): Promise<string> {
 
 test('services are listed with zone and life, all or those of a host or binary', async () => {
   expect((await list()).map(({ host, binary, up, availabilityZone }) => [host, binary, up, availabilityZone])).toEqual([
-    ['h1', 'nova-compute', true, 'nova'], ['h2', 'nova-compute', true, 'nova'], ['h3', 'nova-compute', true, 'nova'], ['c1', 'nova-scheduler', false, 'internal'],
+    ['h1', 'nova-compute', true, 'nova'],
+    ['h2', 'nova-compute', true, 'nova'],
+    ['h3', 'nova-compute', true, 'nova'],
+    ['c1', 'nova-scheduler', false, 'internal'],
   ]);
   expect((await list({ binary: 'nova-scheduler' })).map((service) => service.host)).toEqual(['c1']);
   expect((await list({ host: 'h2' })).map((service) => service.updatedAt)).toEqual([expect.stringMatching(/\.\d{6}Z$/)]);
@@ -46,7 +51,10 @@ test('services are listed with zone and life, all or those of a host or binary',
 test('disabling takes a reason, enabling forgets it, and schedulers are told', async () => {
   const [service] = await list();
   services.touched.length = 0;
-  expect(await update({ uuid: service!.uuid }, { disabled: true, disabledReason: 'disk' })).toMatchObject({ disabled: true, disabledReason: 'disk' });
+  expect(await update({ uuid: service!.uuid }, { disabled: true, disabledReason: 'disk' })).toMatchObject({
+    disabled: true,
+    disabledReason: 'disk',
+  });
   expect(await state('h1')).toMatchObject({ enabled: false });
   expect(await update(onHost('h1'), { disabled: false })).toMatchObject({ disabled: false, disabledReason: null });
   expect(await state('h1')).toMatchObject({ enabled: true });
@@ -61,9 +69,13 @@ test('a host that is forced down is down at once', async () => {
 test('only compute services are updated by uuid, and what is not there is not found', async () => {
   const scheduler = (await list()).find((service) => service.host === 'c1')!;
   await expect(update({ uuid: scheduler.uuid }, { disabled: true })).rejects.toMatchObject({
-    code: 'InvalidInput', message: 'Updating a nova-scheduler service is not supported. Only nova-compute services can be updated.',
+    code: 'InvalidInput',
+    message: 'Updating a nova-scheduler service is not supported. Only nova-compute services can be updated.',
   });
-  await expect(update(onHost('h9'), {})).rejects.toMatchObject({ code: 'ServiceNotFound', message: 'Could not find binary nova-compute on host h9.' });
+  await expect(update(onHost('h9'), {})).rejects.toMatchObject({
+    code: 'ServiceNotFound',
+    message: 'Could not find binary nova-compute on host h9.',
+  });
   for (const uuid of ['x', '7e8f5a0e-6a0f-4d59-b7c5-000000000000'])
     await expect(remove({ uuid })).rejects.toMatchObject({ code: 'ServiceNotFound', message: `Service ${uuid} could not be found.` });
 });
@@ -72,7 +84,8 @@ test('a compute service with servers stays; without it goes with its host, and s
   await aServerOn('h1');
   const [first, second] = await list();
   await expect(remove({ uuid: first!.uuid })).rejects.toMatchObject({
-    code: 'ServiceInUse', message: 'Unable to delete compute service that is hosting instances. Migrate or delete the instances first.',
+    code: 'ServiceInUse',
+    message: 'Unable to delete compute service that is hosting instances. Migrate or delete the instances first.',
   });
   services.touched.length = 0;
   await remove({ id: second!.id });
@@ -82,7 +95,9 @@ test('a compute service with servers stays; without it goes with its host, and s
 });
 
 test('a host that holds leftovers of deleted servers stays', async () => {
-  await database.knex('cleanups').insert({ host: 'h1', instance_uuid: services.random.uuid(), generation: 1, request_id: 'r', reason: 'deadline' });
+  await database
+    .knex('cleanups')
+    .insert({ host: 'h1', instance_uuid: services.random.uuid(), generation: 1, request_id: 'r', reason: 'deadline' });
   await expect(remove(onHost('h1'))).rejects.toMatchObject({ code: 'ServiceInUse' });
 });
 
@@ -98,16 +113,24 @@ test('hypervisors are paged by id, found by part of their name, and shown with t
 
   const shown = await getHypervisor(services, Object.assign(new HypervisorRef(), { scope, uuid: two!.uuid, withServers: true }));
   expect(shown).toMatchObject({
-    hostname: 'h2', vcpus: 8, memoryMb: 16_384, servers: [{ uuid, name: 'web' }],
+    hostname: 'h2',
+    vcpus: 8,
+    memoryMb: 16_384,
+    servers: [{ uuid, name: 'web' }],
     service: { host: 'h2', up: true, updatedAt: expect.stringMatching(/\.\d{6}Z$/) },
   });
   for (const ref of [{ id: 0 }, { uuid: 'x' }])
-    await expect(getHypervisor(services, Object.assign(new HypervisorRef(), { scope }, ref))).rejects.toMatchObject({ code: 'HypervisorNotFound' });
+    await expect(getHypervisor(services, Object.assign(new HypervisorRef(), { scope }, ref))).rejects.toMatchObject({
+      code: 'HypervisorNotFound',
+    });
 });
 
 test('schedulers read every host in pieces, or those they ask for', async () => {
   const pieces = [];
   for await (const piece of listHostStates(services, { hosts: null })) pieces.push(piece.map((host) => host.host));
   expect(pieces).toEqual([['h1', 'h2'], ['h3']]);
-  expect((await collect(listHostStates(services, { hosts: ['h3', 'gone', 'h1'] }))).map((host) => host.host).toSorted()).toEqual(['h1', 'h3']);
+  expect((await collect(listHostStates(services, { hosts: ['h3', 'gone', 'h1'] }))).map((host) => host.host).toSorted()).toEqual([
+    'h1',
+    'h3',
+  ]);
 });

@@ -53,7 +53,10 @@ export async function deleteService({ knex, config, publisher }: Services, reque
       if (servers > 0)
         throw failure('ServiceInUse', 'Unable to delete compute service that is hosting instances. Migrate or delete the instances first.');
       if (leftovers > 0)
-        throw failure('ServiceInUse', `Unable to delete compute service: what deleted instances left on host ${service.host} is still to be removed.`);
+        throw failure(
+          'ServiceInUse',
+          `Unable to delete compute service: what deleted instances left on host ${service.host} is still to be removed.`,
+        );
     }
     await rows.deleteService(trx, service);
     return service.host;

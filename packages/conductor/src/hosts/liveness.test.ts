@@ -21,12 +21,27 @@ beforeEach(async () => {
 });
 
 const state = async (host: string) => (await hostStates(database.knex, [host], 'nova'))[0]!;
-const silence = (host: string) => database.knex.raw(`update services set last_seen_at = last_seen_at - interval '2 minutes' where host = ?`, [host]);
+const silence = (host: string) =>
+  database.knex.raw(`update services set last_seen_at = last_seen_at - interval '2 minutes' where host = ?`, [host]);
 const beat = (host: string, changes: Partial<HostHeartbeat> = {}) => Object.assign(new HostHeartbeat(), { host, sequence: 1 }, changes);
 
 test('a host that registers is there with what it has, up and told to schedulers', async () => {
-  await aHost(services, 'h1', { vcpus: 8, reservedVcpus: 1, memoryMb: 1000, reservedMemoryMb: 488, supportedInstances: [['x86_64', 'fake', 'hvm']] });
-  expect(await state('h1')).toMatchObject({ host: 'h1', enabled: true, up: true, vcpus: 8, cpuRatio: 4, supportedInstances: [['x86_64', 'fake', 'hvm']], aggregates: [] });
+  await aHost(services, 'h1', {
+    vcpus: 8,
+    reservedVcpus: 1,
+    memoryMb: 1000,
+    reservedMemoryMb: 488,
+    supportedInstances: [['x86_64', 'fake', 'hvm']],
+  });
+  expect(await state('h1')).toMatchObject({
+    host: 'h1',
+    enabled: true,
+    up: true,
+    vcpus: 8,
+    cpuRatio: 4,
+    supportedInstances: [['x86_64', 'fake', 'hvm']],
+    aggregates: [],
+  });
   expect(await database.knex('hosts').select('vcpus_limit', 'memory_mb_limit')).toEqual([{ vcpus_limit: 28, memory_mb_limit: 512 }]);
   expect(services.touched).toEqual(['h1']);
 });
@@ -45,7 +60,9 @@ test('a host speaks for itself only, and a node belongs to one host', async () =
   const heartbeats = new Heartbeats(strict);
   expect(() => heartbeats.noteHost({ caller: 'compute.h2' }, beat('h1'))).toThrowError(expect.objectContaining({ code: 'NotAuthorized' }));
   await register(strict, { caller: 'compute.h1' }, aRegistration('h1'));
-  await expect(register(strict, { caller: 'compute.h2' }, { ...aRegistration('h2'), node: 'h1' })).rejects.toMatchObject({ code: 'Conflict' });
+  await expect(register(strict, { caller: 'compute.h2' }, { ...aRegistration('h2'), node: 'h1' })).rejects.toMatchObject({
+    code: 'Conflict',
+  });
   await expect(register(services, { caller: '' }, aRegistration('a.#'))).rejects.toMatchObject({ code: 'InvalidInput' });
 });
 
@@ -91,7 +108,10 @@ test('heartbeats of many hosts are one statement, and an older inventory is igno
   database.knex.removeAllListeners('query');
   expect(statements).toBe(1);
 
-  for (const [sequence, vcpus] of [[7, 16], [5, 2]] as const) {
+  for (const [sequence, vcpus] of [
+    [7, 16],
+    [5, 2],
+  ] as const) {
     const late = new Heartbeats(services);
     late.noteHost({ caller: '' }, beat('h0', { sequence, inventory: anInventory({ vcpus }) }));
     await late.stop();
@@ -101,7 +121,8 @@ test('heartbeats of many hosts are one statement, and an older inventory is igno
 
 test('services of the control plane appear with their heartbeats and are forgotten when they are silent for long', async () => {
   const heartbeats = new Heartbeats(services);
-  for (const version of ['1.0', '1.1']) heartbeats.noteService(Object.assign(new ServiceHeartbeat(), { binary: 'nova-scheduler', host: 's1', version }));
+  for (const version of ['1.0', '1.1'])
+    heartbeats.noteService(Object.assign(new ServiceHeartbeat(), { binary: 'nova-scheduler', host: 's1', version }));
   await heartbeats.stop();
   await aHost(services, 'h1');
   expect(await database.knex('services').where({ host: 's1' }).pluck('version')).toEqual(['1.1']);

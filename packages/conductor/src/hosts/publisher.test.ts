@@ -7,7 +7,12 @@ import { HostPublisher, type PublisherParts } from './publisher.ts';
 function aPublisher(changes: Partial<PublisherParts> = {}) {
   const told: HostChange[] = [];
   const publisher = new HostPublisher({
-    id: 'p', clock: systemClock, log: silentLogger, collectMs: 5, pieceHosts: 3, retryMs: 5,
+    id: 'p',
+    clock: systemClock,
+    log: silentLogger,
+    collectMs: 5,
+    pieceHosts: 3,
+    retryMs: 5,
     read: async (hosts) => hosts.filter((host) => !host.startsWith('gone')).map((host) => Object.assign(new HostState(), { host })),
     tell: async (change) => void told.push(change),
     ...changes,
@@ -22,7 +27,10 @@ test('touches of a moment are told together, each host once, in numbered pieces'
   for (const host of ['a', 'b', 'a', 'c', 'd', 'a']) publisher.hostsTouched([host]);
   await vi.waitFor(() => expect(told).toHaveLength(2));
   expect(told.map(hostsOf)).toEqual([['a', 'b', 'c'], ['d']]);
-  expect(told.map(({ publisher: id, sequence }) => [id, sequence])).toEqual([['p', 1], ['p', 2]]);
+  expect(told.map(({ publisher: id, sequence }) => [id, sequence])).toEqual([
+    ['p', 1],
+    ['p', 2],
+  ]);
 });
 
 test('a host that is gone is told as removed', async () => {

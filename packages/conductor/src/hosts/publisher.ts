@@ -85,7 +85,10 @@ export class HostPublisher {
         return false;
       }
       const found = new Set(states.map((state) => state.host));
-      await this.#tell(states, piece.filter((name) => !found.has(name)));
+      await this.#tell(
+        states,
+        piece.filter((name) => !found.has(name)),
+      );
     }
     return true;
   }

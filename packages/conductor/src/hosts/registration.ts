@@ -16,8 +16,12 @@ export async function register(services: Services, context: Pick<Context, 'calle
   const { knex, random, config, publisher, engine } = services;
   const { host, node } = registration;
   assertHostAccount(context, host, config.conductor.enforceHostAccounts);
-  for (const [field, name] of [['host', host], ['node', node]] as const)
-    if (!HOST_NAME.test(name)) throw failure('InvalidInput', `${field} ${JSON.stringify(name)}: expected letters, digits, ".", "_" and "-"`);
+  for (const [field, name] of [
+    ['host', host],
+    ['node', node],
+  ] as const)
+    if (!HOST_NAME.test(name))
+      throw failure('InvalidInput', `${field} ${JSON.stringify(name)}: expected letters, digits, ".", "_" and "-"`);
   const ids = { serviceUuid: random.uuid(), hostUuid: random.uuid() };
   await knex.transaction((trx) => registerHost(trx, registration, ids, config.conductor));
   publisher.hostsTouched([host]);

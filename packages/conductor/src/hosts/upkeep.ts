@@ -37,7 +37,7 @@ export class Upkeep {
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const each of this.#rounds) each.cancel?.();
-    await Promise.all(this.#rounds.map((each) => each.running));
+    await Promise.all(this.#rounds.map((each) => each.running ?? Promise.resolve()));
   }
 
   #arm(each: Round, ms: number): void {

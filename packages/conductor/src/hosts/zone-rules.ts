@@ -11,9 +11,14 @@ export interface ZoneBreach {
 
 export function zoneBreach(before: readonly HostZones[], after: readonly HostZones[], defaultZone: string): ZoneBreach | null {
   const zonesBefore = new Map(before.map(({ host, zones }) => [host, zones]));
-  const others = after.filter(({ zones }) => zones.length > 1).flatMap(({ host, zones }) => zones.filter((zone) => zonesBefore.get(host)?.includes(zone)));
+  const others = after
+    .filter(({ zones }) => zones.length > 1)
+    .flatMap(({ host, zones }) => zones.filter((zone) => zonesBefore.get(host)?.includes(zone)));
   if (after.some(({ zones }) => zones.length > 1)) {
-    const named = [...new Set(others)].toSorted().map((zone) => `'${zone}'`).join(', ');
+    const named = [...new Set(others)]
+      .toSorted()
+      .map((zone) => `'${zone}'`)
+      .join(', ');
     return { kind: 'second zone', reason: `One or more hosts already in availability zone(s) [${named}]` };
   }
   const zoneOf = (zones: readonly string[] | undefined) => zones?.[0] ?? defaultZone;

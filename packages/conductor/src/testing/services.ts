@@ -35,7 +35,13 @@ export function testServices(
       createTasks: async (trx, tasks) => {
         for (const { id, kind, instanceUuid, requestId, params } of tasks)
           await trx('tasks').insert({
-            id, kind, version: 1, instance_uuid: instanceUuid, request_id: requestId, state: 'running', params: JSON.stringify(params),
+            id,
+            kind,
+            version: 1,
+            instance_uuid: instanceUuid,
+            request_id: requestId,
+            state: 'running',
+            params: JSON.stringify(params),
             deadline_at: trx.raw(`kilonova_now() + interval '1 hour'`),
           });
       },
@@ -53,7 +59,8 @@ export function testServices(
 export const aScope = (changes: Partial<Scope> = {}): Scope =>
   Object.assign(new Scope(), { userId: 'ann', projectId: 'demo', requestId: `req-${systemRandom.uuid()}`, ...changes });
 
-export const anAdmin = (changes: Partial<Scope> = {}): Scope => aScope({ userId: 'root', projectId: 'admin', admin: true, allProjects: true, ...changes });
+export const anAdmin = (changes: Partial<Scope> = {}): Scope =>
+  aScope({ userId: 'root', projectId: 'admin', admin: true, allProjects: true, ...changes });
 
 export const aFlavor = (changes: Partial<Flavor> = {}): Flavor =>
   Object.assign(new Flavor(), { flavorId: '1', name: 'm1.tiny', vcpus: 1, memoryMb: 512, rootGb: 1, ...changes });
@@ -63,7 +70,13 @@ export const anInventory = (changes: Partial<Inventory> = {}): Inventory =>
 
 /** A host that registers. */
 export async function aHost(services: Services, host: string, inventory: Partial<Inventory> = {}): Promise<void> {
-  const registration = Object.assign(new HostRegistration(), { host, node: host, version: '1.0', driver: 'fake', inventory: anInventory(inventory) });
+  const registration = Object.assign(new HostRegistration(), {
+    host,
+    node: host,
+    version: '1.0',
+    driver: 'fake',
+    inventory: anInventory(inventory),
+  });
   await register(services, { caller: `compute.${host}` }, registration);
 }
 
