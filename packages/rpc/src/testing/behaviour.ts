@@ -20,10 +20,7 @@ import {
   type Transport,
 } from '../index.ts';
 import { eventually, type Bench } from './bench.ts';
-import { Count, echoContract, Text, type EchoContract } from './echo.ts';
-
-const text = (value: string) => Object.assign(new Text(), { text: value });
-const count = (value: number) => Object.assign(new Count(), { count: value });
+import { count, echoContract, echoHandlers, text, Text, type EchoContract } from './echo.ts';
 
 export function describeTransport(open: () => Promise<Bench>): void {
   let bench: Bench;
@@ -45,37 +42,12 @@ export function describeTransport(open: () => Promise<Bench>): void {
   });
 
   const release = new Set<() => void>();
-  const handlers = (over: Partial<Handlers<EchoContract>> = {}): Handlers<EchoContract> => ({
-    echo: (_context, request) => request,
-    shout: (_context, request) => text(request.text.toUpperCase()),
-    fail: (_context, request) => {
-      if (request.text === 'service') throw new ServiceError('no_room', 'there is no room', { free: 0 });
-      if (request.text === 'odd') throw new ServiceError('odd', 'details that JSON cannot carry', { big: 1n });
-      throw new TypeError('something broke');
-    },
-    hang: () => new Promise((resolve) => release.add(() => resolve(new Empty()))),
-    repeatable: () => count(1),
-    look: (context) => ({
-      caller: context.caller,
-      requestId: context.requestId,
-      remainingMs: context.deadline - Date.now(),
-      version: context.version,
-    }),
-    note: () => undefined,
-    news: () => undefined,
-    async *list(_context, request) {
-      for (let next = 0; next < request.count; next += 250) {
-        yield Array.from({ length: Math.min(250, request.count - next) }, (_, index) => text(`item ${next + index}`));
-      }
-    },
-    ...over,
-  });
   const run = async (
     over: Partial<Handlers<EchoContract>> = {},
     options: ServeOptions & { version?: string; on?: Transport } = {},
   ): Promise<Server> => {
     const { version = '1.2', on = far, ...rest } = options;
-    const server = await serve(on, echoContract(topic, version), handlers(over), rest);
+    const server = await serve(on, echoContract(topic, version), echoHandlers(release, over), rest);
     opened.push({
       close: () => {
         for (const act of release) act();
