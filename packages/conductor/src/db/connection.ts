@@ -19,6 +19,8 @@ const isoTime = (text: string): string => {
   return match === null ? text : `${match[1]}T${match[2]}.${(match[3] ?? '').padEnd(6, '0')}Z`;
 };
 
+const ignore = () => undefined;
+
 /**
  * A bounded pool of connections. Nothing is opened before the first query. A query that finds no connection in time
  * rejects, see `isUnavailable` in `db/unavailable.ts`.
@@ -42,6 +44,8 @@ export const openDatabase = (config: DatabaseConfig): Knex =>
     pool: { min: 0, max: config.poolMax, idleTimeoutMillis: 30_000 },
     acquireConnectionTimeout: config.acquireTimeoutMs,
     asyncStackTraces: false,
+    // What goes wrong reaches whoever asked, and is logged there; knex would print it besides.
+    log: { warn: ignore, error: ignore, debug: ignore, deprecate: ignore },
   });
 
 /** The words that code outside of `db/` uses: knex stays in here. */

@@ -64,11 +64,11 @@ export class Cloud {
     return host;
   }
 
-  async startConductor(id: string): Promise<Conductor> {
+  async startConductor(id: string, { ownPool = false } = {}): Promise<Conductor> {
     const transport = this.broker.connect({ service: 'conductor', id });
     const life = mortal(this.#database.knex);
     const service = await startConductor({
-      ...{ transport, database: life.database, clock: systemClock, random: systemRandom, log: silentLogger, metrics: createMetrics(id) },
+      ...{ transport, ...(!ownPool && { database: life.database }), clock: systemClock, random: systemRandom, log: silentLogger, metrics: createMetrics(id) },
       config: { database: this.#database.config, conductor: defaultsOf(conductorSection, { ...quick, host: id, ...this.#config }), quota: defaultsOf(quotaSection, { instances: -1, cores: -1, ram: -1 }) },
     });
     let killed = false;
