@@ -48,6 +48,7 @@ export async function startCloud(frame: CloudFrame): Promise<RunningCloud> {
     startEmbeddedPostgres({
       dir: state.file('postgres'),
       port: options.ports.postgres,
+      ephemeral: options.ephemeral,
       databases: [DATABASE, STANDALONE_DATABASE],
       stopGraceMs: 1_000,
       notice: (line) => frame.notice(line),
