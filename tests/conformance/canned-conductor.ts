@@ -1,6 +1,22 @@
 import {
-  Aggregate, conductorContract, failure, Fault, Flavor, FlavorAccess, Hypervisor, Keypair, QuotaSet, Server, ServerAction, ServerActionEvent,
-  ServerGroup, ServerMetadata, ServerName, ServersCreated, Service, Zone,
+  Aggregate,
+  conductorContract,
+  failure,
+  Fault,
+  Flavor,
+  FlavorAccess,
+  Hypervisor,
+  Keypair,
+  QuotaSet,
+  Server,
+  ServerAction,
+  ServerActionEvent,
+  ServerGroup,
+  ServerMetadata,
+  ServerName,
+  ServersCreated,
+  Service,
+  Zone,
 } from '@kilonova/objects';
 import { Empty, serve, type Context, type Handlers, type Transport } from '@kilonova/rpc';
 
@@ -11,36 +27,134 @@ export const SERVER = '0e44cc9c-e052-415d-afbf-469b0d384170';
 const make = <T extends object>(type: new () => T, fields: Partial<T>): T => Object.assign(new type(), fields);
 const TIME = '2026-03-04T05:06:07.123456Z';
 
-export const flavor = make(Flavor, { flavorId: '1', name: 'm1.tiny', vcpus: 1, memoryMb: 512, rootGb: 1, extraSpecs: { 'hw:numa_nodes': '1' } });
+export const flavor = make(Flavor, {
+  flavorId: '1',
+  name: 'm1.tiny',
+  vcpus: 1,
+  memoryMb: 512,
+  rootGb: 1,
+  extraSpecs: { 'hw:numa_nodes': '1' },
+});
 
 export const server = make(Server, {
-  uuid: SERVER, number: 26, projectId: PROJECT, userId: 'fake', name: 'new-server-test', hostname: 'new-server-test', vmState: 'active', powerState: 1,
-  host: 'compute-1', node: 'compute-1', hostStatus: 'UP', availabilityZone: 'nova', flavor, imageId: '70a599e0-31e7-49b7-b260-868f441e862b',
-  metadata: { 'My Server Name': 'Apache1' }, tags: ['blue'], userData: 'SGVsbG8=', accessIpV4: '1.2.3.4', accessIpV6: '80fe::', reservationId: 'r-ov3q80zj',
-  rootDeviceName: '/dev/vda', createdAt: TIME, updatedAt: TIME, launchedAt: TIME, serverGroupId: '616fb98f-46ca-475e-917e-2563e5a8cd19',
+  uuid: SERVER,
+  number: 26,
+  projectId: PROJECT,
+  userId: 'fake',
+  name: 'new-server-test',
+  hostname: 'new-server-test',
+  vmState: 'active',
+  powerState: 1,
+  host: 'compute-1',
+  node: 'compute-1',
+  hostStatus: 'UP',
+  availabilityZone: 'nova',
+  flavor,
+  imageId: '70a599e0-31e7-49b7-b260-868f441e862b',
+  metadata: { 'My Server Name': 'Apache1' },
+  tags: ['blue'],
+  userData: 'SGVsbG8=',
+  accessIpV4: '1.2.3.4',
+  accessIpV6: '80fe::',
+  reservationId: 'r-ov3q80zj',
+  rootDeviceName: '/dev/vda',
+  createdAt: TIME,
+  updatedAt: TIME,
+  launchedAt: TIME,
+  serverGroupId: '616fb98f-46ca-475e-917e-2563e5a8cd19',
 });
 export const brokenServer = make(Server, {
-  ...server, vmState: 'error', host: null, node: null, hostStatus: '', imageId: null, accessIpV4: null, accessIpV6: null, launchedAt: null,
-  serverGroupId: null, availabilityZone: null, fault: make(Fault, { code: 500, message: 'No valid host was found.', details: 'a trace', createdAt: TIME }),
+  ...server,
+  vmState: 'error',
+  host: null,
+  node: null,
+  hostStatus: '',
+  imageId: null,
+  accessIpV4: null,
+  accessIpV6: null,
+  launchedAt: null,
+  serverGroupId: null,
+  availabilityZone: null,
+  fault: make(Fault, { code: 500, message: 'No valid host was found.', details: 'a trace', createdAt: TIME }),
 });
-const service = make(Service, { id: 2, uuid: 'e81d66a4-ddd3-4aba-8a84-171d1cb4d339', binary: 'nova-compute', host: 'compute-1', availabilityZone: 'nova', up: true, version: '1.0', updatedAt: TIME });
-const aggregate = make(Aggregate, { id: 1, uuid: 'fd0a5b12-7e8d-469d-bfd5-64a6823e7407', name: 'name', metadata: { ssd: 'true' }, availabilityZone: 'london', hosts: ['compute-1'], createdAt: TIME, updatedAt: null });
+const service = make(Service, {
+  id: 2,
+  uuid: 'e81d66a4-ddd3-4aba-8a84-171d1cb4d339',
+  binary: 'nova-compute',
+  host: 'compute-1',
+  availabilityZone: 'nova',
+  up: true,
+  version: '1.0',
+  updatedAt: TIME,
+});
+const aggregate = make(Aggregate, {
+  id: 1,
+  uuid: 'fd0a5b12-7e8d-469d-bfd5-64a6823e7407',
+  name: 'name',
+  metadata: { ssd: 'true' },
+  availabilityZone: 'london',
+  hosts: ['compute-1'],
+  createdAt: TIME,
+  updatedAt: null,
+});
 const hypervisor = make(Hypervisor, {
-  id: 1, uuid: 'b1e43b5f-eec1-44e0-9f10-7b4945c0226d', hostname: 'compute-1', service, hostIp: '1.1.1.1', type: 'fake', version: 1000, cpuInfo: { arch: 'x86_64' },
-  vcpus: 2, vcpusUsed: 0, memoryMb: 8192, memoryMbUsed: 512, diskGb: 1028, diskGbUsed: 0, diskAvailableLeast: 0, runningVms: 0, currentWorkload: 0,
-  uptimeSeconds: 93 * 86_400 + 18 * 3_600 + 25 * 60, servers: [make(ServerName, { uuid: SERVER, name: 'new-server-test' })],
+  id: 1,
+  uuid: 'b1e43b5f-eec1-44e0-9f10-7b4945c0226d',
+  hostname: 'compute-1',
+  service,
+  hostIp: '1.1.1.1',
+  type: 'fake',
+  version: 1000,
+  cpuInfo: { arch: 'x86_64' },
+  vcpus: 2,
+  vcpusUsed: 0,
+  memoryMb: 8192,
+  memoryMbUsed: 512,
+  diskGb: 1028,
+  diskGbUsed: 0,
+  diskAvailableLeast: 0,
+  runningVms: 0,
+  currentWorkload: 0,
+  uptimeSeconds: 93 * 86_400 + 18 * 3_600 + 25 * 60,
+  servers: [make(ServerName, { uuid: SERVER, name: 'new-server-test' })],
 });
-const keypair = make(Keypair, { id: 1, userId: 'fake', name: 'mine', publicKey: 'ssh-rsa AAAA', fingerprint: '44:fe:29:6e:23:14:b9:53:5b:65:82:58:1c:fe:5a:c3', createdAt: TIME });
-const group = make(ServerGroup, { uuid: '616fb98f-46ca-475e-917e-2563e5a8cd19', projectId: PROJECT, userId: 'fake', name: 'test', policy: 'anti-affinity', maxServersPerHost: 3, createdAt: TIME });
+const keypair = make(Keypair, {
+  id: 1,
+  userId: 'fake',
+  name: 'mine',
+  publicKey: 'ssh-rsa AAAA',
+  fingerprint: '44:fe:29:6e:23:14:b9:53:5b:65:82:58:1c:fe:5a:c3',
+  createdAt: TIME,
+});
+const group = make(ServerGroup, {
+  uuid: '616fb98f-46ca-475e-917e-2563e5a8cd19',
+  projectId: PROJECT,
+  userId: 'fake',
+  name: 'test',
+  policy: 'anti-affinity',
+  maxServersPerHost: 3,
+  createdAt: TIME,
+});
 const action = make(ServerAction, {
-  action: 'stop', serverUuid: SERVER, requestId: 'req-8eb28d4a-db6c-4337-bab8-ce154e9c620e', projectId: PROJECT, userId: 'fake', startTime: TIME, updatedAt: TIME,
-  events: [make(ServerActionEvent, { event: 'compute_stop_instance', startTime: TIME, finishTime: TIME, result: 'Success', host: 'compute-1' })],
+  action: 'stop',
+  serverUuid: SERVER,
+  requestId: 'req-8eb28d4a-db6c-4337-bab8-ce154e9c620e',
+  projectId: PROJECT,
+  userId: 'fake',
+  startTime: TIME,
+  updatedAt: TIME,
+  events: [
+    make(ServerActionEvent, { event: 'compute_stop_instance', startTime: TIME, finishTime: TIME, result: 'Success', host: 'compute-1' }),
+  ],
 });
 const limits = { instances: 10, cores: 20, ram: 51200, metadata_items: 128, key_pairs: 100, server_groups: 10, server_group_members: 10 };
 const quota = make(QuotaSet, { projectId: PROJECT, limits, inUse: { instances: 1, cores: 2, ram: 512 } });
 const flavorAccess = make(FlavorAccess, { projectIds: [PROJECT] });
 
-const answer = <T>(value: T) => async () => value;
+const answer =
+  <T>(value: T) =>
+  async () =>
+    value;
 const pieces = <T>(...items: readonly T[]) =>
   async function* () {
     yield items;
@@ -73,7 +187,10 @@ const handlers: CannedHandlers = {
   deleteAggregate: answer(new Empty()),
   changeAggregateHost: answer(aggregate),
   setAggregateMetadata: answer(aggregate),
-  listZones: pieces(make(Zone, { name: 'nova', available: true, services: [service] }), make(Zone, { name: 'internal', available: true, services: [] })),
+  listZones: pieces(
+    make(Zone, { name: 'nova', available: true, services: [service] }),
+    make(Zone, { name: 'internal', available: true, services: [] }),
+  ),
   listServices: pieces(service),
   updateService: answer(service),
   deleteService: answer(new Empty()),
@@ -85,7 +202,15 @@ const handlers: CannedHandlers = {
   },
   listKeypairs: pieces(keypair),
   getKeypair: answer(keypair),
-  createKeypair: async (_context, request) => make(Keypair, { ...keypair, name: request.name, userId: request.userId, type: request.type, publicKey: request.publicKey, fingerprint: request.fingerprint }),
+  createKeypair: async (_context, request) =>
+    make(Keypair, {
+      ...keypair,
+      name: request.name,
+      userId: request.userId,
+      type: request.type,
+      publicKey: request.publicKey,
+      fingerprint: request.fingerprint,
+    }),
   deleteKeypair: answer(new Empty()),
   getQuota: answer(quota),
   updateQuota: answer(quota),

@@ -15,7 +15,12 @@ describe('discovery needs no token', () => {
     const { status, body } = await api.ask('GET', '/', { token: null });
     expect(status).toBe(200);
     expect(body.versions).toContainEqual({
-      id: 'v2.1', status: 'CURRENT', version: '2.96', min_version: '2.1', updated: '2013-07-23T11:33:21Z', links: [{ rel: 'self', href: `${api.url}/v2.1/` }],
+      id: 'v2.1',
+      status: 'CURRENT',
+      version: '2.96',
+      min_version: '2.1',
+      updated: '2013-07-23T11:33:21Z',
+      links: [{ rel: 'self', href: `${api.url}/v2.1/` }],
     });
   });
 
@@ -42,17 +47,48 @@ describe('discovery needs no token', () => {
 describe('the order of the checks', () => {
   const unauthorized = { error: { code: 401, title: 'Unauthorized', message: 'The request you have made requires authentication.' } };
 
-  test.each([{ token: null }, { token: 'unknown' }, { token: '' }])('token $token is refused first, even on an unknown path', async ({ token }) => {
-    const answer = await api.ask('GET', '/v2.1/nothing', { token, version: '99.99' });
-    expect([answer.status, answer.body]).toEqual([401, unauthorized]);
-    expect(answer.headers.get('www-authenticate')).toBe(`Keystone uri="${api.outside.identityUrl}"`);
-  });
+  test.each([{ token: null }, { token: 'unknown' }, { token: '' }])(
+    'token $token is refused first, even on an unknown path',
+    async ({ token }) => {
+      const answer = await api.ask('GET', '/v2.1/nothing', { token, version: '99.99' });
+      expect([answer.status, answer.body]).toEqual([401, unauthorized]);
+      expect(answer.headers.get('www-authenticate')).toBe(`Keystone uri="${api.outside.identityUrl}"`);
+    },
+  );
 
   test.each([
-    { title: 'an unknown path before a bad microversion', path: '/nothing', version: '99.99', status: 404, name: 'itemNotFound', message: 'The resource could not be found.' },
-    { title: 'an unreadable microversion', path: '/flavors', version: 'two', status: 400, name: 'badRequest', message: 'API Version String two is of invalid format. Must be of format MajorNum.MinorNum.' },
-    { title: 'a microversion beyond the last', path: '/flavors', version: '2.97', status: 406, name: 'computeFault', message: 'Version 2.97 is not supported by the API. Minimum is 2.1 and maximum is 2.96.' },
-    { title: 'another major', path: '/flavors', version: '3.0', status: 406, name: 'computeFault', message: 'Version 3.0 is not supported by the API. Minimum is 2.1 and maximum is 2.96.' },
+    {
+      title: 'an unknown path before a bad microversion',
+      path: '/nothing',
+      version: '99.99',
+      status: 404,
+      name: 'itemNotFound',
+      message: 'The resource could not be found.',
+    },
+    {
+      title: 'an unreadable microversion',
+      path: '/flavors',
+      version: 'two',
+      status: 400,
+      name: 'badRequest',
+      message: 'API Version String two is of invalid format. Must be of format MajorNum.MinorNum.',
+    },
+    {
+      title: 'a microversion beyond the last',
+      path: '/flavors',
+      version: '2.97',
+      status: 406,
+      name: 'computeFault',
+      message: 'Version 2.97 is not supported by the API. Minimum is 2.1 and maximum is 2.96.',
+    },
+    {
+      title: 'another major',
+      path: '/flavors',
+      version: '3.0',
+      status: 406,
+      name: 'computeFault',
+      message: 'Version 3.0 is not supported by the API. Minimum is 2.1 and maximum is 2.96.',
+    },
   ])('$title', async ({ path, version, status, name, message }) => {
     const answer = await api.ask('GET', `/v2.1${path}`, { version });
     expect([answer.status, answer.body]).toEqual([status, { [name]: { code: status, message } }]);
@@ -68,7 +104,9 @@ describe('the order of the checks', () => {
     const unknown = await api.ask('POST', path, { body: { dance: {} } });
     expect(unknown.body.badRequest.message).toBe('There is no such action: dance');
     const foreign = await api.ask('POST', path, { body: { 'os-start': 'wrong' } });
-    expect(foreign.body.badRequest.message).toBe(`Malformed request URL: URL's project_id '${OTHER_PROJECT}' doesn't match Context's project_id '${PROJECT}'`);
+    expect(foreign.body.badRequest.message).toBe(
+      `Malformed request URL: URL's project_id '${OTHER_PROJECT}' doesn't match Context's project_id '${PROJECT}'`,
+    );
     const early = await api.ask('PUT', '/v2.1/flavors/1', { version: 54, body: { wrong: true } });
     expect(early.status).toBe(404);
   });
@@ -80,10 +118,20 @@ describe('the order of the checks', () => {
 
   test('a project role is not enough for what administrators do, and a token without a project for nothing', async () => {
     const member = await api.ask('GET', '/v2.1/os-hypervisors', { token: 'member' });
-    expect([member.status, member.body]).toEqual([403, { forbidden: { code: 403, message: "Policy doesn't allow os_compute_api:os-hypervisors:list to be performed." } }]);
+    expect([member.status, member.body]).toEqual([
+      403,
+      { forbidden: { code: 403, message: "Policy doesn't allow os_compute_api:os-hypervisors:list to be performed." } },
+    ]);
     expect((await api.ask('GET', '/v2.1/servers', { token: 'roleless' })).status).toBe(403);
     expect((await api.ask('GET', '/v2.1/os-hypervisors', { token: 'system' })).status).toBe(403);
-    expect((await api.ask('POST', '/v2.1/servers', { token: 'reader', body: { server: { name: 'x', imageRef: images.active, flavorRef: '1' } } })).status).toBe(403);
+    expect(
+      (
+        await api.ask('POST', '/v2.1/servers', {
+          token: 'reader',
+          body: { server: { name: 'x', imageRef: images.active, flavorRef: '1' } },
+        })
+      ).status,
+    ).toBe(403);
   });
 });
 
@@ -92,7 +140,10 @@ describe('headers', () => {
     const { headers } = await api.ask('GET', '/v2.1/servers/nothing', { version: 'latest' });
     expect(headers.get('x-openstack-request-id')).toMatch(/^req-[0-9a-f-]{36}$/);
     expect(headers.get('x-compute-request-id')).toBe(headers.get('x-openstack-request-id'));
-    expect([headers.get('openstack-api-version'), headers.get('vary')]).toEqual(['compute 2.96', 'OpenStack-API-Version, X-OpenStack-Nova-API-Version']);
+    expect([headers.get('openstack-api-version'), headers.get('vary')]).toEqual([
+      'compute 2.96',
+      'OpenStack-API-Version, X-OpenStack-Nova-API-Version',
+    ]);
   });
 
   test('the older header counts when the newer one is not there', async () => {
@@ -103,10 +154,15 @@ describe('headers', () => {
   });
 
   test('the old endpoint knows no microversions and drops unknown keys', async () => {
-    const answer = await api.ask('POST', '/v2/flavors', { version: 96, body: { flavor: { name: 'a', ram: 1, vcpus: 1, disk: 1, nonsense: true } } });
+    const answer = await api.ask('POST', '/v2/flavors', {
+      version: 96,
+      body: { flavor: { name: 'a', ram: 1, vcpus: 1, disk: 1, nonsense: true } },
+    });
     expect(answer.status).toBe(200);
     expect(answer.headers.get('openstack-api-version')).toBeNull();
-    expect((await api.ask('POST', '/v2.1/flavors', { body: { flavor: { name: 'a', ram: 1, vcpus: 1, disk: 1, nonsense: true } } })).status).toBe(400);
+    expect(
+      (await api.ask('POST', '/v2.1/flavors', { body: { flavor: { name: 'a', ram: 1, vcpus: 1, disk: 1, nonsense: true } } })).status,
+    ).toBe(400);
   });
 });
 
@@ -116,19 +172,60 @@ describe('bad input', () => {
   test.each([
     { title: 'half a document', body: '{"server": ', message: 'Malformed request body' },
     { title: 'an empty action', body: '', message: 'Malformed request body', path: `/servers/${SERVER}/action` },
-    { title: 'two actions at once', body: { 'os-start': null, 'os-stop': null }, message: 'Malformed request body', path: `/servers/${SERVER}/action` },
+    {
+      title: 'two actions at once',
+      body: { 'os-start': null, 'os-stop': null },
+      message: 'Malformed request body',
+      path: `/servers/${SERVER}/action`,
+    },
     { title: 'no body', body: '', message: "None is not of type 'object'" },
     { title: 'a list for an object', body: [], message: "[] is not of type 'object'" },
-    { title: 'an unknown key', body: { server: { ...server, colour: 'blue' } }, message: `Invalid input for field/attribute server. Value: {'name': 'x', 'imageRef': '${images.active}', 'flavorRef': '1', 'colour': 'blue'}. Additional properties are not allowed ('colour' was unexpected)` },
-    { title: 'a wrong type', body: { server: { ...server, name: 7 } }, message: "Invalid input for field/attribute name. Value: 7. 7 is not of type 'string'" },
-    { title: 'a name of spaces', body: { server: { ...server, name: ' x' } }, message: "An invalid 'name' value was provided. The name must be: printable characters. Can not start or end with whitespace." },
-    { title: 'a NUL character', body: '{"server": {"name": "a\\u0000b"}}', message: 'Malformed request body: texts must be Unicode without NUL characters' },
-    { title: 'half a surrogate pair', body: '{"server": {"name": "a\\ud800b"}}', message: 'Malformed request body: texts must be Unicode without NUL characters' },
-    { title: 'a count below one', body: { server: { ...server, min_count: 0 } }, message: 'Invalid input for field/attribute min_count. Value: 0. 0 is less than the minimum of 1' },
-    { title: 'more at least than at most', body: { server: { ...server, min_count: 3, max_count: 2 } }, message: 'min_count must be <= max_count' },
+    {
+      title: 'an unknown key',
+      body: { server: { ...server, colour: 'blue' } },
+      message: `Invalid input for field/attribute server. Value: {'name': 'x', 'imageRef': '${images.active}', 'flavorRef': '1', 'colour': 'blue'}. Additional properties are not allowed ('colour' was unexpected)`,
+    },
+    {
+      title: 'a wrong type',
+      body: { server: { ...server, name: 7 } },
+      message: "Invalid input for field/attribute name. Value: 7. 7 is not of type 'string'",
+    },
+    {
+      title: 'a name of spaces',
+      body: { server: { ...server, name: ' x' } },
+      message: "An invalid 'name' value was provided. The name must be: printable characters. Can not start or end with whitespace.",
+    },
+    {
+      title: 'a NUL character',
+      body: '{"server": {"name": "a\\u0000b"}}',
+      message: 'Malformed request body: texts must be Unicode without NUL characters',
+    },
+    {
+      title: 'half a surrogate pair',
+      body: '{"server": {"name": "a\\ud800b"}}',
+      message: 'Malformed request body: texts must be Unicode without NUL characters',
+    },
+    {
+      title: 'a count below one',
+      body: { server: { ...server, min_count: 0 } },
+      message: 'Invalid input for field/attribute min_count. Value: 0. 0 is less than the minimum of 1',
+    },
+    {
+      title: 'more at least than at most',
+      body: { server: { ...server, min_count: 3, max_count: 2 } },
+      message: 'min_count must be <= max_count',
+    },
     { title: 'an image that is not there', body: { server: { ...server, imageRef: SERVER } }, message: 'Can not find requested image' },
-    { title: 'an image that is not ready', body: { server: { ...server, imageRef: images.queued } }, message: `Image ${images.queued} is not active.` },
-    { title: 'a network where there are none', body: { server: { ...server, networks: [{ uuid: SERVER }] } }, message: `Network ${SERVER} could not be found.` },
+    {
+      title: 'an image that is not ready',
+      body: { server: { ...server, imageRef: images.queued } },
+      message: `Image ${images.queued} is not active.`,
+    },
+    {
+      title: 'a network where there are none',
+      body: { server: { ...server, networks: [{ uuid: SERVER }] } },
+      message: `Network ${SERVER} could not be found.`,
+    },
   ])('$title is answered with 400', async ({ body, message, path = '/servers' }) => {
     const answer = await api.ask('POST', `/v2.1${path}`, { body });
     expect([answer.status, answer.body]).toEqual([400, { badRequest: { code: 400, message } }]);
@@ -136,7 +233,14 @@ describe('bad input', () => {
 
   test('broken UTF-8 in a body, NUL and broken escapes in a path are answered with 400', async () => {
     const head = 'Host: x\r\nX-Auth-Token: admin\r\nConnection: close\r\n';
-    expect(await raw(Buffer.concat([Buffer.from(`POST /v2.1/servers HTTP/1.1\r\n${head}Content-Type: application/json\r\nContent-Length: 3\r\n\r\n`), Buffer.from([0x22, 0xff, 0x22])]))).toMatch(/^HTTP\/1\.1 400 /);
+    expect(
+      await raw(
+        Buffer.concat([
+          Buffer.from(`POST /v2.1/servers HTTP/1.1\r\n${head}Content-Type: application/json\r\nContent-Length: 3\r\n\r\n`),
+          Buffer.from([0x22, 0xff, 0x22]),
+        ]),
+      ),
+    ).toMatch(/^HTTP\/1\.1 400 /);
     for (const path of ['/flavors/a%00b', '/flavors/%ff', '/flavors?name=%00', '/flavors/%'])
       expect(await raw(`GET /v2.1${path} HTTP/1.1\r\n${head}\r\n`)).toMatch(/^HTTP\/1\.1 400 /);
   });

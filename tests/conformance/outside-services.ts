@@ -61,16 +61,27 @@ export async function startOutside(): Promise<Outside> {
   const image = await listen((request, response) => {
     const id = request.url?.split('/').at(-1);
     if (id !== IMAGE && id !== QUEUED_IMAGE) return send(response, 404, {});
-    return send(response, 200, { id, name: 'cirros', status: id === IMAGE ? 'active' : 'queued', min_disk: 1, min_ram: 64, size: 12_345, disk_format: 'qcow2', container_format: 'bare', hw_disk_bus: 'virtio', tags: [] });
+    return send(response, 200, {
+      id,
+      name: 'cirros',
+      status: id === IMAGE ? 'active' : 'queued',
+      min_disk: 1,
+      min_ram: 64,
+      size: 12_345,
+      disk_format: 'qcow2',
+      container_format: 'bare',
+      hw_disk_bus: 'virtio',
+      tags: [],
+    });
   });
   const catalog = [{ type: 'image', name: 'glance', endpoints: [{ interface: 'public', region_id: 'r1', url: image.url }] }];
   const identity = await listen((request, response) => {
     if (state.broken !== undefined) return send(response, state.broken, {});
     if (request.url === '/v3') return send(response, 200, { version: { id: 'v3.14', status: 'stable' } });
     if (request.method === 'POST') return send(response, 201, { token: { expires_at: expiresAt } }, { 'X-Subject-Token': 'own' });
-    if (request.headers['x-auth-token'] !== 'own') return send(response, 401, {});
     const project = /^\/v3\/projects\/(.+)$/.exec(request.url ?? '')?.[1];
     if (project !== undefined) return send(response, knownProjects.has(project) ? 200 : 404, {});
+    if (request.headers['x-auth-token'] !== 'own') return send(response, 401, {});
     state.checks++;
     const known = tokens[String(request.headers['x-subject-token'])];
     if (known === undefined) return send(response, 404, {});

@@ -17,7 +17,17 @@ describe('a server create', () => {
       version: 94,
       headers: { 'Idempotency-Key': 'once' },
       body: {
-        server: { ...server, networks: 'none', availability_zone: 'z1', key_name: 'mine', tags: ['a'], min_count: '2', max_count: 3, config_drive: 'true', metadata: { a: 'b' } },
+        server: {
+          ...server,
+          networks: 'none',
+          availability_zone: 'z1',
+          key_name: 'mine',
+          tags: ['a'],
+          min_count: '2',
+          max_count: 3,
+          config_drive: 'true',
+          metadata: { a: 'b' },
+        },
         'OS-SCH-HNT:scheduler_hints': { group: '616fb98f-46ca-475e-917e-2563e5a8cd19' },
       },
     });
@@ -26,8 +36,18 @@ describe('a server create', () => {
     expect(answer.body.server).toMatchObject({ id: SERVER, security_groups: [{ name: 'default' }] });
     expect(answer.body.server.adminPass).toMatch(/^[A-Za-z0-9]{12}$/);
     expect(lastAsked<CreateServers>('createServers')).toMatchObject({
-      idempotencyKey: 'once', name: 'x', flavorId: '1', minCount: 2, maxCount: 3, availabilityZone: 'z1', forcedHost: null, keyName: 'mine', tags: ['a'],
-      configDrive: true, metadata: { a: 'b' }, hints: { group: '616fb98f-46ca-475e-917e-2563e5a8cd19' },
+      idempotencyKey: 'once',
+      name: 'x',
+      flavorId: '1',
+      minCount: 2,
+      maxCount: 3,
+      availabilityZone: 'z1',
+      forcedHost: null,
+      keyName: 'mine',
+      tags: ['a'],
+      configDrive: true,
+      metadata: { a: 'b' },
+      hints: { group: '616fb98f-46ca-475e-917e-2563e5a8cd19' },
       image: { id: images.active, minDiskGb: 1, minRamMb: 64, properties: { hw_disk_bus: 'virtio' } },
       scope: { userId: 'admin', projectId: PROJECT, admin: true, deniedBy: null },
     });
@@ -58,7 +78,11 @@ describe('a server create', () => {
     expect(lastAsked<CreateServers>('createServers')).toMatchObject({ availabilityZone: 'z1', forcedHost: 'host-7' });
     const member = await api.ask('POST', '/v2.1/servers', { token: 'member', body: forced });
     expect(member.body.forbidden.message).toBe("Policy doesn't allow os_compute_api:servers:create:forced_host to be performed.");
-    const requested = await api.ask('POST', '/v2.1/servers', { version: 74, token: 'member', body: { server: { ...server, networks: 'auto', host: 'host-7' } } });
+    const requested = await api.ask('POST', '/v2.1/servers', {
+      version: 74,
+      token: 'member',
+      body: { server: { ...server, networks: 'auto', host: 'host-7' } },
+    });
     expect(requested.body.forbidden.message).toBe("Policy doesn't allow compute:servers:create:requested_destination to be performed.");
   });
 });
@@ -71,24 +95,38 @@ describe('the server list', () => {
 
   test('shows one project, and all of them only to who may see them', async () => {
     api = await startTestApi();
-    expect((await filtersOf('tenant_id=other')).asked).toMatchObject({ scope: { allProjects: false }, filters: { projectIds: null, deleted: false } });
-    expect((await filtersOf('all_tenants=1&project_id=other')).asked).toMatchObject({ scope: { allProjects: true }, filters: { projectIds: ['other'] } });
+    expect((await filtersOf('tenant_id=other')).asked).toMatchObject({
+      scope: { allProjects: false },
+      filters: { projectIds: null, deleted: false },
+    });
+    expect((await filtersOf('all_tenants=1&project_id=other')).asked).toMatchObject({
+      scope: { allProjects: true },
+      filters: { projectIds: ['other'] },
+    });
     expect((await filtersOf('all_tenants=true', { token: 'member' })).answer.status).toBe(403);
   });
 
   test('drops filters that the caller may not use', async () => {
     api = await startTestApi();
     expect((await filtersOf('host=h1&key_name=k', { token: 'member' })).asked.filters).toMatchObject({ hosts: null, keyNames: null });
-    expect((await filtersOf('host=h1&key_name=k', { token: 'member', version: 83 })).asked.filters).toMatchObject({ hosts: null, keyNames: ['k'] });
+    expect((await filtersOf('host=h1&key_name=k', { token: 'member', version: 83 })).asked.filters).toMatchObject({
+      hosts: null,
+      keyNames: ['k'],
+    });
     expect((await filtersOf('host=h1&vm_state=active')).asked.filters).toMatchObject({ hosts: ['h1'], vmStates: ['active'] });
   });
 
   test('translates statuses, tags and times', async () => {
     api = await startTestApi();
     expect((await filtersOf('status=active&status=ERROR&changes-since=2026-01-02 03:04')).asked.filters).toMatchObject({
-      statuses: ['ACTIVE', 'ERROR'], changesSince: '2026-01-02T03:04:00.000000Z', deleted: null,
+      statuses: ['ACTIVE', 'ERROR'],
+      changesSince: '2026-01-02T03:04:00.000000Z',
+      deleted: null,
     });
-    expect((await filtersOf('tags=a,b&not-tags-any=c', { version: 26 })).asked.filters).toMatchObject({ tags: ['a', 'b'], notTagsAny: ['c'] });
+    expect((await filtersOf('tags=a,b&not-tags-any=c', { version: 26 })).asked.filters).toMatchObject({
+      tags: ['a', 'b'],
+      notTagsAny: ['c'],
+    });
   });
 
   test('knows an unknown status: nothing up to 2.37, an error later', async () => {
@@ -101,15 +139,21 @@ describe('the server list', () => {
   test('refuses unknown keys from 2.75 and keys of other tables always', async () => {
     api = await startTestApi();
     expect((await api.ask('GET', '/v2.1/servers?colour=blue', { version: 74 })).status).toBe(200);
-    expect((await api.ask('GET', '/v2.1/servers?colour=blue', { version: 75 })).body.badRequest.message).toBe("'colour' does not match any of the regexes: '^_'");
+    expect((await api.ask('GET', '/v2.1/servers?colour=blue', { version: 75 })).body.badRequest.message).toBe(
+      "'colour' does not match any of the regexes: '^_'",
+    );
     expect((await api.ask('GET', '/v2.1/servers?metadata=x')).body.badRequest.message).toBe('Invalid filter field: metadata.');
-    expect((await api.ask('GET', '/v2.1/servers?limit=x')).body.badRequest.message).toBe("Invalid input for query parameters limit. Value: x. 'x' does not match '^[0-9]*$'");
+    expect((await api.ask('GET', '/v2.1/servers?limit=x')).body.badRequest.message).toBe(
+      "Invalid input for query parameters limit. Value: x. 'x' does not match '^[0-9]*$'",
+    );
   });
 
   test('links to the next page when this one is full', async () => {
     api = await startTestApi();
     const { answer } = await filtersOf('limit=2&name=a&status=ACTIVE');
-    expect(answer.body.servers_links).toEqual([{ rel: 'next', href: `${api.url}/v2.1/servers/detail?limit=2&name=a&status=ACTIVE&marker=${SERVER}` }]);
+    expect(answer.body.servers_links).toEqual([
+      { rel: 'next', href: `${api.url}/v2.1/servers/detail?limit=2&name=a&status=ACTIVE&marker=${SERVER}` },
+    ]);
     expect((await filtersOf('limit=5')).answer.body.servers_links).toBeUndefined();
     expect((await filtersOf('limit=0')).answer.body).toEqual({ servers: [] });
     expect(lastAsked<ListServers>('listServers').limit).toBe(5);
@@ -122,20 +166,32 @@ describe('what the conductor says', () => {
     { code: 'ServerLocked', status: 409, name: 'conflictingRequest' },
     { code: 'PolicyDenied', status: 403, name: 'forbidden' },
   ] as const)('$code becomes $status', async ({ code, status, name }) => {
-    api = await startTestApi({ actOnServer: () => { throw failure(code, 'as told'); } });
+    api = await startTestApi({
+      actOnServer: () => {
+        throw failure(code, 'as told');
+      },
+    });
     const answer = await api.ask('POST', `/v2.1/servers/${SERVER}/action`, { body: { 'os-start': null } });
     expect([answer.status, answer.body]).toEqual([status, { [name]: { code: status, message: 'as told' } }]);
   });
 
   test('an unexpected failure becomes 500 without its text', async () => {
-    api = await startTestApi({ getServer: () => { throw new Error('password=secret'); } });
+    api = await startTestApi({
+      getServer: () => {
+        throw new Error('password=secret');
+      },
+    });
     const answer = await api.ask('GET', `/v2.1/servers/${SERVER}`);
     expect([answer.status, answer.text.includes('secret')]).toEqual([500, false]);
     expect(answer.body.computeFault.message).toContain('Unexpected API Error');
   });
 
   test('a missing database, and nobody there at all, become 503 in bounded time', async () => {
-    api = await startTestApi({ getServer: () => { throw failure('DatabaseUnavailable', 'gone'); } });
+    api = await startTestApi({
+      getServer: () => {
+        throw failure('DatabaseUnavailable', 'gone');
+      },
+    });
     const gone = await api.ask('GET', `/v2.1/servers/${SERVER}`);
     expect([gone.status, gone.body.serviceUnavailable.code, gone.headers.get('retry-after')]).toEqual([503, 503, '2']);
     await api.stopConductor();
@@ -149,7 +205,9 @@ describe('what the conductor says', () => {
     api = await startTestApi();
     await api.ask('POST', `/v2.1/servers/${SERVER}/action`, { token: 'reader', body: { reboot: { type: 'Hard' } } });
     expect(lastAsked<ActOnServer>('actOnServer')).toMatchObject({
-      action: 'reboot', options: { type: 'HARD' }, scope: { deniedBy: 'os_compute_api:servers:reboot', allProjects: false },
+      action: 'reboot',
+      options: { type: 'HARD' },
+      scope: { deniedBy: 'os_compute_api:servers:reboot', allProjects: false },
     });
   });
 });

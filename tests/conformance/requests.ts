@@ -4,7 +4,9 @@ import { PROJECT, SERVER } from './canned-conductor.ts';
 /** A request that succeeds against the canned rows, for every call of the contract that the api has. */
 
 const bodies: Readonly<Record<string, (version: number) => unknown>> = {
-  'POST /servers': (version) => ({ server: { name: 'one', imageRef: images.active, flavorRef: '1', ...(version >= 37 ? { networks: 'none' } : {}) } }),
+  'POST /servers': (version) => ({
+    server: { name: 'one', imageRef: images.active, flavorRef: '1', ...(version >= 37 ? { networks: 'none' } : {}) },
+  }),
   'PUT /servers/{id}': () => ({ server: { name: 'two' } }),
   'POST /servers/{id}/action os-start': () => ({ 'os-start': null }),
   'POST /servers/{id}/action os-stop': () => ({ 'os-stop': null }),
@@ -30,7 +32,9 @@ const bodies: Readonly<Record<string, (version: number) => unknown>> = {
   'POST /os-keypairs': (version) => ({ keypair: { name: 'mine', ...(version >= 92 ? { public_key: ED25519 } : {}) } }),
   'PUT /os-quota-sets/{id}': () => ({ quota_set: { instances: 5 } }),
   'PUT /os-quota-class-sets/{id}': () => ({ quota_class_set: { instances: 5 } }),
-  'POST /os-server-groups': (version) => ({ server_group: version >= 64 ? { name: 'g', policy: 'affinity' } : { name: 'g', policies: ['affinity'] } }),
+  'POST /os-server-groups': (version) => ({
+    server_group: version >= 64 ? { name: 'g', policy: 'affinity' } : { name: 'g', policies: ['affinity'] },
+  }),
   'PUT /os-services/{id}': (version) => (version >= 53 ? { status: 'enabled' } : { host: 'compute-1', binary: 'nova-compute' }),
 };
 const ED25519 = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO2XV5xgLv2DF5XvBnCCnKO2vkXpsZkzGSuUS4fMzoBR me';
@@ -54,10 +58,17 @@ export function pathOf(method: string, path: string, version: number): string {
   const collection = path.slice(0, path.indexOf('/{id}'));
   const row = path.startsWith('/os-services') && method === 'DELETE' && version < 53 ? '2' : ids[collection]?.(version);
   const flavor = path === '/flavors/{flavor_id}/os-flavor-access' ? '10' : '1';
-  return path.replace('{server_id}', SERVER).replace('{flavor_id}', flavor).replace('{id}', row ?? (path.startsWith('/flavors') ? '10' : SERVER));
+  return path
+    .replace('{server_id}', SERVER)
+    .replace('{flavor_id}', flavor)
+    .replace('{id}', row ?? (path.startsWith('/flavors') ? '10' : SERVER));
 }
-
 
 /** `key` is method, path and, for actions, the action. */
 export const bodyOf = (method: string, path: string, action: string, version: number): unknown =>
-  bodies[[method, path, action].filter((part) => part !== '').join(' ').replace(/^(\S+ \S+) $/, '$1')]?.(version);
+  bodies[
+    [method, path, action]
+      .filter((part) => part !== '')
+      .join(' ')
+      .replace(/^(\S+ \S+) $/, '$1')
+  ]?.(version);

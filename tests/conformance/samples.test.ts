@@ -13,8 +13,8 @@ afterAll(() => api.stop());
 const rows = contractRows('samples/index.tsv').filter((row) => row['kind'] === 'request' && minor(row['microversion']) <= 96);
 
 /** Samples that ask for what there is no service for: refused in words of the handler, not of the schema. */
-const noVolumes = 'Block Device Mapping is Invalid';
-const noCertificates = 'Image signature certificate validation is not supported';
+const noVolumes = '400 {"badRequest":{"code":400,"message":"Block Device Mapping is Invalid';
+const noCertificates = '400 {"badRequest":{"code":400,"message":"Image signature certificate validation is not supported';
 const refused: Readonly<Record<string, string>> = {
   'servers/v2.32/server-create-req.json': noVolumes,
   'servers/v2.42/server-create-req.json': noVolumes,
@@ -46,14 +46,11 @@ test.each(rows.map((row) => ({ sample: row['sample']!, method: row['method']!, p
   '$method $path takes the sample $sample',
   async ({ sample, method, path, version }) => {
     const old = /os-services\/(?:v2\.11\/)?service-(.+)-put-req/.exec(sample)?.[1];
-    const target = path === '/os-services/{id}' && version < 53 && old !== undefined ? `/os-services/${{ 'disable-log': 'disable-log-reason' }[old] ?? old}` : pathOf(path);
+    const target =
+      path === '/os-services/{id}' && version < 53 && old !== undefined
+        ? `/os-services/${{ 'disable-log': 'disable-log-reason' }[old] ?? old}`
+        : pathOf(path);
     const answer = await api.ask(method, `/v2.1${target}`, { version, body: adapted(readContract(`samples/${sample}`)) });
-    const wanted = refused[sample];
-    if (wanted !== undefined) {
-      expect(answer.status).toBe(400);
-      expect(answer.text).toContain(wanted);
-      return;
-    }
-    expect(answer.status < 300 ? 'taken' : answer.text).toBe('taken');
+    expect(answer.status < 300 ? 'taken' : `${answer.status} ${answer.text}`).toContain(refused[sample] ?? 'taken');
   },
 );

@@ -8,7 +8,6 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   // Answers are looked into freely by tests.
-  // oxlint-disable-next-line typescript/no-explicit-any
   readonly body: any;
   readonly text: string;
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const source = process.argv[2];
 if (source === undefined) {
-  console.error('usage: node import-contract.mjs FOLDER, the folder that holds endpoints.tsv');
+  process.stderr.write('usage: node import-contract.mjs FOLDER, the folder that holds endpoints.tsv\n');
   process.exit(2);
 }
 const here = dirname(fileURLToPath(import.meta.url));
@@ -16,16 +16,54 @@ const conformance = join(here, '..', '..', '..', 'tests', 'conformance', 'contra
 
 /** The calls that the api has routes for; an action stands behind its path. */
 const PATHS = [
-  '/', '/extensions', '/extensions/{id}', '/flavors', '/flavors/detail', '/flavors/{id}', '/flavors/{id}/action',
-  '/flavors/{flavor_id}/os-extra_specs', '/flavors/{flavor_id}/os-extra_specs/{id}', '/flavors/{flavor_id}/os-flavor-access', '/limits',
-  '/os-aggregates', '/os-aggregates/{id}', '/os-aggregates/{id}/action', '/os-availability-zone', '/os-availability-zone/detail',
-  '/os-hypervisors', '/os-hypervisors/detail', '/os-hypervisors/statistics', '/os-hypervisors/{id}', '/os-hypervisors/{id}/search',
-  '/os-hypervisors/{id}/servers', '/os-hypervisors/{id}/uptime', '/os-keypairs', '/os-keypairs/{id}', '/os-quota-class-sets/{id}',
-  '/os-quota-sets/{id}', '/os-quota-sets/{id}/detail', '/os-quota-sets/{id}/defaults', '/os-server-groups', '/os-server-groups/{id}',
-  '/os-services', '/os-services/{id}', '/os-services/enable', '/os-services/disable', '/os-services/disable-log-reason',
-  '/os-services/force-down', '/servers', '/servers/detail', '/servers/{id}', '/servers/{server_id}/ips', '/servers/{server_id}/ips/{id}',
-  '/servers/{server_id}/metadata', '/servers/{server_id}/metadata/{id}', '/servers/{server_id}/os-instance-actions',
-  '/servers/{server_id}/os-instance-actions/{id}', '/servers/{server_id}/tags', '/servers/{server_id}/tags/{id}',
+  '/',
+  '/extensions',
+  '/extensions/{id}',
+  '/flavors',
+  '/flavors/detail',
+  '/flavors/{id}',
+  '/flavors/{id}/action',
+  '/flavors/{flavor_id}/os-extra_specs',
+  '/flavors/{flavor_id}/os-extra_specs/{id}',
+  '/flavors/{flavor_id}/os-flavor-access',
+  '/limits',
+  '/os-aggregates',
+  '/os-aggregates/{id}',
+  '/os-aggregates/{id}/action',
+  '/os-availability-zone',
+  '/os-availability-zone/detail',
+  '/os-hypervisors',
+  '/os-hypervisors/detail',
+  '/os-hypervisors/statistics',
+  '/os-hypervisors/{id}',
+  '/os-hypervisors/{id}/search',
+  '/os-hypervisors/{id}/servers',
+  '/os-hypervisors/{id}/uptime',
+  '/os-keypairs',
+  '/os-keypairs/{id}',
+  '/os-quota-class-sets/{id}',
+  '/os-quota-sets/{id}',
+  '/os-quota-sets/{id}/detail',
+  '/os-quota-sets/{id}/defaults',
+  '/os-server-groups',
+  '/os-server-groups/{id}',
+  '/os-services',
+  '/os-services/{id}',
+  '/os-services/enable',
+  '/os-services/disable',
+  '/os-services/disable-log-reason',
+  '/os-services/force-down',
+  '/servers',
+  '/servers/detail',
+  '/servers/{id}',
+  '/servers/{server_id}/ips',
+  '/servers/{server_id}/ips/{id}',
+  '/servers/{server_id}/metadata',
+  '/servers/{server_id}/metadata/{id}',
+  '/servers/{server_id}/os-instance-actions',
+  '/servers/{server_id}/os-instance-actions/{id}',
+  '/servers/{server_id}/tags',
+  '/servers/{server_id}/tags/{id}',
 ];
 const SERVER_ACTIONS = ['os-start', 'os-stop', 'reboot', 'lock', 'unlock', 'os-resetState', 'forceDelete'];
 /** Known paths of which only these methods have routes yet. */
@@ -37,12 +75,17 @@ const has = ({ method, path, action }) =>
 const readTable = (name) => {
   const [head, ...lines] = readFileSync(join(source, name), 'utf8').trimEnd().split('\n');
   const columns = head.split('\t');
-  const rows = lines.map((line) => line.split('\t')).map((cells) => Object.fromEntries(columns.map((column, at) => [column, cells[at] ?? ''])));
+  const rows = lines
+    .map((line) => line.split('\t'))
+    .map((cells) => Object.fromEntries(columns.map((column, at) => [column, cells[at] ?? ''])));
   return { columns, rows };
 };
 const writeTable = (folder, name, columns, rows) => {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, name), [columns, ...rows.map((row) => columns.map((column) => row[column]))].map((cells) => `${cells.join('\t')}\n`).join(''));
+  writeFileSync(
+    join(folder, name),
+    [columns, ...rows.map((row) => columns.map((column) => row[column]))].map((cells) => `${cells.join('\t')}\n`).join(''),
+  );
 };
 const copyJson = (from, to) => {
   mkdirSync(dirname(to), { recursive: true });

@@ -5,7 +5,11 @@ export const apiSection = section('api', {
   host: text('127.0.0.1', { help: 'Address that the Compute API listens on.' }),
   port: integer(8774, { min: 0, max: 65_535, help: 'Port of the Compute API; 0 takes a free one.' }),
   maxBodyBytes: integer(114_688, { min: 1_024, max: 16_777_216, help: 'Largest request body; a larger one is answered with 413.' }),
-  maxHeaderBytes: integer(32_768, { min: 4_096, max: 1_048_576, help: 'Largest request line and headers together; larger ones are answered with 431.' }),
+  maxHeaderBytes: integer(32_768, {
+    min: 4_096,
+    max: 1_048_576,
+    help: 'Largest request line and headers together; larger ones are answered with 431.',
+  }),
   maxUrlBytes: integer(8_192, { min: 512, max: 65_536, help: 'Longest request target; a longer one is answered with 414.' }),
   headersTimeoutMs: integer(10_000, { min: 100, help: 'How long a client may take to send the headers of a request.' }),
   bodyTimeoutMs: integer(30_000, { min: 100, help: 'How long a client may take to send a whole request.' }),
@@ -18,9 +22,13 @@ export const apiSection = section('api', {
   retryAfterSeconds: integer(2, { min: 1, help: 'Value of Retry-After in answers with 503.' }),
   maxLimit: integer(1_000, { min: 1, max: 10_000, help: 'Largest page of a list.' }),
   unpagedLimit: integer(10_000, { min: 1, help: 'Most rows of a list that has no pages; more are answered with 503.' }),
-  computeLinkPrefix: text('', { help: 'Front of the links in answers, like https://compute.example.com; empty takes what the client asked for.' }),
+  computeLinkPrefix: text('', {
+    help: 'Front of the links in answers, like https://compute.example.com; empty takes what the client asked for.',
+  }),
   imageLinkPrefix: text('', { help: 'Front of the links to images; empty takes what the client asked for.' }),
-  trustForwardedHeaders: flag(false, { help: 'Take X-Forwarded-Proto and X-Forwarded-Host for links; only behind a proxy that sets them.' }),
+  trustForwardedHeaders: flag(false, {
+    help: 'Take X-Forwarded-Proto and X-Forwarded-Host for links; only behind a proxy that sets them.',
+  }),
   enableInstancePassword: flag(true, { help: 'Show adminPass in the answer to a server create.' }),
   passwordLength: integer(12, { min: 8, max: 255, help: 'Length of generated server passwords.' }),
   instanceNamePrefix: text('instance-', { help: 'Front of OS-EXT-SRV-ATTR:instance_name; eight hexadecimal digits follow.' }),

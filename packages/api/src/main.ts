@@ -27,7 +27,12 @@ export interface ApiOptions extends Surroundings {
  * Serves the Compute API. The transport is not closed by `stop`: whoever opened it closes it.
  * @throws Error that names the address when it cannot be listened on
  */
-export async function startApi({ config, transport, policies, ...surroundings }: ApiOptions): Promise<RunningService & { readonly url: string }> {
+export async function startApi({
+  config,
+  transport,
+  policies,
+  ...surroundings
+}: ApiOptions): Promise<RunningService & { readonly url: string }> {
   const identity = new Identity(config.auth, surroundings);
   const api: Api = {
     ...surroundings,

@@ -122,7 +122,13 @@ function demandProject(project: string | undefined, caller: Caller): void {
 /** The router has decoded it already. */
 const clean = (param: string) => (param.includes('\0') ? decoded('%00') : param);
 
-function checked(schemas: Schemas, { method, path, action }: Route, version: Microversion, query: ApiRequest['query'], body: unknown): unknown {
+function checked(
+  schemas: Schemas,
+  { method, path, action }: Route,
+  version: Microversion,
+  query: ApiRequest['query'],
+  body: unknown,
+): unknown {
   const find = (kind: 'request' | 'query') =>
     schemas.find(method, path, action, kind, version) ?? (version === LEGACY ? schemas.find(method, path, action, kind, 1) : undefined);
   const queryFile = find('query');

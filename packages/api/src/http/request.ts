@@ -32,7 +32,10 @@ export class Reply {
   readonly status: number | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(body: object | undefined, { status, headers = {} }: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {}) {
+  constructor(
+    body: object | undefined,
+    { status, headers = {} }: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {},
+  ) {
     this.body = body;
     this.status = status;
     this.headers = headers;

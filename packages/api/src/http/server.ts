@@ -70,7 +70,8 @@ export class HttpServer {
     const started = clock.monotonic();
     this.#inWork++;
     try {
-      if (this.#inWork > this.#dispatcher.api.config.maxRequests) throw unavailable(TOO_MUCH, this.#dispatcher.api.config.retryAfterSeconds);
+      if (this.#inWork > this.#dispatcher.api.config.maxRequests)
+        throw unavailable(TOO_MUCH, this.#dispatcher.api.config.retryAfterSeconds);
       const reply = await dispatch(this.#dispatcher, request, progress);
       this.#send(request, response, progress, reply.status ?? 200, reply.headers, reply.body);
     } catch (error) {
@@ -116,6 +117,7 @@ export class HttpServer {
     response.writeHead(status, {
       ...versionHeaders(progress),
       ...(status === 204 ? {} : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) }),
+      ...(this.#stopped === undefined ? {} : { Connection: 'close' }),
       ...headers,
     });
     response.end(request.method === 'HEAD' || status === 204 ? undefined : text);

@@ -31,7 +31,12 @@ interface TokenDocument {
   readonly expires_at?: string;
   readonly catalog?: readonly {
     readonly type?: string;
-    readonly endpoints?: readonly { readonly interface?: string; readonly region_id?: string; readonly region?: string; readonly url?: string }[];
+    readonly endpoints?: readonly {
+      readonly interface?: string;
+      readonly region_id?: string;
+      readonly region?: string;
+      readonly url?: string;
+    }[];
   }[];
 }
 

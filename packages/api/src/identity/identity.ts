@@ -14,7 +14,7 @@ export class InvalidToken extends Error {
 }
 
 /** The service's own account was refused: an operator has to look. */
-const NO_ACCOUNT = 'the identity service refuses this service\'s own account (auth.username, auth.password, auth.project_name)';
+const NO_ACCOUNT = "the identity service refuses this service's own account (auth.username, auth.password, auth.project_name)";
 
 /**
  * Asks the identity service who a token belongs to, and whether a project exists. Valid tokens are believed for a
@@ -55,13 +55,14 @@ export class Identity {
     throw new InvalidToken();
   }
 
-  /** false when the identity service says there is no such project; true when it does not let us know. */
-  async projectExists(projectId: string): Promise<boolean> {
-    const { status } = await this.#askAsService(`/projects/${encodeURIComponent(projectId)}`, {});
+  /** Through the caller's eyes: false when the identity service says there is none, true when it does not let him know. */
+  async projectExists(caller: Caller, projectId: string): Promise<boolean> {
+    const url = `${this.#config.url}/projects/${encodeURIComponent(projectId)}`;
+    const { status } = await this.#client.ask(url, { headers: { 'X-Auth-Token': caller.token } });
     return status !== 404;
   }
 
-  /** From the last question; asks when there was none yet. */
+  /** Whether the identity service answers at all. */
   async health(): Promise<Check> {
     try {
       const { status } = await this.#client.ask(this.#config.url, {});

@@ -8,8 +8,31 @@ import { JsonClient, UpstreamUnavailable } from '../upstream/json-client.ts';
 
 /** Keys of an image (Image API v2) that are no properties of it. */
 const ownKeys = new Set([
-  'id', 'name', 'status', 'visibility', 'protected', 'owner', 'container_format', 'disk_format', 'min_disk', 'min_ram', 'size', 'virtual_size',
-  'checksum', 'os_hash_algo', 'os_hash_value', 'os_hidden', 'tags', 'created_at', 'updated_at', 'self', 'file', 'schema', 'locations', 'direct_url', 'stores',
+  'id',
+  'name',
+  'status',
+  'visibility',
+  'protected',
+  'owner',
+  'container_format',
+  'disk_format',
+  'min_disk',
+  'min_ram',
+  'size',
+  'virtual_size',
+  'checksum',
+  'os_hash_algo',
+  'os_hash_value',
+  'os_hidden',
+  'tags',
+  'created_at',
+  'updated_at',
+  'self',
+  'file',
+  'schema',
+  'locations',
+  'direct_url',
+  'stores',
 ]);
 
 interface FoundImage {
@@ -21,7 +44,9 @@ const numberOf = (value: unknown) => (typeof value === 'number' && Number.isSafe
 const textOf = (value: unknown) => (typeof value === 'string' ? value : null);
 
 function imageFrom(document: Readonly<Record<string, unknown>>): Image {
-  const properties = Object.entries(document).flatMap(([key, value]) => (ownKeys.has(key) || typeof value !== 'string' ? [] : [[key, value] as const]));
+  const properties = Object.entries(document).flatMap(([key, value]) =>
+    ownKeys.has(key) || typeof value !== 'string' ? [] : [[key, value] as const],
+  );
   return Object.assign(new Image(), {
     id: String(document['id']),
     name: textOf(document['name']),
@@ -53,7 +78,11 @@ export class Images {
    */
   async bootable(caller: Caller, id: string): Promise<Image> {
     const key = `${caller.projectId} ${caller.userId} ${id.toLowerCase()}`;
-    const found = await this.#found.get(key, (one) => (one?.status === 'active' ? this.#config.cacheMs : 0), () => this.#find(caller, id));
+    const found = await this.#found.get(
+      key,
+      (one) => (one?.status === 'active' ? this.#config.cacheMs : 0),
+      () => this.#find(caller, id),
+    );
     if (found === null) throw badRequest('Can not find requested image');
     if (found.status !== 'active') throw badRequest(`Image ${id} is not active.`);
     return found.image;
@@ -64,7 +93,9 @@ export class Images {
     const endpoint = url === '' ? endpointOf(caller, 'image', region) : url;
     if (endpoint === undefined) throw new UpstreamUnavailable('the catalog of the token has no image service');
     const root = endpoint.replace(/\/+$/, '').replace(/\/v2$/, '');
-    const { status, body } = await this.#client.ask(`${root}/v2/images/${encodeURIComponent(id)}`, { headers: { 'X-Auth-Token': caller.token } });
+    const { status, body } = await this.#client.ask(`${root}/v2/images/${encodeURIComponent(id)}`, {
+      headers: { 'X-Auth-Token': caller.token },
+    });
     if (status === 404 || status === 403) return null;
     const document = body as Readonly<Record<string, unknown>> | undefined;
     if (status !== 200 || typeof document?.['id'] !== 'string') throw new UpstreamUnavailable(`the image service answered ${status}`);

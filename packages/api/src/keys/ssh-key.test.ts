@@ -14,11 +14,14 @@ test('a generated pair belongs together', async () => {
   const { publicKey, privateKey } = await newSshKey();
   expect(privateKey).toMatch(/^-----BEGIN RSA PRIVATE KEY-----/);
   const { n } = createPublicKey(createPrivateKey(privateKey)).export({ format: 'jwk' });
-  const blob = Buffer.from(publicKey.split(' ')[1]!, 'base64');
+  const blob = Buffer.from(publicKey.split(' ')[1] ?? '', 'base64');
   expect(blob.includes(Buffer.from(n!, 'base64url'))).toBe(true);
   expect(sshFingerprint(publicKey).replaceAll(':', '')).toBe(createHash('md5').update(blob).digest('hex'));
 });
 
-test.each(['', 'ssh-rsa', 'ssh-rsa AAAA', 'ssh-dance AAAAB3NzaC1yc2E=', SAMPLE.replace('ssh-rsa', 'ssh-ed25519'), 'not a key'])('"%s" is no key', (text) => {
-  expect(() => sshFingerprint(text)).toThrow('Keypair data is invalid: failed to generate fingerprint');
-});
+test.each(['', 'ssh-rsa', 'ssh-rsa AAAA', 'ssh-dance AAAAB3NzaC1yc2E=', SAMPLE.replace('ssh-rsa', 'ssh-ed25519'), 'not a key'])(
+  '"%s" is no key',
+  (text) => {
+    expect(() => sshFingerprint(text)).toThrow('Keypair data is invalid: failed to generate fingerprint');
+  },
+);

@@ -1,4 +1,12 @@
-import { AggregateRef, ChangeAggregateHost, CreateAggregate, ListAggregates, SetAggregateMetadata, UpdateAggregate, type Aggregate } from '@kilonova/objects';
+import {
+  AggregateRef,
+  ChangeAggregateHost,
+  CreateAggregate,
+  ListAggregates,
+  SetAggregateMetadata,
+  UpdateAggregate,
+  type Aggregate,
+} from '@kilonova/objects';
 import type { Api } from '../api.ts';
 import type { ApiRequest } from '../http/request.ts';
 import { aggregateFields, newAggregateFields } from '../views/aggregate.ts';
@@ -8,7 +16,9 @@ import type { Route } from './route.ts';
 import { rowNumber } from './values.ts';
 
 const refOf = (api: Api, request: ApiRequest) => ({ scope: scopeFor(api, request), id: rowNumber(request.params['id']!, 'id') });
-const shown = (api: Api, request: ApiRequest, aggregate: Aggregate) => ({ aggregate: render(aggregateFields, aggregate, viewOf(api, request)) });
+const shown = (api: Api, request: ApiRequest, aggregate: Aggregate) => ({
+  aggregate: render(aggregateFields, aggregate, viewOf(api, request)),
+});
 
 async function list(api: Api, request: ApiRequest) {
   const rows = await collect(api, api.conductor.listAggregates(make(ListAggregates, { scope: scopeFor(api, request) }), request.rpc));
@@ -45,12 +55,20 @@ async function remove(api: Api, request: ApiRequest) {
 
 const changeHost = (action: string, member: boolean) => async (api: Api, request: ApiRequest) => {
   const { host } = (request.body as Record<string, { host: string }>)[action]!;
-  return shown(api, request, await api.conductor.changeAggregateHost(make(ChangeAggregateHost, { ...refOf(api, request), host, member }), request.rpc));
+  return shown(
+    api,
+    request,
+    await api.conductor.changeAggregateHost(make(ChangeAggregateHost, { ...refOf(api, request), host, member }), request.rpc),
+  );
 };
 
 async function setMetadata(api: Api, request: ApiRequest) {
   const { metadata } = (request.body as { set_metadata: { metadata: Record<string, string | null> } }).set_metadata;
-  return shown(api, request, await api.conductor.setAggregateMetadata(make(SetAggregateMetadata, { ...refOf(api, request), metadata }), request.rpc));
+  return shown(
+    api,
+    request,
+    await api.conductor.setAggregateMetadata(make(SetAggregateMetadata, { ...refOf(api, request), metadata }), request.rpc),
+  );
 }
 
 const POLICY = 'os_compute_api:os-aggregates';

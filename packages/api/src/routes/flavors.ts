@@ -53,7 +53,11 @@ const list = (fields: readonly Field<Flavor>[]) => async (api: Api, request: Api
     ...page,
   });
   const flavors = page.limit === 0 ? [] : await collect(api, api.conductor.listFlavors(asked, request.rpc), page.limit);
-  const next = nextLinks(request, page, flavors.map(({ flavorId }) => flavorId));
+  const next = nextLinks(
+    request,
+    page,
+    flavors.map(({ flavorId }) => flavorId),
+  );
   const view = viewOf(api, request);
   return { flavors: flavors.map((flavor) => render(fields, flavor, view)), ...(next === undefined ? {} : { flavors_links: next }) };
 };
@@ -103,14 +107,17 @@ const accessList = (flavorId: string, projectIds: readonly string[]) => ({
 async function access(api: Api, request: ApiRequest) {
   const flavor = await findFlavor(api, request, request.params['flavor_id']!);
   if (flavor.isPublic) throw notFound('Access list not available for public flavors.');
-  const { projectIds } = await api.conductor.getFlavorAccess(make(FlavorRef, { scope: scopeFor(api, request), flavorId: flavor.flavorId }), request.rpc);
+  const { projectIds } = await api.conductor.getFlavorAccess(
+    make(FlavorRef, { scope: scopeFor(api, request), flavorId: flavor.flavorId }),
+    request.rpc,
+  );
   return accessList(flavor.flavorId, projectIds);
 }
 
 const changeAccess = (action: string, allowed: boolean) => async (api: Api, request: ApiRequest) => {
   const { tenant } = (request.body as Record<string, { tenant: string }>)[action]!;
   const flavorId = request.params['id']!;
-  if (!(await api.identity.projectExists(tenant))) throw badRequest(`Project ID ${tenant} is not a valid project.`);
+  if (!(await api.identity.projectExists(request.caller, tenant))) throw badRequest(`Project ID ${tenant} is not a valid project.`);
   if (allowed && request.version >= 7 && (await findFlavor(api, request, flavorId)).isPublic)
     throw conflict('Can not add access to a public flavor.');
   const asked = make(ChangeFlavorAccess, { scope: scopeFor(api, request), flavorId, projectId: tenant, allowed });

@@ -4,7 +4,14 @@ import { ApiError, badRequest, notFound } from '../http/api-error.ts';
 import { hasCode } from '../http/error-status.ts';
 import { lastOf } from '../http/query.ts';
 import type { ApiRequest } from '../http/request.ts';
-import { hypervisorFields, hypervisorNameFields, hypervisorServerFields, statistics, uptimeFields, uptimeText } from '../views/hypervisor.ts';
+import {
+  hypervisorFields,
+  hypervisorNameFields,
+  hypervisorServerFields,
+  statistics,
+  uptimeFields,
+  uptimeText,
+} from '../views/hypervisor.ts';
 import { render, viewOf, type Field } from '../views/view.ts';
 import { collect, make, scopeFor } from './asking.ts';
 import { nextLinks, pageOf } from './page.ts';
@@ -12,7 +19,11 @@ import type { Route } from './route.ts';
 import { booleanOf, isUuid } from './values.ts';
 
 /** All hosts that match, page by page. */
-async function everyHypervisor(api: Api, request: ApiRequest, which: Pick<Partial<ListHypervisors>, 'hostnamePattern' | 'withServers'>): Promise<Hypervisor[]> {
+async function everyHypervisor(
+  api: Api,
+  request: ApiRequest,
+  which: Pick<Partial<ListHypervisors>, 'hostnamePattern' | 'withServers'>,
+): Promise<Hypervisor[]> {
   const asked = make(ListHypervisors, { scope: scopeFor(api, request), limit: api.config.unpagedLimit, ...which });
   return collect(api, api.conductor.listHypervisors(asked, request.rpc));
 }
@@ -38,7 +49,11 @@ const list = (fields: readonly Field<Hypervisor>[]) => async (api: Api, request:
   const limit = page.limit === 0 ? api.config.maxLimit : page.limit;
   const asked = make(ListHypervisors, { scope: scopeFor(api, request), withServers, marker: page.marker, limit });
   const found = await collect(api, api.conductor.listHypervisors(asked, request.rpc), limit);
-  const next = nextLinks(request, page, found.map(({ id, uuid }) => (version < 53 ? String(id) : uuid)));
+  const next = nextLinks(
+    request,
+    page,
+    found.map(({ id, uuid }) => (version < 53 ? String(id) : uuid)),
+  );
   return { hypervisors: found.map((one) => render(fields, one, view)), ...(next === undefined ? {} : { hypervisors_links: next }) };
 };
 
@@ -46,7 +61,8 @@ const list = (fields: readonly Field<Hypervisor>[]) => async (api: Api, request:
 async function find(api: Api, request: ApiRequest): Promise<Hypervisor> {
   const id = request.params['id']!;
   const missing = () => notFound(`Hypervisor with ID '${id}' could not be found.`);
-  if (request.version >= 53 ? !isUuid(id) : !/^\d{1,9}$/.test(id)) throw request.version >= 53 ? badRequest(`Invalid uuid ${id}`) : missing();
+  if (request.version >= 53 ? !isUuid(id) : !/^\d{1,9}$/.test(id))
+    throw request.version >= 53 ? badRequest(`Invalid uuid ${id}`) : missing();
   const which = request.version >= 53 ? { uuid: id.toLowerCase() } : { id: Number(id) };
   try {
     return await api.conductor.getHypervisor(

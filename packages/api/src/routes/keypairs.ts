@@ -33,7 +33,13 @@ async function list(api: Api, request: ApiRequest) {
   const limit = page.limit === 0 ? api.config.maxLimit : page.limit;
   const asked = make(ListKeypairs, { scope: scopeFor(api, request), userId, marker: page.marker, limit });
   const keypairs = await collect(api, api.conductor.listKeypairs(asked, request.rpc), limit);
-  const next = paged ? nextLinks(request, page, keypairs.map(({ name }) => name)) : undefined;
+  const next = paged
+    ? nextLinks(
+        request,
+        page,
+        keypairs.map(({ name }) => name),
+      )
+    : undefined;
   const view = viewOf(api, request);
   return {
     keypairs: keypairs.map((keypair) => ({ keypair: render(keypairNameFields, keypair, view) })),
@@ -89,7 +95,23 @@ const PATH = '/os-keypairs';
 
 export const keypairRoutes: readonly Route[] = [
   { method: 'GET', path: PATH, success: 200, handle: list },
-  { method: 'POST', path: PATH, success: [[1, 200], [2, 201]], handle: create },
+  {
+    method: 'POST',
+    path: PATH,
+    success: [
+      [1, 200],
+      [2, 201],
+    ],
+    handle: create,
+  },
   { method: 'GET', path: `${PATH}/{id}`, success: 200, handle: show },
-  { method: 'DELETE', path: `${PATH}/{id}`, success: [[1, 202], [2, 204]], handle: remove },
+  {
+    method: 'DELETE',
+    path: `${PATH}/{id}`,
+    success: [
+      [1, 202],
+      [2, 204],
+    ],
+    handle: remove,
+  },
 ];

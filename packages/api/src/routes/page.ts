@@ -16,10 +16,16 @@ export function pageOf({ query }: Pick<ApiRequest, 'query'>, { maxLimit }: Pick<
 }
 
 /** The link to the next page: there when this one is full. All keys of the query stay, the marker is the last item's. */
-export function nextLinks(request: Pick<ApiRequest, 'query' | 'links' | 'path'>, { limit }: Page, ids: readonly string[]): readonly Link[] | undefined {
+export function nextLinks(
+  request: Pick<ApiRequest, 'query' | 'links' | 'path'>,
+  { limit }: Page,
+  ids: readonly string[],
+): readonly Link[] | undefined {
   const last = ids.at(-1);
   if (limit === 0 || ids.length !== limit || last === undefined) return undefined;
-  const entries = [...request.query].filter(([key]) => key !== 'marker').flatMap(([key, values]) => values.map((value) => [key, value] as [string, string]));
+  const entries = [...request.query]
+    .filter(([key]) => key !== 'marker')
+    .flatMap(([key, values]) => values.map((value) => [key, value] as [string, string]));
   const query = new URLSearchParams([...entries, ['marker', last]]).toString();
   return [{ rel: 'next', href: `${request.links.self(request.path)}?${query}` }];
 }

@@ -12,13 +12,19 @@ import { booleanOf, integerOf } from './values.ts';
 async function projectOf(api: Api, { params, caller }: ApiRequest, policy: string): Promise<string> {
   const id = params['id']!;
   api.policy.demand(`os_compute_api:os-quota-sets:${policy}`, caller, { project_id: id, user_id: caller.userId });
-  if (id !== caller.projectId && !(await api.identity.projectExists(id))) throw badRequest(`Project ID ${id} is not a valid project.`);
+  if (id !== caller.projectId && !(await api.identity.projectExists(caller, id)))
+    throw badRequest(`Project ID ${id} is not a valid project.`);
   return id;
 }
 
 const userOf = ({ query }: ApiRequest) => lastOf(query, 'user_id') || null;
 
-async function read(api: Api, request: ApiRequest, policy: string, which: Pick<Partial<QuotaRef>, 'userId' | 'defaults'>): Promise<QuotaSet> {
+async function read(
+  api: Api,
+  request: ApiRequest,
+  policy: string,
+  which: Pick<Partial<QuotaRef>, 'userId' | 'defaults'>,
+): Promise<QuotaSet> {
   const projectId = await projectOf(api, request, policy);
   return api.conductor.getQuota(make(QuotaRef, { scope: scopeFor(api, request), projectId, ...which }), request.rpc);
 }

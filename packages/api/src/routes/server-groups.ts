@@ -41,16 +41,28 @@ async function create(api: Api, request: ApiRequest) {
   if (given.rules !== undefined && Object.keys(given.rules).length > 0 && policy !== 'anti-affinity')
     throw badRequest('Only anti-affinity policy supports rules.');
   const group = await api.conductor.createServerGroup(
-    make(CreateServerGroup, { scope: scopeFor(api, request), name: given.name, policy, maxServersPerHost: most === undefined ? null : integerOf(most) }),
+    make(CreateServerGroup, {
+      scope: scopeFor(api, request),
+      name: given.name,
+      policy,
+      maxServersPerHost: most === undefined ? null : integerOf(most),
+    }),
     request.rpc,
   );
   return { server_group: render(serverGroupFields, group, viewOf(api, request)) };
 }
 
-const refOf = (api: Api, request: ApiRequest, route: Route) => make(ServerGroupRef, { scope: scopeFor(api, request, route), uuid: request.params['id']! });
+const refOf = (api: Api, request: ApiRequest, route: Route) =>
+  make(ServerGroupRef, { scope: scopeFor(api, request, route), uuid: request.params['id']! });
 
 async function show(api: Api, request: ApiRequest, route: Route) {
-  return { server_group: render(serverGroupFields, await api.conductor.getServerGroup(refOf(api, request, route), request.rpc), viewOf(api, request)) };
+  return {
+    server_group: render(
+      serverGroupFields,
+      await api.conductor.getServerGroup(refOf(api, request, route), request.rpc),
+      viewOf(api, request),
+    ),
+  };
 }
 
 async function remove(api: Api, request: ApiRequest, route: Route) {

@@ -30,7 +30,9 @@ interface OldUpdate {
 type Changes = UpdateService['changes'];
 
 /** What the verbs of the old form do, and what their answers say besides host and binary. */
-const verbs: Readonly<Record<string, (given: OldUpdate, version: number) => { readonly changes: Changes; readonly says: object } | undefined>> = {
+const verbs: Readonly<
+  Record<string, (given: OldUpdate, version: number) => { readonly changes: Changes; readonly says: object } | undefined>
+> = {
   enable: () => ({ changes: { disabled: false, disabledReason: null }, says: { status: 'enabled' } }),
   disable: () => ({ changes: { disabled: true, disabledReason: null }, says: { status: 'disabled' } }),
   'disable-log-reason'({ disabled_reason: reason }) {
@@ -52,12 +54,19 @@ async function updateByVerb(api: Api, request: ApiRequest) {
   const done = Object.hasOwn(verbs, verb) ? verbs[verb]!(given, request.version) : undefined;
   if (done === undefined) throw notFound('Unknown action');
   const { host, binary } = given;
-  await api.conductor.updateService(make(UpdateService, { scope: scopeFor(api, request), host, binary, changes: done.changes }), request.rpc);
+  await api.conductor.updateService(
+    make(UpdateService, { scope: scopeFor(api, request), host, binary, changes: done.changes }),
+    request.rpc,
+  );
   return { service: { host, binary, ...done.says } };
 }
 
 async function updateByUuid(api: Api, request: ApiRequest) {
-  const { status, disabled_reason: reason, forced_down: forced } = request.body as { status?: string; disabled_reason?: string; forced_down?: boolean | string };
+  const {
+    status,
+    disabled_reason: reason,
+    forced_down: forced,
+  } = request.body as { status?: string; disabled_reason?: string; forced_down?: boolean | string };
   const uuid = uuidOf(request);
   if (reason !== undefined && status !== 'disabled') throw badRequest("Specifying disabled_reason requires that status is 'disabled'.");
   const forcedDown = forced === undefined ? undefined : booleanOf(forced);

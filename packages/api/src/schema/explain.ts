@@ -37,7 +37,11 @@ const length = (text: string) => [...text].length;
 
 /** A keyword that tests a value of one kind and says one sentence. */
 const simple =
-  <T>(applies: (value: unknown) => value is T, fits: (value: T, limit: never) => boolean, says: (limit: never, value: T) => string): Keyword =>
+  <T>(
+    applies: (value: unknown) => value is T,
+    fits: (value: T, limit: never) => boolean,
+    says: (limit: never, value: T) => string,
+  ): Keyword =>
   (limit, value, _schema, path) =>
     !applies(value) || fits(value, limit as never)
       ? undefined
@@ -88,8 +92,8 @@ const keywords: Readonly<Record<string, Keyword>> = {
   },
   additionalProperties(allowed, value, schema, path) {
     if (!isObject(value) || allowed === true) return undefined;
-    const patterns = Object.keys((schema['patternProperties'] ?? {}) as object);
-    const named = (schema['properties'] ?? {}) as object;
+    const patterns = Object.keys(schema['patternProperties'] ?? {});
+    const named = schema['properties'] ?? {};
     const extras = Object.keys(value).filter((key) => !own(named, key) && !patterns.some((pattern) => new RegExp(pattern).test(key)));
     if (isObject(allowed)) {
       for (const key of extras) {
@@ -148,19 +152,66 @@ const keywords: Readonly<Record<string, Keyword>> = {
     }
     return undefined;
   },
-  minLength: simple(isString, (text, limit: number) => length(text) >= limit, (limit: number) => (limit === 1 ? 'should be non-empty' : 'is too short')),
-  maxLength: simple(isString, (text, limit: number) => length(text) <= limit, (limit: number) => (limit === 0 ? 'is expected to be empty' : 'is too long')),
-  pattern: simple(isString, (text, pattern: string) => new RegExp(pattern).test(text), (pattern: string) => `does not match ${pythonRepr(pattern)}`),
-  enum: simple(anything, (value, all: readonly unknown[]) => all.some((one) => same(one, value)), (all: readonly unknown[]) => `is not one of ${pythonRepr(all)}`),
-  minimum: simple(isNumeric, (value, limit: number) => Number(value) >= limit, (limit: number) => `is less than the minimum of ${limit}`),
-  maximum: simple(isNumeric, (value, limit: number) => Number(value) <= limit, (limit: number) => `is greater than the maximum of ${limit}`),
-  exclusiveMinimum: simple(isNumber, (value, limit: number) => value > limit, (limit: number) => `is less than or equal to the minimum of ${limit}`),
-  minItems: simple(isArray, (list, limit: number) => list.length >= limit, (limit: number) => (limit === 1 ? 'should be non-empty' : 'is too short')),
-  maxItems: simple(isArray, (list, limit: number) => list.length <= limit, (limit: number) => (limit === 0 ? 'is expected to be empty' : 'is too long')),
-  minProperties: simple(isObject, (object, limit: number) => Object.keys(object).length >= limit, (limit: number) =>
-    limit === 1 ? 'should be non-empty' : 'does not have enough properties'),
-  maxProperties: simple(isObject, (object, limit: number) => Object.keys(object).length <= limit, () => 'has too many properties'),
-  uniqueItems: simple(isArray, (list, wanted: boolean) => !wanted || new Set(list.map(pythonRepr)).size === list.length, () => 'has non-unique elements'),
+  minLength: simple(
+    isString,
+    (text, limit: number) => length(text) >= limit,
+    (limit: number) => (limit === 1 ? 'should be non-empty' : 'is too short'),
+  ),
+  maxLength: simple(
+    isString,
+    (text, limit: number) => length(text) <= limit,
+    (limit: number) => (limit === 0 ? 'is expected to be empty' : 'is too long'),
+  ),
+  pattern: simple(
+    isString,
+    (text, pattern: string) => new RegExp(pattern).test(text),
+    (pattern: string) => `does not match ${pythonRepr(pattern)}`,
+  ),
+  enum: simple(
+    anything,
+    (value, all: readonly unknown[]) => all.some((one) => same(one, value)),
+    (all: readonly unknown[]) => `is not one of ${pythonRepr(all)}`,
+  ),
+  minimum: simple(
+    isNumeric,
+    (value, limit: number) => Number(value) >= limit,
+    (limit: number) => `is less than the minimum of ${limit}`,
+  ),
+  maximum: simple(
+    isNumeric,
+    (value, limit: number) => Number(value) <= limit,
+    (limit: number) => `is greater than the maximum of ${limit}`,
+  ),
+  exclusiveMinimum: simple(
+    isNumber,
+    (value, limit: number) => value > limit,
+    (limit: number) => `is less than or equal to the minimum of ${limit}`,
+  ),
+  minItems: simple(
+    isArray,
+    (list, limit: number) => list.length >= limit,
+    (limit: number) => (limit === 1 ? 'should be non-empty' : 'is too short'),
+  ),
+  maxItems: simple(
+    isArray,
+    (list, limit: number) => list.length <= limit,
+    (limit: number) => (limit === 0 ? 'is expected to be empty' : 'is too long'),
+  ),
+  minProperties: simple(
+    isObject,
+    (object, limit: number) => Object.keys(object).length >= limit,
+    (limit: number) => (limit === 1 ? 'should be non-empty' : 'does not have enough properties'),
+  ),
+  maxProperties: simple(
+    isObject,
+    (object, limit: number) => Object.keys(object).length <= limit,
+    () => 'has too many properties',
+  ),
+  uniqueItems: simple(
+    isArray,
+    (list, wanted: boolean) => !wanted || new Set(list.map(pythonRepr)).size === list.length,
+    () => 'has non-unique elements',
+  ),
   const(wanted, value, _schema, path) {
     return same(wanted, value) ? undefined : { path, value, message: `${pythonRepr(wanted)} was expected`, alone: false };
   },

@@ -31,7 +31,9 @@ function keyPattern({ key = '', key_parameters = '' }: Row): RegExp {
   );
   const source = key
     .split(/(\{[^}]+\})/)
-    .map((part) => (part.startsWith('{') ? `(?:${patterns.get(part.slice(1, -1)) ?? '[A-Z0-9_]+'})` : part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')))
+    .map((part) =>
+      part.startsWith('{') ? `(?:${patterns.get(part.slice(1, -1)) ?? '[A-Z0-9_]+'})` : part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'),
+    )
     .join('');
   return new RegExp(`^${source}$`);
 }

@@ -19,7 +19,11 @@ test.each([
 });
 
 test.each([
-  { format: 'uuid', good: ['0e44cc9c-e052-415d-afbf-469b0d384170', '{0E44CC9CE052415DAFBF469B0D384170}', 'urn:uuid:0e44cc9c-e052-415d-afbf-469b0d384170'], bad: ['', '0e44', 'g'.repeat(32)] },
+  {
+    format: 'uuid',
+    good: ['0e44cc9c-e052-415d-afbf-469b0d384170', '{0E44CC9CE052415DAFBF469B0D384170}', 'urn:uuid:0e44cc9c-e052-415d-afbf-469b0d384170'],
+    bad: ['', '0e44', 'g'.repeat(32)],
+  },
   { format: 'base64', good: ['', 'aGVsbG8=', 'YQ==', '!!!!'], bad: ['YQ', 'Y', 'ü'] },
   { format: 'cidr', good: ['10.0.0.0/8', 'fe80::/10', '10.0.0.0/255.0.0.0'], bad: ['10.0.0.0', '10.0.0.0/33', ' 10.0.0.0/8'] },
   { format: 'name', good: ['a b', 'ä'], bad: [' a', 'a ', 'a\nb', '\u200b'] },
@@ -27,7 +31,7 @@ test.each([
   { format: 'regex', good: ['a.*', '(?P<n>b)', '(?i)a'], bad: ['', '('] },
   { format: 'ipv6', good: ['::1'], bad: ['fe80::1%eth0', '1.2.3.4'] },
 ])('format $format', ({ format, good, bad }) => {
-  const fits = formats[format]!;
+  const fits = formats[format] ?? (() => false);
   expect({ good: good.filter(fits), bad: bad.filter(fits) }).toEqual({ good, bad: [] });
 });
 
@@ -45,7 +49,11 @@ test.each([
   { schema: { minimum: 1 }, value: '0', text: "'0' is less than the minimum of 1" },
   { schema: { format: 'uuid' }, value: 'x', text: "'x' is not a 'uuid'" },
   { schema: { oneOf: [{ type: 'string' }, { type: 'null' }] }, value: 1, text: '1 is not valid under any of the given schemas' },
-  { schema: { additionalProperties: false }, value: { b: 1, a: 2 }, text: "Additional properties are not allowed ('a', 'b' were unexpected)" },
+  {
+    schema: { additionalProperties: false },
+    value: { b: 1, a: 2 },
+    text: "Additional properties are not allowed ('a', 'b' were unexpected)",
+  },
   { schema: { uniqueItems: true }, value: ['a', 'a'], text: "['a', 'a'] has non-unique elements" },
 ])('$text', ({ schema, value, text }) => {
   expect(explain(schema, value)?.message).toBe(text);

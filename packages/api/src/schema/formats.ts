@@ -10,7 +10,6 @@ const printable = (text: string) => PRINTABLE.test(text) && !ABOVE_BMP.test(text
 const trimmed = (text: string) => !/^\s|\s$/u.test(text);
 
 function isBase64(text: string): boolean {
-  // oxlint-disable-next-line no-control-regex
   if (/[^\u0000-\u007f]/.test(text)) return false;
   const [digits = '', ...rest] = text.replaceAll(/[^A-Za-z0-9+/=]/g, '').split(/(?==)/);
   const padding = rest.length;
@@ -27,7 +26,11 @@ function isCidr(text: string): boolean {
 }
 
 function isUuid(text: string): boolean {
-  const plain = text.replaceAll('urn:', '').replaceAll('uuid:', '').replaceAll(/^[{}]+|[{}]+$/g, '').replaceAll('-', '');
+  const plain = text
+    .replaceAll('urn:', '')
+    .replaceAll('uuid:', '')
+    .replaceAll(/^[{}]+|[{}]+$/g, '')
+    .replaceAll('-', '');
   return /^[0-9a-f]{32}$/i.test(plain);
 }
 

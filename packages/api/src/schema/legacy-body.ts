@@ -8,7 +8,7 @@ export function withoutUnknownKeys(schema: Schema, value: unknown): unknown {
   }
   const properties = schema['properties'] as Readonly<Record<string, Schema>> | undefined;
   if (typeof value !== 'object' || value === null || properties === undefined) return value;
-  const patterns = Object.keys((schema['patternProperties'] ?? {}) as object).map((pattern) => new RegExp(pattern));
+  const patterns = Object.keys(schema['patternProperties'] ?? {}).map((pattern) => new RegExp(pattern));
   const known = (key: string) =>
     schema['additionalProperties'] !== false || Object.hasOwn(properties, key) || patterns.some((pattern) => pattern.test(key));
   return Object.fromEntries(

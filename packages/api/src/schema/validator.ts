@@ -22,7 +22,14 @@ const minorOf = (text: string) => Number(text.slice(text.indexOf('.') + 1));
 
 /** An ajv that checks as the Compute API's own validator does (contract's README of schemas). */
 function createAjv(): Ajv2020 {
-  const ajv = new Ajv2020({ strict: false, unicodeRegExp: false, allErrors: false, messages: false, validateSchema: false, addUsedSchema: false });
+  const ajv = new Ajv2020({
+    strict: false,
+    unicodeRegExp: false,
+    allErrors: false,
+    messages: false,
+    validateSchema: false,
+    addUsedSchema: false,
+  });
   for (const [name, test] of Object.entries(formats)) ajv.addFormat(name, test);
   for (const name of ['url', 'string', 'mac-address']) ajv.addFormat(name, true);
   for (const [keyword, fits] of [

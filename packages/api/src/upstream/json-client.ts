@@ -35,7 +35,10 @@ export class JsonClient {
   }
 
   /** @throws UpstreamUnavailable */
-  async ask(url: string, init: { readonly method?: string; readonly headers?: Readonly<Record<string, string>>; readonly body?: unknown }): Promise<JsonAnswer> {
+  async ask(
+    url: string,
+    init: { readonly method?: string; readonly headers?: Readonly<Record<string, string>>; readonly body?: unknown },
+  ): Promise<JsonAnswer> {
     const { name, clock, timeoutMs, maxChecks } = this.#options;
     if (this.#asking >= maxChecks) throw new UpstreamUnavailable(`${name} is asked too much at once`);
     const abort = new AbortController();
@@ -44,7 +47,11 @@ export class JsonClient {
     try {
       const response = await fetch(url, {
         method: init.method ?? 'GET',
-        headers: { Accept: 'application/json', ...(init.body === undefined ? {} : { 'Content-Type': 'application/json' }), ...init.headers },
+        headers: {
+          Accept: 'application/json',
+          ...(init.body === undefined ? {} : { 'Content-Type': 'application/json' }),
+          ...init.headers,
+        },
         ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
         redirect: 'error',
         signal: abort.signal,

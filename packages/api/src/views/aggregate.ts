@@ -19,6 +19,9 @@ export const aggregateFields: readonly Field<Aggregate>[] = [
   { name: 'hosts', show: ({ hosts }) => hosts },
   {
     name: 'metadata',
-    show: ({ metadata, availabilityZone }) => ({ ...metadata, ...(availabilityZone === null ? {} : { availability_zone: availabilityZone }) }),
+    show: ({ metadata, availabilityZone }) => ({
+      ...metadata,
+      ...(availabilityZone === null ? {} : { availability_zone: availabilityZone }),
+    }),
   },
 ];

@@ -29,7 +29,11 @@ export const hypervisorNameFields = [...brief, servers];
 /** Of `GET /os-hypervisors/{id}/servers`, up to 2.52. */
 export const hypervisorServerFields: readonly Field<Hypervisor>[] = [...brief, { ...servers, from: 1 }];
 
-export const uptimeFields: readonly Field<Hypervisor>[] = [...brief, servers, { name: 'uptime', show: ({ uptimeSeconds }) => uptimeText(uptimeSeconds) }];
+export const uptimeFields: readonly Field<Hypervisor>[] = [
+  ...brief,
+  servers,
+  { name: 'uptime', show: ({ uptimeSeconds }) => uptimeText(uptimeSeconds) },
+];
 
 /** Numbers about the use of a host, which left in 2.88. */
 const use: readonly Field<Hypervisor>[] = [

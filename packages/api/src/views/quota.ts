@@ -30,8 +30,9 @@ const resources: readonly Resource[] = [
   { name: 'security_group_rules', to: 35, classTo: 49, otherwise: -1 },
 ];
 
-const limitOf = ({ limits }: QuotaSet, { name, otherwise }: Resource) => limits[name] ?? otherwise;
-const entries = (list: readonly Resource[], show: (resource: Resource) => unknown) => Object.fromEntries(list.map((one) => [one.name, show(one)]));
+const limitOf = (quota: QuotaSet, { name, otherwise }: Resource) => quota.limits[name] ?? otherwise;
+const entries = (list: readonly Resource[], show: (resource: Resource) => unknown) =>
+  Object.fromEntries(list.map((one) => [one.name, show(one)]));
 const inSets = (version: Microversion) => resources.filter(({ to = Infinity }) => version <= to);
 
 /** Names of the resources that a quota can be set for. */

@@ -31,8 +31,12 @@ export function bootImage({ imageRef = '', block_device_mapping: old, block_devi
   if (root === undefined || others.length > 0) throw badRequest(NO_VOLUMES);
   const { source_type: source, destination_type: destination = 'local', boot_index: index, uuid } = root;
   if (source !== 'image' || destination !== 'local') throw badRequest(NO_VOLUMES);
-  if (Number(index ?? 0) !== 0) throw badRequest('Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.');
+  if (Number(index ?? 0) !== 0)
+    throw badRequest(
+      'Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.',
+    );
   if (!uuid) throw badRequest('Block Device Mapping is Invalid: Missing device UUID.');
-  if (imageRef !== '' && imageRef !== uuid) throw badRequest('Block Device Mapping is Invalid: the root disk and imageRef name different images.');
+  if (imageRef !== '' && imageRef !== uuid)
+    throw badRequest('Block Device Mapping is Invalid: the root disk and imageRef name different images.');
   return uuid;
 }

@@ -57,7 +57,8 @@ function demandPolicies({ policy }: Api, { caller }: ApiRequest, server: NewServ
 
 /** What cannot be had without other services. @throws ApiError 400 */
 function refuseUnsupported(server: NewServer, request: ApiRequest): void {
-  if (server.trusted_image_certificates) throw badRequest('Image signature certificate validation is not supported: trusted_image_certificates must be null.');
+  if (server.trusted_image_certificates)
+    throw badRequest('Image signature certificate validation is not supported: trusted_image_certificates must be null.');
   const networks = Array.isArray(server.networks) ? (server.networks as Exclude<NewServer['networks'], string | undefined>) : [];
   for (const { uuid, port } of networks) {
     if (port) throw badRequest(`Port ${port} could not be found.`);

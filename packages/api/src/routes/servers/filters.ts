@@ -20,18 +20,36 @@ interface Filter {
 
 const nothing: Partial<ServerFilters> = { nothing: true };
 const last = (values: Values) => values.at(-1) ?? '';
-const list = (key: keyof ServerFilters): Setter => (values) => ({ [key]: [...values] });
-const one = (key: keyof ServerFilters): Setter => (values) => ({ [key]: last(values) });
-const time = (key: keyof ServerFilters): Setter => (values) => {
-  const found = utcTime(last(values));
-  return found === null ? nothing : { [key]: found };
-};
-const integers = (key: keyof ServerFilters): Setter => (values) => {
-  const numbers = values.map((value) => (/^-?\d{1,9}$/.test(value.trim()) ? Number(value) : undefined)).filter((value) => value !== undefined);
-  return numbers.length === 0 ? nothing : { [key]: numbers };
-};
-const yesNo = (key: keyof ServerFilters): Setter => (values) => ({ [key]: booleanOf(last(values)) ?? false });
-const tagList = (key: keyof ServerFilters): Setter => (values) => ({ [key]: last(values).split(',').filter((tag) => tag !== '') });
+const list =
+  (key: keyof ServerFilters): Setter =>
+  (values) => ({ [key]: [...values] });
+const one =
+  (key: keyof ServerFilters): Setter =>
+  (values) => ({ [key]: last(values) });
+const time =
+  (key: keyof ServerFilters): Setter =>
+  (values) => {
+    const found = utcTime(last(values));
+    return found === null ? nothing : { [key]: found };
+  };
+const integers =
+  (key: keyof ServerFilters): Setter =>
+  (values) => {
+    const numbers = values
+      .map((value) => (/^-?\d{1,9}$/.test(value.trim()) ? Number(value) : undefined))
+      .filter((value) => value !== undefined);
+    return numbers.length === 0 ? nothing : { [key]: numbers };
+  };
+const yesNo =
+  (key: keyof ServerFilters): Setter =>
+  (values) => ({ [key]: booleanOf(last(values)) ?? false });
+const tagList =
+  (key: keyof ServerFilters): Setter =>
+  (values) => ({
+    [key]: last(values)
+      .split(',')
+      .filter((tag) => tag !== ''),
+  });
 const none: Setter = () => ({});
 
 const filters: Readonly<Record<string, Filter>> = {

@@ -21,16 +21,28 @@ const action = (name: string, rowPolicy: string, handle: Route['handle']): Route
 
 const field = (given: unknown, key: string): string | null => {
   const value = (given as Readonly<Record<string, unknown>> | null | undefined)?.[key];
-  return value === undefined || value === null ? null : String(value);
+  return typeof value === 'string' ? value : null;
 };
 
 const actionRoutes: readonly Route[] = [
   action('os-start', `${SERVERS}:start`, act('start')),
   action('os-stop', `${SERVERS}:stop`, act('stop')),
-  action('reboot', `${SERVERS}:reboot`, act('reboot', (given) => ({ type: (field(given, 'type') ?? 'SOFT').toUpperCase() }))),
-  action('lock', 'os_compute_api:os-lock-server:lock', act('lock', (given) => ({ reason: field(given, 'locked_reason') }))),
+  action(
+    'reboot',
+    `${SERVERS}:reboot`,
+    act('reboot', (given) => ({ type: (field(given, 'type') ?? 'SOFT').toUpperCase() })),
+  ),
+  action(
+    'lock',
+    'os_compute_api:os-lock-server:lock',
+    act('lock', (given) => ({ reason: field(given, 'locked_reason') })),
+  ),
   action('unlock', 'os_compute_api:os-lock-server:unlock', act('unlock')),
-  action('os-resetState', 'os_compute_api:os-admin-actions:reset_state', act('resetState', (given) => ({ state: field(given, 'state') }))),
+  action(
+    'os-resetState',
+    'os_compute_api:os-admin-actions:reset_state',
+    act('resetState', (given) => ({ state: field(given, 'state') })),
+  ),
   action('forceDelete', 'os_compute_api:os-deferred-delete:force', act('forceDelete')),
 ];
 
@@ -68,6 +80,20 @@ export const serverRoutes: readonly Route[] = [
   ...instanceActionRoutes,
   { method: 'GET', path: '/servers/{server_id}/ips', success: 200, rowPolicy: 'os_compute_api:ips:index', handle: listAddresses },
   { method: 'GET', path: '/servers/{server_id}/ips/{id}', success: 200, rowPolicy: 'os_compute_api:ips:show', handle: showAddresses },
-  { method: 'GET', path: '/servers/{server_id}/tags', from: 26, success: 200, rowPolicy: 'os_compute_api:os-server-tags:index', handle: listTags },
-  { method: 'GET', path: '/servers/{server_id}/tags/{id}', from: 26, success: 204, rowPolicy: 'os_compute_api:os-server-tags:show', handle: showTag },
+  {
+    method: 'GET',
+    path: '/servers/{server_id}/tags',
+    from: 26,
+    success: 200,
+    rowPolicy: 'os_compute_api:os-server-tags:index',
+    handle: listTags,
+  },
+  {
+    method: 'GET',
+    path: '/servers/{server_id}/tags/{id}',
+    from: 26,
+    success: 204,
+    rowPolicy: 'os_compute_api:os-server-tags:show',
+    handle: showTag,
+  },
 ];

@@ -4,7 +4,11 @@ import { forbidden } from '../../http/api-error.ts';
 /** Limits of personality files, up to 2.56. @throws ApiError 403 */
 export function checkInjectedFiles(
   files: readonly { readonly path: string; readonly contents: string }[],
-  { maxInjectedFiles, maxInjectedFileBytes, maxInjectedPathBytes }: Pick<ApiConfig, 'maxInjectedFiles' | 'maxInjectedFileBytes' | 'maxInjectedPathBytes'>,
+  {
+    maxInjectedFiles,
+    maxInjectedFileBytes,
+    maxInjectedPathBytes,
+  }: Pick<ApiConfig, 'maxInjectedFiles' | 'maxInjectedFileBytes' | 'maxInjectedPathBytes'>,
 ): void {
   if (files.length > maxInjectedFiles) throw forbidden('Personality file limit exceeded');
   for (const { path, contents } of files) {

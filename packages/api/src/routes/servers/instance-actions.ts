@@ -23,9 +23,18 @@ async function list(api: Api, request: ApiRequest, route: Route) {
     throw badRequest('The value of changes-since must be less than or equal to changes-before.');
   const asked = make(ListServerActions, { ...serverRef(api, request, route), limit, marker: page.marker, changesSince, changesBefore });
   const actions = await collect(api, api.conductor.listServerActions(asked, request.rpc), limit);
-  const next = paged ? nextLinks(request, page, actions.map(({ requestId }) => requestId)) : undefined;
+  const next = paged
+    ? nextLinks(
+        request,
+        page,
+        actions.map(({ requestId }) => requestId),
+      )
+    : undefined;
   const view = viewOf(api, request);
-  return { instanceActions: actions.map((action) => render(serverActionFields, action, view)), ...(next === undefined ? {} : { links: next }) };
+  return {
+    instanceActions: actions.map((action) => render(serverActionFields, action, view)),
+    ...(next === undefined ? {} : { links: next }),
+  };
 }
 
 async function show(api: Api, request: ApiRequest, route: Route) {

@@ -10,9 +10,35 @@ import { everyProject, filtersOf } from './filters.ts';
 
 /** The sort keys of the newest schema; older ones let more through, which is ignored. */
 const sortKeys = new Set([
-  'access_ip_v4', 'access_ip_v6', 'auto_disk_config', 'availability_zone', 'config_drive', 'created_at', 'display_description', 'display_name', 'host',
-  'hostname', 'image_ref', 'instance_type_id', 'kernel_id', 'key_name', 'launch_index', 'launched_at', 'locked_by', 'node', 'power_state', 'progress',
-  'project_id', 'ramdisk_id', 'root_device_name', 'task_state', 'terminated_at', 'updated_at', 'user_id', 'uuid', 'vm_state',
+  'access_ip_v4',
+  'access_ip_v6',
+  'auto_disk_config',
+  'availability_zone',
+  'config_drive',
+  'created_at',
+  'display_description',
+  'display_name',
+  'host',
+  'hostname',
+  'image_ref',
+  'instance_type_id',
+  'kernel_id',
+  'key_name',
+  'launch_index',
+  'launched_at',
+  'locked_by',
+  'node',
+  'power_state',
+  'progress',
+  'project_id',
+  'ramdisk_id',
+  'root_device_name',
+  'task_state',
+  'terminated_at',
+  'updated_at',
+  'user_id',
+  'uuid',
+  'vm_state',
 ]);
 const adminSortKeys = new Set(['host', 'node']);
 
@@ -23,7 +49,8 @@ function sortingOf(api: Api, { query, caller }: ApiRequest): Pick<ListServers, '
     .map((key, at) => ({ key, direction: directions[at] ?? directions.at(-1) ?? 'desc' }))
     .filter(({ key }) => sortKeys.has(key));
   const reserved = pairs.find(({ key }) => adminSortKeys.has(key));
-  if (reserved !== undefined && !api.policy.allows('context_is_admin', caller)) throw forbidden(`Only administrators can sort servers by ${reserved.key}`);
+  if (reserved !== undefined && !api.policy.allows('context_is_admin', caller))
+    throw forbidden(`Only administrators can sort servers by ${reserved.key}`);
   if (pairs.length === 0) return { sortKeys: ['created_at'], sortDirections: [directions.at(-1) ?? 'desc'] };
   return { sortKeys: pairs.map(({ key }) => key), sortDirections: pairs.map(({ direction }) => direction) };
 }
@@ -46,7 +73,12 @@ export async function listNames(api: Api, request: ApiRequest) {
   const empty = page.limit === 0 || asked.filters.nothing;
   const names = empty ? [] : await collect(api, api.conductor.listServerNames(asked, request.rpc), page.limit);
   const view = viewOf(api, request);
-  return answer(request, page, names.map(({ uuid }) => uuid), names.map((name) => render(nameFields, name, view)));
+  return answer(
+    request,
+    page,
+    names.map(({ uuid }) => uuid),
+    names.map((name) => render(nameFields, name, view)),
+  );
 }
 
 export async function listDetails(api: Api, request: ApiRequest) {
@@ -55,5 +87,10 @@ export async function listDetails(api: Api, request: ApiRequest) {
   const servers = empty ? [] : await collect(api, api.conductor.listServers(asked, request.rpc), page.limit);
   const view = viewOf(api, request);
   const fields = detailFields(api.config.instanceNamePrefix);
-  return answer(request, page, servers.map(({ uuid }) => uuid), servers.map((server) => render(fields, server, view)));
+  return answer(
+    request,
+    page,
+    servers.map(({ uuid }) => uuid),
+    servers.map((server) => render(fields, server, view)),
+  );
 }

@@ -8,7 +8,13 @@ import { findServer, serverRef } from './single.ts';
 
 type Metadata = Record<string, string>;
 
-async function change(api: Api, request: ApiRequest, route: Route, how: 'replace' | 'merge' | 'remove', metadata: Metadata): Promise<Metadata> {
+async function change(
+  api: Api,
+  request: ApiRequest,
+  route: Route,
+  how: 'replace' | 'merge' | 'remove',
+  metadata: Metadata,
+): Promise<Metadata> {
   const asked = make(ChangeServerMetadata, { ...serverRef(api, request, route), how, metadata });
   return (await api.conductor.changeServerMetadata(asked, request.rpc)).metadata;
 }
