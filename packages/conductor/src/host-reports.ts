@@ -1,6 +1,7 @@
 import { type hostReportsContract, ReportsAccepted } from '@kilonova/objects';
 import { Empty, type Handlers } from '@kilonova/rpc';
 import { wakeHost } from './db/cleanups.ts';
+import { asRefusal } from './db/refusals.ts';
 import { asServiceError } from './db/unavailable.ts';
 import { assertHostAccount } from './hosts/host-account.ts';
 import type { Heartbeats } from './hosts/heartbeats.ts';
@@ -23,7 +24,7 @@ export function hostReportHandlers({ services, heartbeats, operations, cleaner }
     try {
       return await act();
     } catch (error) {
-      throw asServiceError(error);
+      throw asServiceError(asRefusal(error));
     }
   };
   return {

@@ -106,11 +106,6 @@ export async function insertFlavor(knex: Knex, flavor: Flavor): Promise<void> {
   }
 }
 
-/** Flavors for a new cloud; those whose id or name is taken stay as they are. */
-export async function seedFlavors(knex: Knex, flavors: readonly Flavor[]): Promise<void> {
-  if (flavors.length > 0) await knex('flavors').insert(flavors.map(rowOf)).onConflict().ignore();
-}
-
 /** @throws FlavorNotFound */
 export async function describeFlavor(knex: Knex, flavorId: string, description: string | null): Promise<void> {
   const changed = await changedBy(

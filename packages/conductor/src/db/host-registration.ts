@@ -1,7 +1,7 @@
 import { failure, type HostRegistration, type Inventory } from '@kilonova/objects';
 import type { Knex } from 'knex';
 import { touchHosts, type DefaultRatios } from './host-capacity.ts';
-import { doubleOf } from './refusals.ts';
+import { brokenCheckOf, doubleOf } from './refusals.ts';
 import { rowsOf } from './rows.ts';
 
 /** Identifiers for rows that may be new. */
@@ -67,7 +67,18 @@ export async function updateInventory(
   return true;
 }
 
+/** @throws InvalidInput for amounts below 0 */
 async function writeInventory(trx: Knex.Transaction, host: string, inventory: Inventory): Promise<void> {
+  try {
+    await storeInventory(trx, host, inventory);
+  } catch (error) {
+    const check = brokenCheckOf(error);
+    if (check !== null) throw failure('InvalidInput', `inventory of host ${host}: expected amounts of 0 or more (${check})`);
+    throw error;
+  }
+}
+
+async function storeInventory(trx: Knex.Transaction, host: string, inventory: Inventory): Promise<void> {
   // The limits follow in touchHosts: until then they are what may have been claimed under the old inventory.
   await trx.raw(
     `update hosts set

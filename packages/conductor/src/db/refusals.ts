@@ -17,6 +17,10 @@ export const doubleOf = (error: unknown): string | null =>
 export const brokenReferenceOf = (error: unknown): string | null =>
   isPostgresError(error) && error.code === '23503' ? (error.constraint ?? '') : null;
 
+/** The check that refused a value (SQLSTATE 23514), or null for any other error. */
+export const brokenCheckOf = (error: unknown): string | null =>
+  isPostgresError(error) && error.code === '23514' ? (error.constraint ?? '') : null;
+
 /**
  * Values that PostgreSQL cannot take (SQLSTATE class 22: NUL bytes, numbers out of range, unreadable times and regular
  * expressions) are the caller's mistake; anything else is returned as it is.

@@ -1,9 +1,11 @@
-import type { HostHeartbeat, Inventory, ServiceHeartbeat } from '@kilonova/objects';
+import { failure, type HostHeartbeat, type Inventory, type ServiceHeartbeat } from '@kilonova/objects';
 import type { Context } from '@kilonova/rpc';
 import { updateInventory } from '../db/host-registration.ts';
 import { noteHosts, noteServices, type ServiceSign } from '../db/liveness.ts';
+import { isUnavailable } from '../db/unavailable.ts';
 import type { Services } from '../services.ts';
 import { assertHostAccount } from './host-account.ts';
+import { isHostName } from './host-name.ts';
 
 interface WaitingInventory {
   readonly host: string;
@@ -29,10 +31,11 @@ export class Heartbeats {
     this.#services = services;
   }
 
-  /** @throws NotAuthorized */
+  /** @throws NotAuthorized, InvalidInput for what is no host's name: it would spoil the statement of all */
   noteHost(context: Pick<Context, 'caller'>, beat: HostHeartbeat): void {
     const { config, log } = this.#services;
     assertHostAccount(context, beat.host, config.conductor.enforceHostAccounts);
+    refuseBadName(beat.host);
     if (!this.#hosts.has(beat.host) && this.#hosts.size >= config.conductor.heartbeatMax) {
       log.warn({ host: beat.host, waiting: this.#hosts.size }, 'heartbeat dropped');
       return;
@@ -44,8 +47,11 @@ export class Heartbeats {
     this.#arm();
   }
 
+  /** @throws InvalidInput for what is no name */
   noteService(beat: ServiceHeartbeat): void {
     const { config, log, random } = this.#services;
+    refuseBadName(beat.host);
+    refuseBadName(beat.binary);
     const key = `${beat.host}\n${beat.binary}`;
     if (!this.#signs.has(key) && this.#signs.size >= config.conductor.heartbeatMax) {
       log.warn({ host: beat.host, binary: beat.binary, waiting: this.#signs.size }, 'heartbeat dropped');
@@ -95,12 +101,22 @@ export class Heartbeats {
     }
   }
 
+  /** Each host by itself: what one host says of itself must not hold up the others. */
   async #writeInventories(): Promise<void> {
-    const { knex, config, publisher } = this.#services;
-    for (const waiting of [...this.#inventories.values()]) {
-      const taken = await knex.transaction((trx) => updateInventory(trx, waiting, config.conductor));
-      if (this.#inventories.get(waiting.host) === waiting) this.#inventories.delete(waiting.host);
-      if (taken) publisher.hostsTouched([waiting.host]);
+    const { knex, config, publisher, log } = this.#services;
+    for (const waiting of this.#inventories.values()) {
+      const { host } = waiting;
+      try {
+        if (await knex.transaction((trx) => updateInventory(trx, waiting, config.conductor))) publisher.hostsTouched([host]);
+      } catch (error) {
+        if (isUnavailable(error)) throw error;
+        log.warn({ error: String(error), host }, 'inventory refused');
+      }
+      if (this.#inventories.get(host) === waiting) this.#inventories.delete(host);
     }
   }
+}
+
+function refuseBadName(name: string): void {
+  if (!isHostName(name)) throw failure('InvalidInput', `name ${JSON.stringify(name)}: expected letters, digits, ".", "_" and "-"`);
 }

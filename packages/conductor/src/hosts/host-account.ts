@@ -1,8 +1,7 @@
 import { NotAuthorized, type Context } from '@kilonova/rpc';
 
 /**
- * A host speaks for itself only: its broker account is `compute.<host>`. Names are checked because they become routing
- * keys and account names.
+ * A host speaks for itself only: its broker account is `compute.<host>`.
  *
  * @throws NotAuthorized
  */

@@ -137,3 +137,17 @@ test('the digest changes with every touch', async () => {
   await database.knex.transaction((trx) => touchHosts(trx, ['h1'], services.config.conductor));
   expect(await hostDigest(database.knex)).toEqual({ hosts: 1, revisions: before.revisions + 1 });
 });
+
+test('an inventory that cannot be is refused, and holds up nobody else', async () => {
+  await expect(aHost(services, 'h1', { vcpus: -1 })).rejects.toMatchObject({
+    code: 'InvalidInput',
+    message: expect.stringContaining('inventory of host h1'),
+  });
+  for (const host of ['h1', 'h2']) await aHost(services, host);
+  const heartbeats = new Heartbeats(services);
+  heartbeats.noteHost({ caller: '' }, beat('h1', { inventory: anInventory({ vcpus: -5 }) }));
+  heartbeats.noteHost({ caller: '' }, beat('h2', { inventory: anInventory({ vcpus: 5 }) }));
+  expect(() => heartbeats.noteHost({ caller: '' }, beat('h\0'))).toThrowError(expect.objectContaining({ code: 'InvalidInput' }));
+  await heartbeats.stop();
+  expect([(await state('h1')).vcpus, (await state('h2')).vcpus]).toEqual([8, 5]);
+});

@@ -3,9 +3,7 @@ import { Empty, type Context } from '@kilonova/rpc';
 import { registerHost } from '../db/host-registration.ts';
 import type { Services } from '../services.ts';
 import { assertHostAccount } from './host-account.ts';
-
-/** What a host name may be: it stands in routing keys, account names and URLs. */
-const HOST_NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,253}[A-Za-z0-9])?$/;
+import { isHostName } from './host-name.ts';
 
 /**
  * A host registers at its start and after every reconnect. Work that waits for it is sent again.
@@ -20,8 +18,7 @@ export async function register(services: Services, context: Pick<Context, 'calle
     ['host', host],
     ['node', node],
   ] as const)
-    if (!HOST_NAME.test(name))
-      throw failure('InvalidInput', `${field} ${JSON.stringify(name)}: expected letters, digits, ".", "_" and "-"`);
+    if (!isHostName(name)) throw failure('InvalidInput', `${field} ${JSON.stringify(name)}: expected letters, digits, ".", "_" and "-"`);
   const ids = { serviceUuid: random.uuid(), hostUuid: random.uuid() };
   await knex.transaction((trx) => registerHost(trx, registration, ids, config.conductor));
   publisher.hostsTouched([host]);

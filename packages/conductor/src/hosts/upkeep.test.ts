@@ -1,0 +1,43 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { createServers } from '../admission/create-servers.ts';
+import { hostStates } from '../db/host-states.ts';
+import { freshDatabase, type FreshDatabase } from '../testing/fresh-database.ts';
+import { aHost, aRequest, someFlavors, testServices } from '../testing/services.ts';
+import { Upkeep } from './upkeep.ts';
+
+let database: FreshDatabase;
+beforeAll(async () => {
+  database = await freshDatabase();
+});
+afterAll(() => database.close());
+
+test('silent hosts go down and old rows go away, more than one batch of them, while young ones stay', async () => {
+  const services = testServices(database, { conductor: { livenessMs: 20, purgeLookMs: 20, purgeBatch: 2, livenessBatch: 1 } });
+  await someFlavors(services, {});
+  for (const host of ['h1', 'h2', 'h3']) await aHost(services, host);
+  for (let each = 0; each < 6; each += 1) await createServers(services, aRequest());
+  const { knex } = database;
+  const young = (await knex('instances').orderBy('number', 'desc').first('uuid'))!.uuid as string;
+  await knex.raw(`update services set last_seen_at = last_seen_at - interval '2 minutes' where host <> 'h3'`);
+  await knex.raw(
+    `update instances set vm_state = 'deleted', deleted_at = kilonova_now() - case when uuid = :young then interval '0' else interval '99 days' end`,
+    { young },
+  );
+  await knex.raw(`update idempotency_keys set created_at = created_at - interval '2 days'`);
+  await knex.raw(`update tasks set state = 'done', finished_at = kilonova_now() - interval '2 days'`);
+  await knex.raw(`update tasks set finished_at = kilonova_now() where params -> 'instanceUuids' ->> 0 = :young`, { young });
+
+  const upkeep = new Upkeep(services);
+  upkeep.start();
+  await vi.waitFor(
+    async () => {
+      expect(await knex('idempotency_keys')).toEqual([]);
+      expect(await knex('instances').pluck('uuid')).toEqual([young]);
+      expect(await knex('tasks')).toHaveLength(1);
+      expect((await hostStates(knex, ['h1', 'h2', 'h3'], 'nova')).map((host) => host.up)).toEqual([false, false, true]);
+    },
+    { timeout: 10_000 },
+  );
+  await upkeep.stop();
+  expect(services.touched.slice(-2).toSorted()).toEqual(['h1', 'h2']);
+});
