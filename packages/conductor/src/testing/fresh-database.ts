@@ -1,11 +1,10 @@
 import { defaultsOf, systemRandom } from '@kilonova/runtime';
-import type { Knex } from 'knex';
 import { databaseSection, type DatabaseConfig } from '../config.ts';
-import { openDatabase } from '../db/connection.ts';
+import { openDatabase, type Database } from '../db/connection.ts';
 import { migrateDatabase } from '../db/migrate.ts';
 
 export interface FreshDatabase {
-  readonly knex: Knex;
+  readonly knex: Database;
   readonly config: DatabaseConfig;
   /** A connection beside the database, that outlives its refusals. */
   asServer(): Knex;
