@@ -57,6 +57,7 @@ test.each([
   ['different_host keeps away', differentHost, aHost(), aRequest({ differentHosts: ['host-1'] }), 'with a server that the hint different_host names'],
   ['same_host goes there', sameHost, aHost(), aRequest({ sameHosts: ['host-2'] }), 'without a server that the hint same_host names'],
   ['too many I/O operations', ioOps(8), aHost({ ioOps: 8 }), aRequest(), 'with 8 of at most 8 I/O operations'],
+  ['no limit is configured', ioOps(0), aHost({ ioOps: 1_000 }), aRequest(), 'fits'],
   ['an aggregate allows fewer I/O operations', ioOps(8), aHost({ ioOps: 2, aggregates: [anAggregate({ max_io_ops_per_host: '2' })] }), aRequest(), 'with 2 of at most 2 I/O operations'],
   ['an aggregate allows more instances', numInstances(1), aHost({ instances: 1, aggregates: [anAggregate({ max_instances_per_host: '2' })] }), aRequest(), 'fits'],
 ])('%s', (_title, filter, host, request, expected) => {
