@@ -13,6 +13,7 @@ import { Heartbeats } from './hosts/heartbeats.ts';
 import { HostPublisher } from './hosts/publisher.ts';
 import { Upkeep } from './hosts/upkeep.ts';
 import { OperationReports } from './reports/operation-reports.ts';
+import { databaseMetrics } from './metrics.ts';
 import type { Services } from './services.ts';
 import { actOnServer } from './tasks/accept-action.ts';
 import { Cleaner } from './tasks/cleaner.ts';
@@ -48,6 +49,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
   };
   try {
     await untilReady(parts, knex);
+    databaseMetrics(metrics, knex, log);
     const pinned = parts.pin === undefined ? {} : { pin: parts.pin };
     const scheduler = createClient(transport, schedulerContract, pinned);
     const compute = createClient(transport, computeContract, pinned);

@@ -71,3 +71,8 @@ export async function noteRefusals(trx: Knex.Transaction, refusals: readonly (Ow
 export async function wakeHost(knex: Knex, host: string): Promise<void> {
   await knex.raw('update cleanups set next_try_at = kilonova_now() where host = ? and next_try_at > kilonova_now()', [host]);
 }
+
+export async function countCleanups(knex: Knex): Promise<number> {
+  const { rows } = await knex.raw('select count(*)::int as count from cleanups');
+  return (rows as { count: number }[])[0]!.count;
+}

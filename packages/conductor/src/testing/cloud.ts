@@ -11,7 +11,7 @@ import { ScriptedHost } from './scripted-host.ts';
 
 /** Quick enough that a test may wait for leases and repeats. */
 export const quick: Partial<ConductorConfig> = {
-  ...{ leaseMs: 600, leaseRenewMs: 100, lookMs: 25, adoptMs: 50, retryMinMs: 5, retryMaxMs: 100, strandedMs: 300, resendMinMs: 150, resendMaxMs: 400 },
+  ...{ leaseMs: 400, leaseRenewMs: 80, lookMs: 25, adoptMs: 50, retryMinMs: 5, retryMaxMs: 100, strandedMs: 300, resendMinMs: 150, resendMaxMs: 400 },
   ...{ inquiryMs: 60, stopGraceMs: 500, cleanupLookMs: 25, cleanupRetryMaxMs: 150, selectTimeoutMs: 500, publishCollectMs: 5, heartbeatMs: 60_000 },
 };
 

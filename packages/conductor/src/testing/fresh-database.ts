@@ -7,7 +7,7 @@ export interface FreshDatabase {
   readonly knex: Database;
   readonly config: DatabaseConfig;
   /** A connection beside the database, that outlives its refusals. */
-  asServer(): Knex;
+  asServer(): Database;
   /** Closes the pool and drops the database. */
   close(): Promise<void>;
 }

@@ -13,6 +13,7 @@ export interface MortalDatabase {
   arm(at: number, mishap: Mishap, meets?: () => Promise<unknown>): void;
   /** Settles when the armed mishap happened. */
   readonly happened: Promise<void>;
+  readonly met: () => boolean;
   readonly isDead: () => boolean;
   /** Transactions since `arm`, or since the start. */
   readonly count: () => number;
@@ -23,8 +24,13 @@ export function mortal(knex: Database): MortalDatabase {
   let armed: { at: number; mishap: Mishap; meets: () => Promise<unknown> } | null = null;
   let count = 0;
   let dead = false;
-  let tell: () => void = () => undefined;
-  const happened = new Promise<void>((settle) => (tell = settle));
+  let met = false;
+  let settle: () => void = () => undefined;
+  const happened = new Promise<void>((resolve) => (settle = resolve));
+  const tell = () => {
+    met = true;
+    settle();
+  };
   const never = () => new Promise<never>(() => undefined);
 
   const transaction = async (act: (trx: unknown) => Promise<unknown>): Promise<unknown> => {
@@ -74,6 +80,7 @@ export function mortal(knex: Database): MortalDatabase {
       count = 0;
       armed = { at, mishap, meets };
     },
+    met: () => met,
     isDead: () => dead,
     count: () => count,
   };

@@ -1,0 +1,32 @@
+import type { Logger } from '@kilonova/runtime';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Database } from './db/connection.ts';
+import { countCleanups } from './db/cleanups.ts';
+import { countLive } from './db/tasks.ts';
+
+/** Figures of the database's use, and of what is under way in the whole control plane: read when somebody asks for them. */
+export function databaseMetrics(registry: Registry, knex: Database, log: Logger): void {
+  const registers = [registry];
+  const statements = new Counter({ name: 'kilonova_database_statements_total', help: 'Statements sent to the database.', registers });
+  knex.on('query', () => statements.inc());
+  const asked = (read: (gauge: Gauge) => Promise<void>) =>
+    async function collect(this: Gauge): Promise<void> {
+      try {
+        await read(this);
+      } catch (error) {
+        log.debug({ error: String(error) }, 'figures not read');
+      }
+    };
+  new Gauge({
+    ...{ name: 'kilonova_tasks', help: 'Live tasks.', labelNames: ['kind', 'state'], registers },
+    collect: asked(async (gauge) => {
+      const counts = await countLive(knex);
+      gauge.reset();
+      for (const { kind, state, count } of counts) gauge.set({ kind, state }, count);
+    }),
+  });
+  new Gauge({
+    ...{ name: 'kilonova_cleanups', help: 'Leftovers that hosts have not confirmed as removed.', registers },
+    collect: asked(async (gauge) => gauge.set(await countCleanups(knex))),
+  });
+}
