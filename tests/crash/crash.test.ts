@@ -20,7 +20,7 @@ beforeAll(async () => {
     conductors: 2,
     hosts: 3,
     config: {
-      fake: { latency_ms: { spawn: 60, remove: 20 }, faults: { flaky: { host: '*', verb: 'spawn', effect: 'fail', probability: 0.05, message: 'flaky' } } },
+      fake: { latency_ms: { spawn: 60, remove: 20, stop: 30, start: 30, reboot: 30 }, faults: { flaky: { host: '*', verb: 'spawn', effect: 'fail', probability: 0.05, message: 'flaky' } } },
       quota: { instances: 200, cores: 200, ram: 1_000_000 },
     },
   });

@@ -43,7 +43,7 @@ function requestViolations({ name, ids, deletionAccepted }: Request, instances: 
     const instance = instances.get(id);
     if (instance === undefined) return [`${name} ${id}: accepted and lost`];
     if (deletionAccepted) return instance.vm_state === 'deleted' ? [] : [`${name} ${id}: deletion accepted, is ${instance.vm_state}`];
-    if (instance.vm_state === 'active' || instance.vm_state === 'deleted') return [];
+    if (['active', 'stopped', 'deleted'].includes(instance.vm_state)) return [];
     if (instance.vm_state === 'error' && instance.faults > 0) return [];
     return [`${name} ${id}: is ${instance.vm_state} with ${instance.faults} faults`];
   });

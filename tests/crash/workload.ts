@@ -59,6 +59,7 @@ export class Workload {
       if (!(await this.#create(request))) continue;
       // Some are deleted at once, in the middle of their creation.
       await pause(Math.floor(random.next() * 400));
+      if (random.next() < 0.4) await this.#power(request);
       if (random.next() < 0.8) await this.#delete(request);
     }
   }
@@ -77,6 +78,22 @@ export class Workload {
     if (request.ids.length !== request.count) this.wrong.push(`${request.name}: asked for ${request.count}, found ${request.ids.length}`);
     this.requests.push(request);
     return true;
+  }
+
+  /** Stop, start or reboot, as soon as the server is there; refused is an answer too. */
+  async #power(request: Request): Promise<void> {
+    const id = request.ids[0]!;
+    for (let look = 0; look < 100; look += 1) {
+      const { status, body } = await this.#answered('GET', `/servers/${id}`, {});
+      if (status !== 200 || (body as { server: { status: string } }).server.status !== 'BUILD') break;
+      await pause(RETRY_MS);
+    }
+    const actions = [{ 'os-stop': null }, { 'os-start': null }, { reboot: { type: 'SOFT' } }, { reboot: { type: 'HARD' } }];
+    for (const action of [{ 'os-stop': null }, actions[Math.floor(this.#options.random.next() * actions.length)]]) {
+      const answer = await this.#answered('POST', `/servers/${id}/action`, { body: action });
+      if (![202, 404, 409].includes(answer.status)) this.wrong.push(`${JSON.stringify(action)}: ${answer.status} ${JSON.stringify(answer.body)}`);
+      await pause(Math.floor(this.#options.random.next() * 200));
+    }
   }
 
   async #delete(request: Request): Promise<void> {
