@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 
 const folder = new URL('./contract/', import.meta.url);
 
-export const contractFolder = fileURLToPath(folder);
 export const readContract = (name: string): string => readFileSync(new URL(name, folder), 'utf8');
 
 export type Row = Readonly<Record<string, string>>;

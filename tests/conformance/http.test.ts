@@ -47,7 +47,7 @@ describe('discovery needs no token', () => {
 describe('the order of the checks', () => {
   const unauthorized = { error: { code: 401, title: 'Unauthorized', message: 'The request you have made requires authentication.' } };
 
-  test.each([{ token: null }, { token: 'unknown' }, { token: '' }])(
+  test.each([{ token: null }, { token: 'unknown' }, { token: '' }, { token: 'two words' }, { token: 'm\u00fcll' }])(
     'token $token is refused first, even on an unknown path',
     async ({ token }) => {
       const answer = await api.ask('GET', '/v2.1/nothing', { token, version: '99.99' });

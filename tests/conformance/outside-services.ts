@@ -34,6 +34,7 @@ export interface Outside {
   checks: number;
   /** When set, every answer is this status. */
   broken: number | undefined;
+  stopImages(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -98,6 +99,7 @@ export async function startOutside(): Promise<Outside> {
   return Object.assign(state, {
     identityUrl: `${identity.url}/v3`,
     imageUrl: image.url,
+    stopImages: () => image.stop(),
     stop: async () => {
       await identity.stop();
       await image.stop();

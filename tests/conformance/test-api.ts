@@ -26,8 +26,10 @@ export interface TestApi {
   readonly outside: Outside;
   /** What the conductor was asked. */
   readonly asked: Awaited<ReturnType<typeof serveCannedConductor>>['asked'];
-  /** The api on a broker that nobody else listens to, when `conductor` was stopped. */
+  /** Afterwards nobody answers on the broker. */
   stopConductor(): Promise<void>;
+  /** Only the service itself; `stop` ends the rest. */
+  stopApi(): Promise<void>;
   ask(method: string, path: string, options?: Ask): Promise<Answer>;
   stop(): Promise<void>;
 }
@@ -71,6 +73,7 @@ export async function startTestApi(changes: Partial<CannedHandlers> = {}, config
     outside,
     asked: conductor.asked,
     stopConductor: () => conductor.stop(),
+    stopApi: () => service.stop(),
     ask,
     async stop() {
       await service.stop();

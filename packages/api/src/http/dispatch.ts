@@ -37,6 +37,8 @@ export class RefusedToken extends ApiError {
   }
 }
 
+/** What can be a token at all; anything else is not worth asking the identity service. */
+const TOKEN = /^[\u0021-\u007e]{1,16384}$/;
 const ENDPOINT = /^\/(v2(?:\.1)?)(\/.*)?$/;
 const PROJECT = /^\/([0-9a-f-]+)(?=\/|$)/;
 /** The old endpoint has no microversions; its schemas stand at 2.0 where they differ. */
@@ -106,7 +108,7 @@ async function callerOf(api: Api, request: IncomingMessage): Promise<Caller> {
   const given = request.headers['x-auth-token'];
   const token = (Array.isArray(given) ? given[0] : given)?.trim() ?? '';
   try {
-    if (token === '') throw new InvalidToken();
+    if (!TOKEN.test(token)) throw new InvalidToken();
     return await api.identity.callerOf(token);
   } catch (error) {
     if (error instanceof InvalidToken) throw new RefusedToken(api.identity.publicUrl);

@@ -117,9 +117,9 @@ export class Identity {
         },
       },
     });
-    const token = answer.headers.get('x-subject-token');
+    const token = answer.headers['x-subject-token'];
     const expiresAt = Date.parse((answer.body as { token?: { expires_at?: string } } | undefined)?.token?.expires_at ?? '');
-    if (answer.status !== 201 || token === null || Number.isNaN(expiresAt)) throw this.#accountTrouble();
+    if (answer.status !== 201 || typeof token !== 'string' || Number.isNaN(expiresAt)) throw this.#accountTrouble();
     this.#trouble = undefined;
     const left = expiresAt - this.#clock.now();
     if (left <= 0) throw new UpstreamUnavailable('the identity service gave a token that has expired already: compare the clocks');

@@ -1,4 +1,4 @@
-import type { Clock } from '@kilonova/runtime';
+import { askHttp, type Clock, type HttpAnswer } from '@kilonova/runtime';
 
 /** The other service gave no usable answer: not reachable, too slow, too large, or broken inside. */
 export class UpstreamUnavailable extends Error {
@@ -10,7 +10,7 @@ export class UpstreamUnavailable extends Error {
 
 export interface JsonAnswer {
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: HttpAnswer['headers'];
   /** undefined when the answer had no JSON in it. */
   readonly body: unknown;
 }
@@ -39,13 +39,13 @@ export class JsonClient {
     url: string,
     init: { readonly method?: string; readonly headers?: Readonly<Record<string, string>>; readonly body?: unknown },
   ): Promise<JsonAnswer> {
-    const { name, clock, timeoutMs, maxChecks } = this.#options;
+    const { name, clock, timeoutMs, maxAnswerBytes, maxChecks } = this.#options;
     if (this.#asking >= maxChecks) throw new UpstreamUnavailable(`${name} is asked too much at once`);
     const abort = new AbortController();
     const cancel = clock.after(timeoutMs, () => abort.abort(new Error(`no answer within ${timeoutMs} ms`)));
     this.#asking++;
     try {
-      const response = await fetch(url, {
+      const { status, headers, text } = await askHttp(url, {
         method: init.method ?? 'GET',
         headers: {
           Accept: 'application/json',
@@ -53,30 +53,18 @@ export class JsonClient {
           ...init.headers,
         },
         ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
-        redirect: 'error',
         signal: abort.signal,
+        maxAnswerBytes,
       });
-      const text = await this.#text(response);
-      if (response.status >= 500) throw new Error(`status ${response.status}`);
-      return { status: response.status, headers: response.headers, body: parsed(text) };
+      if (status >= 500) throw new Error(`status ${status}`);
+      if (status >= 301 && 'location' in headers) throw new Error(`a redirection, status ${status}`);
+      return { status, headers, body: parsed(text) };
     } catch (error) {
       throw new UpstreamUnavailable(`${name} gave no usable answer: ${reason(error)}`, { cause: error });
     } finally {
       this.#asking--;
       cancel();
     }
-  }
-
-  async #text(response: Response): Promise<string> {
-    const pieces: Uint8Array[] = [];
-    let bytes = 0;
-    if (response.body !== null)
-      for await (const piece of response.body) {
-        bytes += piece.byteLength;
-        if (bytes > this.#options.maxAnswerBytes) throw new Error(`answer above ${this.#options.maxAnswerBytes} bytes`);
-        pieces.push(piece);
-      }
-    return Buffer.concat(pieces).toString('utf8');
   }
 }
 

@@ -1,0 +1,101 @@
+import { failure } from '@kilonova/objects';
+import { connect } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { brokenServer, server, SERVER } from './canned-conductor.ts';
+import { images } from './outside-services.ts';
+import { startTestApi, type TestApi } from './test-api.ts';
+
+let api: TestApi;
+afterEach(() => api.stop());
+
+/** Opens a connection, sends what is given and nothing more; settles with the answer when the other side has closed. */
+function sendAndWait(text: string): Promise<string> {
+  const { hostname, port } = new URL(api.url);
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => socket.write(text));
+    let answer = '';
+    socket.on('data', (piece) => (answer += piece.toString('utf8')));
+    socket.on('error', reject);
+    socket.on('close', () => resolve(answer));
+  });
+}
+
+/** A promise and its end, to hold an answer back until a test says so. */
+function gate() {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open: () => open() };
+}
+
+test('a client that never ends its headers or its body is cut off with 408', async () => {
+  api = await startTestApi({}, { headersTimeoutMs: 300, bodyTimeoutMs: 600 });
+  expect(await sendAndWait('GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ')).toMatch(/^HTTP\/1\.1 408 /);
+  expect(await sendAndWait('POST /v2.1/servers HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{')).toMatch(/^HTTP\/1\.1 408 /);
+});
+
+test('headers above the limit are answered with 431, a long URL with 414', async () => {
+  api = await startTestApi({}, { maxHeaderBytes: 8_192, maxUrlBytes: 1_024 });
+  expect(await sendAndWait(`GET / HTTP/1.1\r\nHost: x\r\nX-Large: ${'x'.repeat(10_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /);
+  expect((await api.ask('GET', `/v2.1/servers?name=${'x'.repeat(2_000)}`)).status).toBe(414);
+});
+
+test('more requests than may be in work are answered with 503 at once, and those in work are not disturbed', async () => {
+  const held = gate();
+  api = await startTestApi({ getServer: async () => (await held.opened, server) }, { maxRequests: 1 });
+  const first = api.ask('GET', `/v2.1/servers/${SERVER}`);
+  await expect.poll(() => api.asked.length).toBe(1);
+  const second = await api.ask('GET', '/v2.1/flavors');
+  expect([second.status, second.headers.get('retry-after')]).toEqual([503, '2']);
+  held.open();
+  expect((await first).status).toBe(200);
+});
+
+test('an answer that takes too long becomes 503', async () => {
+  const held = gate();
+  api = await startTestApi({ getServer: async () => (await held.opened, server) }, { rpcTimeoutMs: 200 });
+  expect((await api.ask('GET', `/v2.1/servers/${SERVER}`)).status).toBe(503);
+  held.open();
+});
+
+test('a request in work finishes when the service stops', async () => {
+  const held = gate();
+  api = await startTestApi({ getServer: async () => (await held.opened, server) });
+  const asked = api.ask('GET', `/v2.1/servers/${SERVER}`);
+  await expect.poll(() => api.asked.length).toBe(1);
+  const stopped = api.stopApi();
+  held.open();
+  const answer = await asked;
+  await stopped;
+  expect([answer.status, answer.headers.get('connection')]).toEqual([200, 'close']);
+});
+
+test('a list is refused rather than cut when the conductor sends more than was asked for', async () => {
+  api = await startTestApi();
+  expect((await api.ask('GET', '/v2.1/servers/detail?limit=1')).status).toBe(503);
+});
+
+test('a failure in the middle of a list is an error, not half a list', async () => {
+  api = await startTestApi({
+    async *listServers() {
+      yield [server, brokenServer];
+      throw failure('DatabaseUnavailable', 'gone');
+    },
+  });
+  expect((await api.ask('GET', '/v2.1/servers/detail')).status).toBe(503);
+});
+
+test('an image service that does not answer makes creates fail with 503, and nothing else', async () => {
+  api = await startTestApi();
+  await api.outside.stopImages();
+  const created = await api.ask('POST', '/v2.1/servers', { body: { server: { name: 'x', imageRef: images.active, flavorRef: '1' } } });
+  expect([created.status, api.asked.length]).toEqual([503, 0]);
+  expect((await api.ask('GET', '/v2.1/servers')).status).toBe(200);
+});
+
+test('a project that the identity service does not know gets no quota and no flavor', async () => {
+  api = await startTestApi();
+  const quota = await api.ask('GET', '/v2.1/os-quota-sets/nobody');
+  expect([quota.status, quota.body.badRequest.message]).toEqual([400, 'Project ID nobody is not a valid project.']);
+  const access = await api.ask('POST', '/v2.1/flavors/10/action', { body: { addTenantAccess: { tenant: 'nobody' } } });
+  expect([access.status, api.asked.length]).toEqual([400, 0]);
+});
