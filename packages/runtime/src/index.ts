@@ -1,5 +1,6 @@
 export * from './clock.ts';
 export * from './config.ts';
+export * from './http-client.ts';
 export * from './lifecycle.ts';
 export * from './load-config.ts';
 export * from './log.ts';

@@ -147,23 +147,24 @@ export class Presence {
         },
       )
       .finally(() => (this.#reading = undefined));
-    let cancel = () => {};
-    const expired = new Promise<void>((resolve) => {
-      cancel = clock.after(config.driverWaitMs, () => {
-        this.#inventoryTrouble = `the hypervisor did not tell its inventory within ${config.driverWaitMs} ms`;
-        resolve();
-      });
+    const signal = this.#closed.signal;
+    const ends: (() => void)[] = [];
+    const given = new Promise<void>((resolve) => {
+      const onAbort = () => resolve();
+      signal.addEventListener('abort', onAbort, { once: true });
+      ends.push(
+        () => signal.removeEventListener('abort', onAbort),
+        clock.after(config.driverWaitMs, () => {
+          this.#inventoryTrouble = `the hypervisor did not tell its inventory within ${config.driverWaitMs} ms`;
+          resolve();
+        }),
+      );
+      if (signal.aborted) resolve();
     });
-    await Promise.race([this.#reading, expired, abortOf(this.#closed.signal)]);
-    cancel();
+    await Promise.race([this.#reading, given]);
+    for (const end of ends) end();
   }
 }
 
 /** What counts as a change: all but the uptime. */
 const fingerprint = (inventory: Inventory): string => JSON.stringify({ ...inventory, uptimeSeconds: null });
-
-const abortOf = (signal: AbortSignal) =>
-  new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });

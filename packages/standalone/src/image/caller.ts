@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Clock } from '@kilonova/runtime';
+import { askHttp, type Clock } from '@kilonova/runtime';
 import { forbidden, HttpError, unavailable } from '../http/error.ts';
 import { header, type Request } from '../http/route.ts';
 import type { ImageConfig } from './config.ts';
@@ -29,7 +29,7 @@ interface Known {
 interface CallersOptions {
   /** With or without `/v3`. */
   readonly identityUrl: string;
-  readonly config: Pick<ImageConfig, 'tokenCacheMs' | 'tokenCacheSize' | 'identityTimeoutMs'>;
+  readonly config: Pick<ImageConfig, 'tokenCacheMs' | 'tokenCacheSize' | 'identityTimeoutMs' | 'maxIdentityAnswerBytes'>;
   readonly clock: Clock;
 }
 
@@ -68,13 +68,14 @@ export class Callers {
     const abort = new AbortController();
     const cancel = clock.after(config.identityTimeoutMs, () => abort.abort(new Error('no answer in time')));
     try {
-      const response = await fetch(`${this.#base}/v3/auth/tokens?nocatalog`, {
+      const { status, text } = await askHttp(`${this.#base}/v3/auth/tokens?nocatalog`, {
         headers: { 'X-Auth-Token': token, 'X-Subject-Token': token, Accept: 'application/json' },
         signal: abort.signal,
+        maxAnswerBytes: config.maxIdentityAnswerBytes,
       });
-      if (response.status === 401 || response.status === 404) throw this.#refusal();
-      if (response.status !== 200) throw unavailable(`The identity service answered ${response.status}. Try again later.`);
-      const { token: found } = (await response.json()) as { token: TokenBody };
+      if (status === 401 || status === 404) throw this.#refusal();
+      if (status !== 200) throw unavailable(`The identity service answered ${status}. Try again later.`);
+      const { token: found } = JSON.parse(text) as { token: TokenBody };
       return {
         caller: { userId: found.user.id, projectId: found.project?.id, roles: new Set((found.roles ?? []).map(({ name }) => name)) },
         lifetimeMs: Date.parse(found.expires_at) - clock.now(),

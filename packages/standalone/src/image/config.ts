@@ -16,6 +16,7 @@ export const imageSection = section('image', {
   tokenCacheMs: integer(30_000, { min: 0, max: 60_000, help: 'How long a checked token is not checked again.' }),
   tokenCacheSize: integer(1_000, { min: 1, help: 'Checked tokens that are remembered.' }),
   identityTimeoutMs: integer(5_000, { min: 100, help: 'Wait for the identity service; then the answer is 503.' }),
+  maxIdentityAnswerBytes: integer(1_048_576, { min: 1_024, help: 'A longer answer of the identity service is refused.' }),
 });
 
 export type ImageConfig = SectionValues<typeof imageSection>;

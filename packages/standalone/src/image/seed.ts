@@ -1,4 +1,4 @@
-import type { Logger } from '@kilonova/runtime';
+import { askHttp, type HttpAnswer, type Logger } from '@kilonova/runtime';
 import { emptyDisk } from './empty-disk.ts';
 
 export interface SeedOptions {
@@ -11,6 +11,8 @@ export interface SeedOptions {
   /** Whole wait for one request. Default: 10 s. */
   readonly timeoutMs?: number;
 }
+
+const MAX_ANSWER_BYTES = 1_048_576;
 
 /** The seed image's id never changes, so that seeding twice, even at the same time, makes one image. */
 const ID = '6b1f3c1e-5d0a-4c7e-9f52-c1a0501e57ed';
@@ -25,7 +27,7 @@ export async function seedImage(options: SeedOptions): Promise<string> {
   const body = { id: ID, name: 'cirros', visibility: 'public', disk_format: 'qcow2', container_format: 'bare', min_disk: 0, min_ram: 0 };
   const made = await call('POST', '/v2/images', { json: body, allowed: [409] });
   const found = made.status === 409 ? await call('GET', `/v2/images/${ID}`, {}) : made;
-  const { status } = (await found.json()) as { status: string };
+  const { status } = JSON.parse(found.text) as { status: string };
   if (status === 'queued') {
     await call('PUT', `/v2/images/${ID}/file`, { bytes: emptyDisk(1024 ** 2), allowed: [409] });
     options.log.info({ imageId: ID }, 'seed image stored');
@@ -40,28 +42,28 @@ async function logIn(options: SeedOptions): Promise<string> {
     identity: { methods: ['password'], password: { user: { name: 'admin', domain, password: options.password } } },
     scope: { project: { name: 'admin', domain } },
   };
-  const response = await caller({ ...options, imageUrl: base }, {})('POST', '/v3/auth/tokens?nocatalog', { json: { auth } });
-  await response.body?.cancel();
-  return response.headers.get('x-subject-token') ?? '';
+  const { headers } = await caller({ ...options, imageUrl: base }, {})('POST', '/v3/auth/tokens?nocatalog', { json: { auth } });
+  return String(headers['x-subject-token'] ?? '');
 }
 
 interface Sent {
   readonly json?: unknown;
-  readonly bytes?: Uint8Array<ArrayBuffer>;
+  readonly bytes?: Uint8Array;
   readonly allowed?: readonly number[];
 }
 
 const caller =
   ({ imageUrl, timeoutMs = 10_000 }: SeedOptions, headers: Readonly<Record<string, string>>) =>
-  async (method: string, path: string, { json, bytes, allowed = [] }: Sent): Promise<Response> => {
-    const response = await fetch(`${imageUrl}${path}`, {
+  async (method: string, path: string, { json, bytes, allowed = [] }: Sent): Promise<HttpAnswer> => {
+    const answer = await askHttp(`${imageUrl}${path}`, {
       method,
       signal: AbortSignal.timeout(timeoutMs),
+      maxAnswerBytes: MAX_ANSWER_BYTES,
       headers: { ...headers, 'Content-Type': json === undefined ? 'application/octet-stream' : 'application/json' },
       ...(json === undefined ? {} : { body: JSON.stringify(json) }),
       ...(bytes === undefined ? {} : { body: bytes }),
     });
-    if (!response.ok && !allowed.includes(response.status))
-      throw new Error(`${method} ${path} was answered ${response.status}: ${await response.text()}`);
-    return response;
+    if (answer.status >= 300 && !allowed.includes(answer.status))
+      throw new Error(`${method} ${path} was answered ${answer.status}: ${answer.text}`);
+    return answer;
   };

@@ -7,7 +7,6 @@ import type { FakeConfig, FakeVerb } from './config.ts';
 import { DomainFile } from './domain-file.ts';
 import { Faults, matchesHost, parseFaults, type FaultRule } from './faults.ts';
 
-const unbound: Bound = { signal: new AbortController().signal };
 
 /**
  * A hypervisor that only remembers. Domains live in a file in `folder`. Faults come from the config, from
@@ -39,7 +38,7 @@ export class FakeDriver implements Driver {
   }
 
   inventory(): Promise<Inventory> {
-    return this.#verb('inventory', unbound, () => {
+    return this.#verb('inventory', unbound(), () => {
       const { config, host, clock } = this.#options;
       const own = Object.entries(config.capacity).find(([pattern]) => matchesHost(pattern, host))?.[1] ?? {};
       return Object.assign(new Inventory(), {
@@ -67,7 +66,7 @@ export class FakeDriver implements Driver {
   }
 
   list(): Promise<readonly Domain[]> {
-    return this.#verb('list', unbound, () => this.#domains.all());
+    return this.#verb('list', unbound(), () => this.#domains.all());
   }
 
   ensureRunning(spec: DomainSpec, bound: Bound): Promise<Domain> {
@@ -145,6 +144,9 @@ export class FakeDriver implements Driver {
     }
   }
 }
+
+/** One for each use: a signal that lives long collects those who wait for it. */
+const unbound = (): Bound => ({ signal: new AbortController().signal });
 
 const messageOf = (fault: FaultRule, verb: string) => fault.message ?? `fault injected into ${verb}`;
 
