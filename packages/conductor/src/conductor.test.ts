@@ -29,17 +29,25 @@ async function aCloud(hosts: readonly string[], config: Partial<ConductorConfig>
   return conductor;
 }
 
-const rows = async <Row = Record<string, unknown>>(sql: string) => (await database.knex.raw(sql)).rows as Row[];
+const rows = async <Row = Record<string, unknown>>(sql: string) => ((await database.knex.raw(sql)) as { rows: Row[] }).rows;
 const act = (uuid: string, action: string, options: Record<string, string> = {}, scope = anAdmin()) =>
   cloud.act(Object.assign(new ActOnServer(), { scope, uuid, action, options }));
-const servers = () => rows<{ vmState: string; host: string | null }>(`select vm_state as "vmState", task_state as "taskState", power_state as "powerState", host from instances order by created_at, launch_index`);
-const faults = async () => (await rows<{ message: string }>('select message from instance_faults order by id')).map(({ message }) => message);
+const servers = () =>
+  rows<{ vmState: string; host: string | null }>(
+    `select vm_state as "vmState", task_state as "taskState", power_state as "powerState", host from instances order by created_at, launch_index`,
+  );
+const faults = async () =>
+  (await rows<{ message: string }>('select message from instance_faults order by id')).map(({ message }) => message);
 
 async function aServer(): Promise<string> {
   const { serverUuids } = await cloud.create(aRequest());
   await expect.poll(servers, { timeout: 5_000, interval: 10 }).toMatchObject([{ vmState: 'active' }]);
   return serverUuids[0]!;
 }
+
+const unlessGone = (error: { code?: string }) => {
+  if (error.code !== 'ServerNotFound') throw error;
+};
 
 describe('claims', () => {
   test('never exceed a host, however many conductors and requests want it', async () => {
@@ -50,17 +58,22 @@ describe('claims', () => {
     await cloud.settled();
     const states = (await servers()).map(({ vmState, host }) => `${vmState} ${host}`).toSorted();
     // Four vCPUs (ratio 4) and five times the memory on each.
-    expect(states.filter((state) => state.startsWith('active'))).toEqual([...Array<string>(4).fill('active h1'), ...Array<string>(4).fill('active h2')]);
+    expect(states.filter((state) => state.startsWith('active'))).toEqual([
+      ...Array<string>(4).fill('active h1'),
+      ...Array<string>(4).fill('active h2'),
+    ]);
     expect(states.filter((state) => state === 'error null')).toHaveLength(12);
     await cloud.assertNothingLeftOver();
   });
 
   test('keep members of an anti-affinity group apart, although the scheduler names the same host for all', async () => {
     await aCloud(['h1', 'h2', 'h3']);
-    const group = await cloud.client.createServerGroup(Object.assign(new CreateServerGroup(), { scope: aScope(), name: 'apart', policy: 'anti-affinity' }));
+    const group = await cloud.client.createServerGroup(
+      Object.assign(new CreateServerGroup(), { scope: aScope(), name: 'apart', policy: 'anti-affinity' }),
+    );
     await Promise.all(Array.from({ length: 3 }, () => cloud.create(aRequest({ hints: { group: group.uuid } }))));
     await cloud.settled();
-    expect((await servers()).map(({ host }) => host).toSorted()).toEqual(['h1', 'h2', 'h3']);
+    expect(new Set((await servers()).map(({ host }) => host))).toEqual(new Set(['h1', 'h2', 'h3']));
   });
 
   test('refuse a host that left the zone after the scheduler looked', async () => {
@@ -74,7 +87,7 @@ describe('claims', () => {
 });
 
 describe('a create', () => {
-  test('that no host fits ends in ERROR with the scheduler\'s reasons', async () => {
+  test("that no host fits ends in ERROR with the scheduler's reasons", async () => {
     await aCloud([]);
     cloud.explanation = '4 hosts considered: 3 not in zone test-az, 1 with 512 of 2048 MiB free';
     await cloud.create(aRequest());
@@ -106,7 +119,10 @@ describe('a create', () => {
     await cloud.create(aRequest());
     await expect.poll(servers, { interval: 20 }).toMatchObject([{ vmState: 'error', host: null }]);
     expect(await faults()).toMatchObject([expect.stringContaining('h1: Host h1 did not answer in time.')]);
-    expect(await rows('select host, instances from hosts order by host')).toEqual([{ host: 'h1', instances: 1 }, { host: 'h2', instances: 0 }]);
+    expect(await rows('select host, instances from hosts order by host')).toEqual([
+      { host: 'h1', instances: 1 },
+      { host: 'h2', instances: 0 },
+    ]);
     h1.behaviour.remove = 'do';
     await h1.register();
     await cloud.settled();
@@ -147,7 +163,11 @@ test('a hard reboot takes over from a soft one that hangs, and a delete from bot
   h1.behaviour.reboot = 'ignore';
   await act(uuid, 'reboot', { type: 'SOFT' });
   await act(uuid, 'reboot', { type: 'HARD' });
-  await expect.poll(() => h1.heard.filter(({ verb }) => verb === 'reboot').map(({ operation }) => (operation as { kind?: string }).kind), { interval: 10 }).toContain('hard');
+  await expect
+    .poll(() => h1.heard.filter(({ verb }) => verb === 'reboot').map(({ operation }) => (operation as { kind?: string }).kind), {
+      interval: 10,
+    })
+    .toContain('hard');
   expect(await servers()).toMatchObject([{ vmState: 'active', taskState: 'reboot_started_hard' }]);
   await expect(act(uuid, 'stop')).rejects.toMatchObject({
     code: 'ServerStateConflict',
@@ -163,7 +183,10 @@ test('an action is refused by scope, policy, lock and state, in this order', asy
   await aCloud(['h1']);
   const uuid = await aServer();
   const stranger = aScope({ projectId: 'other', deniedBy: 'os_compute_api:servers:stop' });
-  await expect(act(uuid, 'stop', {}, stranger)).rejects.toMatchObject({ code: 'ServerNotFound', message: `Instance ${uuid} could not be found.` });
+  await expect(act(uuid, 'stop', {}, stranger)).rejects.toMatchObject({
+    code: 'ServerNotFound',
+    message: `Instance ${uuid} could not be found.`,
+  });
   await expect(act(uuid, 'stop', {}, aScope({ deniedBy: 'os_compute_api:servers:stop' }))).rejects.toMatchObject({ code: 'PolicyDenied' });
   await act(uuid, 'lock', { reason: 'mine' }, aScope());
   await expect(act(uuid, 'start', {}, aScope())).rejects.toMatchObject({ code: 'ServerLocked', message: `Instance ${uuid} is locked` });
@@ -183,11 +206,13 @@ describe('what hosts say', () => {
     const { serverUuids } = await cloud.create(aRequest());
     await expect.poll(() => h1.heard.length, { interval: 10 }).toBeGreaterThan(0);
     const { operationId, instanceUuid, generation } = h1.heard[0]!.operation;
-    const done = { operationId, instanceUuid, generation, number: 1, outcome: 'done', power: 1 as const };
+    const done = { operationId, instanceUuid, generation, number: 1, outcome: 'done', power: 1 };
     const reported = (changes: object) => Object.assign(new OperationReport(), done, changes);
     // Another host about it, under its own name and under a stolen one.
     expect(await cloud.hosts.get('h2')!.report(reported({}))).toMatchObject({ operationIds: [operationId] });
-    await expect(cloud.hosts.get('h2')!.reports.reportOperations({ host: 'h1', reports: [reported({})] })).rejects.toThrow('account "compute.h2" does not speak for host "h1"');
+    await expect(cloud.hosts.get('h2')!.reports.reportOperations({ host: 'h1', reports: [reported({})] })).rejects.toThrow(
+      'account "compute.h2" does not speak for host "h1"',
+    );
     await h1.report(reported({ generation: generation - 1 }));
     await database.knex.raw('update instances set report_number = 5');
     await h1.report(reported({ number: 5 }));
@@ -199,9 +224,11 @@ describe('what hosts say', () => {
   });
 
   const domains = (host: string, round: number, list: readonly { uuid: string; generation: number; power: 1 | 4 }[], last = true) =>
-    cloud.hosts.get(host)!.reports.reportDomains(
-      Object.assign(new DomainsReport(), { host, round, last, domains: list.map((domain) => Object.assign(new DomainReport(), domain)) }),
-    );
+    cloud.hosts
+      .get(host)!
+      .reports.reportDomains(
+        Object.assign(new DomainsReport(), { host, round, last, domains: list.map((domain) => Object.assign(new DomainReport(), domain)) }),
+      );
 
   test('a domain that is not its own goes, whoever made it', async () => {
     await aCloud(['h1', 'h2']);
@@ -236,7 +263,7 @@ test('lost, doubled and late messages change nothing but time', { timeout: 60_00
   const uuids = created.flatMap((one) => (one.status === 'fulfilled' ? one.value.serverUuids : []));
   await Promise.allSettled(uuids.slice(0, 8).map((uuid) => act(uuid, 'delete')));
   cloud.broker.faults = { double: 0.3, delayMs: 20 };
-  await Promise.all(uuids.slice(0, 8).map((uuid) => act(uuid, 'delete').catch((error: { code: string }) => expect(error.code).toBe('ServerNotFound'))));
+  await Promise.all(uuids.slice(0, 8).map((uuid) => act(uuid, 'delete').catch(unlessGone)));
   await cloud.settled(30_000);
   cloud.broker.faults = {};
   await cloud.assertNothingLeftOver();
@@ -253,7 +280,11 @@ test('without its database a conductor says so in bounded time, and goes on when
   const gone = async (away: boolean) => {
     const server = database.asServer();
     await server.raw(`alter database ?? with allow_connections ${away ? 'false' : 'true'}`, [name]);
-    if (away) await server.raw(`select pg_terminate_backend(pid) from pg_stat_activity where datname = ? and application_name = 'kilonova-conductor'`, [name]);
+    if (away)
+      await server.raw(
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname = ? and application_name = 'kilonova-conductor'`,
+        [name],
+      );
   };
   await gone(true);
   try {

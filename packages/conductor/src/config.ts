@@ -10,13 +10,16 @@ export const databaseSection = section('database', {
   acquireTimeoutMs: integer(3 * seconds, { min: 100, help: 'How long a request waits for a free connection before it is refused.' }),
   statementTimeoutMs: integer(10 * seconds, { min: 0, help: 'How long one statement may run; 0 is unlimited.' }),
   lockTimeoutMs: integer(5 * seconds, { min: 0, help: 'How long one statement may wait for a lock; 0 is unlimited.' }),
-  idleTransactionTimeoutMs: integer(15 * seconds, { min: 0, help: 'How long a transaction may be idle before the database ends it; 0 is unlimited.' }),
+  idleTransactionTimeoutMs: integer(15 * seconds, {
+    min: 0,
+    help: 'How long a transaction may be idle before the database ends it; 0 is unlimited.',
+  }),
   startWaitMs: integer(60 * seconds, { min: 0, help: 'How long a starting conductor waits for the database.' }),
 });
 export type DatabaseConfig = SectionValues<typeof databaseSection>;
 
 export const conductorSection = section('conductor', {
-  host: text('', { help: 'The name this conductor shows in os-services; empty takes the machine\'s.' }),
+  host: text('', { help: "The name this conductor shows in os-services; empty takes the machine's." }),
   // Who is believed
   enforceHostAccounts: flag(true, {
     help: 'Reports count only from the broker account compute.<host>. Turn off only where all services share one account.',
@@ -30,18 +33,27 @@ export const conductorSection = section('conductor', {
   taskBatch: integer(100, { min: 1, max: 1_000, help: 'Tasks that share one transaction.' }),
   taskConcurrency: integer(6, { min: 1, max: 100, help: 'Transactions of tasks at the same time in one conductor.' }),
   callConcurrency: integer(16, { min: 1, max: 1_000, help: 'Questions of tasks to other services at the same time.' }),
-  tasksInHand: integer(10_000, { min: 100, help: 'Tasks that one conductor keeps in memory at the same time; others wait in the database.' }),
+  tasksInHand: integer(10_000, {
+    min: 100,
+    help: 'Tasks that one conductor keeps in memory at the same time; others wait in the database.',
+  }),
   retryMinMs: integer(100, { min: 1, help: 'First wait before a step that went wrong is tried again; doubles each time.' }),
   retryMaxMs: integer(10 * seconds, { min: 10, help: 'Longest wait before a step is tried again.' }),
   strandedMs: integer(30 * seconds, { min: 100, help: 'A running task that nobody moved for so long is looked at again.' }),
-  resendMinMs: integer(5 * seconds, { min: 10, help: 'First wait for a report before the order is sent to the host again; doubles each time.' }),
+  resendMinMs: integer(5 * seconds, {
+    min: 10,
+    help: 'First wait for a report before the order is sent to the host again; doubles each time.',
+  }),
   resendMaxMs: integer(60 * seconds, { min: 10, help: 'Longest wait before an order is sent again.' }),
   inquiryMs: integer(3 * seconds, { min: 10, help: 'How long a host may take to say what became of an order that is overdue.' }),
   stopGraceMs: integer(3 * seconds, { min: 0, help: 'How long a stopping conductor finishes what is in hand before it hands it back.' }),
   // Deadlines
   createDeadlineMs: integer(10 * minutes, { min: 100, help: 'How long finding and claiming hosts for a request may take.' }),
   buildDeadlineMs: integer(20 * minutes, { min: 100, help: 'How long one attempt to build an instance on a host may take.' }),
-  deleteDeadlineMs: integer(2 * minutes, { min: 100, help: 'How long a delete waits for the host before what is left there becomes its cleanup.' }),
+  deleteDeadlineMs: integer(2 * minutes, {
+    min: 100,
+    help: 'How long a delete waits for the host before what is left there becomes its cleanup.',
+  }),
   deleteOnDownHostMs: integer(1 * seconds, { min: 0, help: 'The same when the host is known to be down.' }),
   powerDeadlineMs: integer(5 * minutes, { min: 100, help: 'How long start, stop and reboot may take.' }),
   shutdownGraceMs: integer(60 * seconds, { min: 0, help: 'How long a guest may take for a clean shutdown before its plug is pulled.' }),
@@ -55,14 +67,18 @@ export const conductorSection = section('conductor', {
   cleanupBatch: integer(200, { min: 1, max: 10_000, help: 'Leftovers that are worked on at the same time.' }),
   cleanupRetryMaxMs: integer(60 * seconds, { min: 10, help: 'Longest wait before a removal is sent again.' }),
   reportBatch: integer(200, { min: 1, max: 1_000, help: 'Reports that share one transaction.' }),
-  missedRounds: integer(2, { min: 1, max: 100, help: 'Rounds of domain reports in a row that must agree before a power state is believed.' }),
+  missedRounds: integer(2, {
+    min: 1,
+    max: 100,
+    help: 'Rounds of domain reports in a row that must agree before a power state is believed.',
+  }),
   syncPowerStates: flag(true, { help: 'An instance that a host shows stopped or running follows that.' }),
   // Hosts and services
   cpuRatio: decimal(4, { min: 0.01, help: 'vCPUs that may be claimed per vCPU of a host.' }),
   memoryRatio: decimal(1, { min: 0.01, help: 'Memory that may be claimed per memory of a host.' }),
   diskRatio: decimal(1, { min: 0.01, help: 'Disk that may be claimed per disk of a host.' }),
   defaultZone: text('nova', { help: 'The availability zone of hosts that are in none by their aggregates.' }),
-  internalZone: text('internal', { help: 'The availability zone in which the control plane\'s own services are shown.' }),
+  internalZone: text('internal', { help: "The availability zone in which the control plane's own services are shown." }),
   heartbeatMs: integer(10 * seconds, { min: 50, help: 'How often a conductor writes its own sign of life.' }),
   heartbeatCollectMs: integer(250, { min: 1, max: 10_000, help: 'How long signs of life are collected before one statement writes them.' }),
   heartbeatMax: integer(100_000, { min: 1, help: 'Hosts and services whose signs of life wait to be written; more are dropped.' }),

@@ -28,21 +28,24 @@ export function hostReportHandlers({ services, heartbeats, operations, cleaner }
     }
   };
   return {
-    register: (context, registration) => told(async () => {
-      const answer = await register(services, context, registration);
-      await wakeHost(services.knex, registration.host);
-      cleaner.ring();
-      return answer;
-    }),
+    register: (context, registration) =>
+      told(async () => {
+        const answer = await register(services, context, registration);
+        await wakeHost(services.knex, registration.host);
+        cleaner.ring();
+        return answer;
+      }),
     heartbeat: (context, beat) => heartbeats.noteHost(context, beat),
-    reportOperations: (context, { host, reports }) => told(async () => {
-      assertHostAccount(context, host, enforced);
-      return Object.assign(new ReportsAccepted(), { operationIds: await operations.take(host, reports) });
-    }),
-    reportDomains: (context, report) => told(async () => {
-      assertHostAccount(context, report.host, enforced);
-      await takeDomains(services, cleaner, report);
-      return new Empty();
-    }),
+    reportOperations: (context, { host, reports }) =>
+      told(async () => {
+        assertHostAccount(context, host, enforced);
+        return Object.assign(new ReportsAccepted(), { operationIds: await operations.take(host, reports) });
+      }),
+    reportDomains: (context, report) =>
+      told(async () => {
+        assertHostAccount(context, report.host, enforced);
+        await takeDomains(services, cleaner, report);
+        return new Empty();
+      }),
   };
 }

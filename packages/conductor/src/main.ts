@@ -1,4 +1,4 @@
-import { computeContract, conductorContract, HostChange, hostReportsContract, OperationInquiry, schedulerContract, version } from '@kilonova/objects';
+import { computeContract, conductorContract, hostReportsContract, OperationInquiry, schedulerContract, version } from '@kilonova/objects';
 import { createClient, serve, type Server, serveSteward, type StewardGrant, type Transport } from '@kilonova/rpc';
 import { type Check, healthOf, type RunningService, type Surroundings } from '@kilonova/runtime';
 import { hostname } from 'node:os';
@@ -43,7 +43,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
   const knex = parts.database ?? openDatabase(config.database);
   const closing: (() => Promise<void>)[] = parts.database === undefined ? [() => knex.destroy()] : [];
   const closeAll = async () => {
-    for (const close of closing.splice(0).reverse()) {
+    for (const close of closing.splice(0).toReversed()) {
       await close().catch((error: unknown) => log.warn({ error: String(error) }, 'a part did not close well'));
     }
   };
@@ -58,7 +58,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     const publisher = new HostPublisher({
       ...{ id, clock, log, collectMs: limits.publishCollectMs, pieceHosts: limits.publishPieceHosts, retryMs: limits.publishRetryMs },
       read: (hosts) => hostStates(knex, hosts, limits.defaultZone),
-      tell: (change: HostChange) => scheduler.hostsChanged(change),
+      tell: (change) => scheduler.hostsChanged(change),
     });
     closing.push(() => publisher.stop());
     const cleaner = new Cleaner({ knex, clock, log, config: limits, compute });
@@ -67,7 +67,8 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     const engine = new Engine<TaskServices>({
       ...{ knex, clock, random, log, settings: limits, definitions: taskDefinitions, services: taskServices, self: { id, host } },
       metrics: engineMetrics(metrics),
-      inquire: (name, operationIds) => compute.at(name).inquire(Object.assign(new OperationInquiry(), { host: name, operationIds: [...operationIds] })),
+      inquire: (name, operationIds) =>
+        compute.at(name).inquire(Object.assign(new OperationInquiry(), { host: name, operationIds: [...operationIds] })),
     });
     await engine.start();
     closing.push(() => engine.stop());
@@ -80,14 +81,23 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     const upkeep = new Upkeep(services);
     upkeep.start();
     closing.push(() => upkeep.stop());
-    const signs = new Loop('signs of life', limits.heartbeatMs, parts, async () => heartbeats.noteService({ binary: 'nova-conductor', host, version }));
+    const signs = new Loop('signs of life', limits.heartbeatMs, parts, async () =>
+      heartbeats.noteService({ binary: 'nova-conductor', host, version }),
+    );
     closing.push(() => signs.stop());
 
-    const operations = new OperationReports({ batch: limits.reportBatch, concurrency: limits.taskConcurrency, move: (find) => engine.move(find), publisher });
+    const operations = new OperationReports({
+      batch: limits.reportBatch,
+      concurrency: limits.taskConcurrency,
+      move: (find) => engine.move(find),
+      publisher,
+    });
     const serving: Server[] = [];
     closing.push(async () => void (await Promise.all(serving.map((server) => server.stop()))));
     const graceMs = limits.stopGraceMs;
-    serving.push(await serve(transport, hostReportsContract, hostReportHandlers({ services, heartbeats, operations, cleaner }), { graceMs }));
+    serving.push(
+      await serve(transport, hostReportsContract, hostReportHandlers({ services, heartbeats, operations, cleaner }), { graceMs }),
+    );
     serving.push(await serve(transport, conductorContract, conductorHandlers({ services, heartbeats, actOnServer }), { graceMs }));
     // Hosts may declare nothing themselves: each account gets the queues of its own name.
     serving.push(await serveSteward(transport, { allow: grantsOf }));

@@ -17,16 +17,19 @@ export function databaseMetrics(registry: Registry, knex: Database, log: Logger)
         log.debug({ error: String(error) }, 'figures not read');
       }
     };
-  new Gauge({
-    ...{ name: 'kilonova_tasks', help: 'Live tasks.', labelNames: ['kind', 'state'], registers },
-    collect: asked(async (gauge) => {
-      const counts = await countLive(knex);
-      gauge.reset();
-      for (const { kind, state, count } of counts) gauge.set({ kind, state }, count);
+  const figures = [
+    new Gauge({
+      ...{ name: 'kilonova_tasks', help: 'Live tasks.', labelNames: ['kind', 'state'], registers: [] },
+      collect: asked(async (gauge) => {
+        const counts = await countLive(knex);
+        gauge.reset();
+        for (const { kind, state, count } of counts) gauge.set({ kind, state }, count);
+      }),
     }),
-  });
-  new Gauge({
-    ...{ name: 'kilonova_cleanups', help: 'Leftovers that hosts have not confirmed as removed.', registers },
-    collect: asked(async (gauge) => gauge.set(await countCleanups(knex))),
-  });
+    new Gauge({
+      ...{ name: 'kilonova_cleanups', help: 'Leftovers that hosts have not confirmed as removed.', registers: [] },
+      collect: asked(async (gauge) => gauge.set(await countCleanups(knex))),
+    }),
+  ];
+  for (const figure of figures) registry.registerMetric(figure);
 }

@@ -16,7 +16,11 @@ export interface ClaimHost {
   readonly freeDiskGb: number;
 }
 
-export async function lockHosts(trx: Knex.Transaction, hosts: readonly string[], defaultZone: string): Promise<ReadonlyMap<string, ClaimHost>> {
+export async function lockHosts(
+  trx: Knex.Transaction,
+  hosts: readonly string[],
+  defaultZone: string,
+): Promise<ReadonlyMap<string, ClaimHost>> {
   const { rows } = await trx.raw(
     `select h.host, h.node, h.up, ${zoneOf('h.host')} as zone, h.vcpus_limit - h.vcpus_used as "freeVcpus",
        h.memory_mb_limit - h.memory_mb_used as "freeMemoryMb", h.disk_gb_limit - h.disk_gb_used as "freeDiskGb"
@@ -36,7 +40,8 @@ export interface GroupMembers {
 /** Groups with where their living members are; with a lock, so that two claims for a group come one after the other. */
 export async function readGroups(knex: Knex, uuids: readonly string[], lock: boolean): Promise<ReadonlyMap<string, GroupMembers>> {
   if (uuids.length === 0) return new Map();
-  if (lock) await knex.raw(`select uuid from server_groups where uuid = any(cast(? as uuid[])) order by uuid for no key update`, [[...uuids]]);
+  if (lock)
+    await knex.raw(`select uuid from server_groups where uuid = any(cast(? as uuid[])) order by uuid for no key update`, [[...uuids]]);
   const { rows } = await knex.raw(
     `select g.uuid, g.policy, coalesce(g.max_servers_per_host, 1) as "maxServersPerHost",
        coalesce((select jsonb_object_agg(m.host, m.members) from
@@ -110,7 +115,10 @@ export interface Allocation extends OwnerKey {
 /** Writes allocations and moves the hosts' sums by them. @throws the database's check violation for an overcommit */
 export async function allocate(trx: Knex.Transaction, allocations: readonly Allocation[]): Promise<readonly string[]> {
   if (allocations.length === 0) return [];
-  const touched = await moveHosts(trx, allocations.map((allocation) => ({ ...amounts(allocation, 1), ioOps: 1 })));
+  const touched = await moveHosts(
+    trx,
+    allocations.map((allocation) => ({ ...amounts(allocation, 1), ioOps: 1 })),
+  );
   await trx.raw(
     `insert into allocations (instance_uuid, host, generation, vcpus, memory_mb, disk_gb)
      select a."instanceUuid", a.host, a.generation, a.vcpus, a."memoryMb", a."diskGb"
@@ -130,7 +138,10 @@ export async function release(trx: Knex.Transaction, owners: readonly OwnerKey[]
      returning instance_uuid as "instanceUuid", host, generation, vcpus, memory_mb as "memoryMb", disk_gb as "diskGb"`,
     [JSON.stringify(owners)],
   );
-  return moveHosts(trx, (rows as Allocation[]).map((allocation) => amounts(allocation, -1)));
+  return moveHosts(
+    trx,
+    (rows as Allocation[]).map((allocation) => amounts(allocation, -1)),
+  );
 }
 
 const amounts = ({ host, vcpus, memoryMb, diskGb }: Allocation, sign: 1 | -1): HostMove => ({

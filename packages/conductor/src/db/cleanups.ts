@@ -54,7 +54,10 @@ export async function confirm(trx: Knex.Transaction, owners: readonly OwnerKey[]
 }
 
 /** The host refused; one whose instance came back to that host under a newer generation is settled by that. */
-export async function noteRefusals(trx: Knex.Transaction, refusals: readonly (OwnerKey & { readonly message: string })[]): Promise<readonly string[]> {
+export async function noteRefusals(
+  trx: Knex.Transaction,
+  refusals: readonly (OwnerKey & { readonly message: string })[],
+): Promise<readonly string[]> {
   if (refusals.length === 0) return [];
   const { rows } = await trx.raw(
     `with r as (select * from jsonb_to_recordset(cast(? as jsonb)) as r ("instanceUuid" uuid, host text, generation integer, message text))
@@ -64,7 +67,10 @@ export async function noteRefusals(trx: Knex.Transaction, refusals: readonly (Ow
        exists (select from instances i where i.uuid = c.instance_uuid and i.host = c.host and i.generation > c.generation) as superseded`,
     [JSON.stringify(refusals)],
   );
-  return confirm(trx, (rows as (OwnerKey & { superseded: boolean })[]).filter(({ superseded }) => superseded));
+  return confirm(
+    trx,
+    (rows as (OwnerKey & { superseded: boolean })[]).filter(({ superseded }) => superseded),
+  );
 }
 
 /** A host that came back is told at once. */

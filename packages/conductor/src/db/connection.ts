@@ -1,5 +1,5 @@
 import knexFactory, { type Knex } from 'knex';
-import pg from 'pg';
+import { types as parsers } from 'pg';
 import type { DatabaseConfig } from '../config.ts';
 
 // bigint columns hold counters far below 2^53; times stay text, because a JavaScript date loses microseconds.
@@ -9,7 +9,7 @@ const types = {
   getTypeParser: (oid: number, format?: 'text' | 'binary'): unknown => {
     if (oid === INT8) return Number;
     if (oid === TIMESTAMPTZ) return isoTime;
-    return pg.types.getTypeParser(oid, format as 'text');
+    return parsers.getTypeParser(oid, format);
   },
 };
 

@@ -37,7 +37,13 @@ export async function keepSightings(knex: Knex, host: string, round: number, pie
  */
 export async function endRound(
   trx: Knex.Transaction,
-  found: { readonly host: string; readonly round: number; readonly domains: readonly Sighting[]; readonly rounds: number; readonly sync: boolean },
+  found: {
+    readonly host: string;
+    readonly round: number;
+    readonly domains: readonly Sighting[];
+    readonly rounds: number;
+    readonly sync: boolean;
+  },
 ): Promise<readonly string[]> {
   const { host, round, domains, rounds: needed, sync } = found;
   const fresh = await trx.raw(`update hosts set domains_round = :round where host = :host and domains_round < :round`, { host, round });

@@ -52,7 +52,8 @@ export interface InstanceChange {
   readonly lockedReason?: string | null;
 }
 
-const whenGiven = (field: string, value: string, otherwise: string) => `case when jsonb_exists(c.e, '${field}') then ${value} else i.${otherwise} end`;
+const whenGiven = (field: string, value: string, otherwise: string) =>
+  `case when jsonb_exists(c.e, '${field}') then ${value} else i.${otherwise} end`;
 
 /** Changes instances that are not deleted, all in one statement, locked in the order of their uuids. @returns the uuids that it found */
 export async function changeInstances(trx: Knex.Transaction, changes: readonly InstanceChange[]): Promise<readonly string[]> {

@@ -99,7 +99,8 @@ function domainSpec({ flavor, image, ...row }: SpecRow): DomainSpec {
   spec.imageProperties = image?.properties ?? {};
   spec.extraSpecs = flavor.extraSpecs;
   // A root disk of 0 takes the image's size.
-  const rootMb = flavor.rootGb > 0 ? flavor.rootGb * 1_024 : Math.max((image?.minDiskGb ?? 0) * 1_024, Math.ceil((image?.size ?? 0) / 1_048_576));
+  const rootMb =
+    flavor.rootGb > 0 ? flavor.rootGb * 1_024 : Math.max((image?.minDiskGb ?? 0) * 1_024, Math.ceil((image?.size ?? 0) / 1_048_576));
   spec.disks = [disk('image', rootMb, image?.id ?? null)];
   if (flavor.ephemeralGb > 0) spec.disks.push(disk('ephemeral', flavor.ephemeralGb * 1_024, null));
   if (flavor.swapMb > 0) spec.disks.push(disk('swap', flavor.swapMb, null));

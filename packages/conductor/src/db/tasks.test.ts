@@ -12,16 +12,32 @@ afterAll(() => database.close());
 beforeEach(() => database.knex.raw('truncate instances, tasks, conductors cascade'));
 
 const conductor = (id: string, leaseMs = 60_000) => enter(database.knex, { id, host: id, leaseMs });
-const lapsed = async (owner: Ownership) => void (await database.knex.raw(`update conductors set lease_until = kilonova_now() - interval '1 second' where id = ?`, [owner.id]));
+const lapsed = async (owner: Ownership) =>
+  void (await database.knex.raw(`update conductors set lease_until = kilonova_now() - interval '1 second' where id = ?`, [owner.id]));
 
 async function aTask(owner: Ownership | null, changes: { instanceUuid?: string } = {}): Promise<string> {
   const id = systemRandom.uuid();
-  const progress = { state: 'running', step: 0, outputs: {}, awaits: null, awaitsHost: null, reportInMs: null, inquired: false, wakeInMs: 60_000, attempts: 0, failure: null } as const;
+  const progress = {
+    state: 'running',
+    step: 0,
+    outputs: {},
+    awaits: null,
+    awaitsHost: null,
+    reportInMs: null,
+    inquired: false,
+    wakeInMs: 60_000,
+    attempts: 0,
+    failure: null,
+  } as const;
   await database.knex.transaction((trx) =>
-    tasks.insert(trx, owner, [{ id, kind: 'toy', version: 1, instanceUuid: null, requestId: 'req-1', params: {}, deadlineMs: 60_000, ...changes, progress }]));
+    tasks.insert(trx, owner, [
+      { id, kind: 'toy', version: 1, instanceUuid: null, requestId: 'req-1', params: {}, deadlineMs: 60_000, ...changes, progress },
+    ]),
+  );
   return id;
 }
-const own = (owner: Ownership, id: string) => database.knex.transaction(async (trx) => (await tasks.lockOwn(trx, owner, [id])).map((row) => row.id));
+const own = (owner: Ownership, id: string) =>
+  database.knex.transaction(async (trx) => (await tasks.lockOwn(trx, owner, [id])).map((row) => row.id));
 const adopted = async (owner: Ownership) => (await tasks.adopt(database.knex, owner, ['toy/1'], 10)).map(({ id }) => id);
 
 test('who lost the lease can move nothing any more, even before anybody adopted its tasks', async () => {
@@ -65,7 +81,9 @@ test('fencing lets a transaction under way finish first', async () => {
 test('two conductors that adopt at once share the orphans and take none twice', async () => {
   const owners = await Promise.all(['a', 'b', 'c'].map((id) => conductor(id)));
   const orphans = await Promise.all(Array.from({ length: 25 }, () => aTask(null)));
-  const taken = (await Promise.all(owners.map(async (owner) => [...(await adopted(owner)), ...(await adopted(owner)), ...(await adopted(owner))]))).flat();
+  const taken = (
+    await Promise.all(owners.map(async (owner) => [...(await adopted(owner)), ...(await adopted(owner)), ...(await adopted(owner))]))
+  ).flat();
   expect(taken.toSorted()).toEqual(orphans.toSorted());
 });
 
@@ -74,7 +92,9 @@ test('an instance has one live task at most', async () => {
   const uuid = systemRandom.uuid();
   await database.knex.raw(
     `insert into instances (uuid, project_id, user_id, name, hostname, vm_state, flavor, flavor_id, vcpus, memory_mb, disk_gb, reservation_id)
-     values (?, 'p', 'u', 'n', 'n', 'active', '{}', '1', 1, 1, 1, 'r')`, [uuid]);
+     values (?, 'p', 'u', 'n', 'n', 'active', '{}', '1', 1, 1, 1, 'r')`,
+    [uuid],
+  );
   await aTask(owner, { instanceUuid: uuid });
   await expect(aTask(owner, { instanceUuid: uuid })).rejects.toMatchObject({ code: '23505' });
 });

@@ -58,7 +58,12 @@ export async function lockAwaiting(
     `${OWN_EPOCH} select ${COLUMNS} from tasks t
      where t.id = any(:ids) and t.state = 'parked' and t.awaits = any(:operations) and exists (select from me)
      order by t.id for update of t`,
-    { owner: owner.id, epoch: owner.epoch, ids: awaited.map(({ taskId }) => taskId), operations: awaited.map(({ operationId }) => operationId) },
+    {
+      owner: owner.id,
+      epoch: owner.epoch,
+      ids: awaited.map(({ taskId }) => taskId),
+      operations: awaited.map(({ operationId }) => operationId),
+    },
   );
   return rows as TaskRow[];
 }
@@ -188,7 +193,9 @@ export async function wakeAwaitingHost(knex: Knex, host: string): Promise<void> 
 
 /** The live task of an instance, locked; undefined when there is none. */
 export async function lockOfInstance(trx: Knex.Transaction, instanceUuid: string): Promise<TaskRow | undefined> {
-  const { rows } = await trx.raw(`select ${COLUMNS} from tasks t where t.instance_uuid = ? and t.state in ${LIVE} for update of t`, [instanceUuid]);
+  const { rows } = await trx.raw(`select ${COLUMNS} from tasks t where t.instance_uuid = ? and t.state in ${LIVE} for update of t`, [
+    instanceUuid,
+  ]);
   return (rows as TaskRow[])[0];
 }
 
@@ -206,6 +213,8 @@ export async function cancel(trx: Knex.Transaction, owner: Ownership | null, id:
 }
 
 export async function countLive(knex: Knex): Promise<readonly { kind: string; state: string; count: number }[]> {
-  const { rows } = await knex.raw(`select kind, state, count(*)::int as count from tasks where state in ${LIVE} group by kind, state order by kind, state`);
+  const { rows } = await knex.raw(
+    `select kind, state, count(*)::int as count from tasks where state in ${LIVE} group by kind, state order by kind, state`,
+  );
   return rows as { kind: string; state: string; count: number }[];
 }

@@ -15,8 +15,18 @@ export async function takeDomains(services: Services, cleaner: { ring(): void },
   const strays = await domainReports.findStrays(knex, host, domains);
   if (strays.length > 0) {
     await knex.transaction((trx) =>
-      leaveBehind(trx, strays.map(({ uuid, generation }) =>
-        ({ host, instanceUuid: uuid, generation, requestId: `req-${random.uuid()}`, undoes: null, reason: 'runs there without being the host\'s' }))));
+      leaveBehind(
+        trx,
+        strays.map(({ uuid, generation }) => ({
+          host,
+          instanceUuid: uuid,
+          generation,
+          requestId: `req-${random.uuid()}`,
+          undoes: null,
+          reason: "runs there without being the host's",
+        })),
+      ),
+    );
     cleaner.ring();
     log.warn({ host, instanceUuids: strays.slice(0, 20).map(({ uuid }) => uuid), strays: strays.length }, 'stray domains found');
   }

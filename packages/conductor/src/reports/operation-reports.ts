@@ -43,9 +43,14 @@ export class OperationReports {
    * host may forget them.
    */
   async take(host: string, reports: readonly OperationReport[]): Promise<string[]> {
-    const settled = await Promise.all(reports.map((report) => new Promise<boolean>((resolve) => {
-      this.#gatherer.push('reports', { host, report, settled: (error) => resolve(error === undefined) });
-    })));
+    const settled = await Promise.all(
+      reports.map(
+        (report) =>
+          new Promise<boolean>((resolve) => {
+            this.#gatherer.push('reports', { host, report, settled: (error) => resolve(error === undefined) });
+          }),
+      ),
+    );
     return reports.filter((_, index) => settled[index]).map(({ operationId }) => operationId);
   }
 
@@ -66,8 +71,16 @@ export class OperationReports {
 
 type Load = Parameters<Find>[2];
 
-async function settleReports(trx: Transaction, owner: Parameters<Find>[1], load: Load, heard: readonly Heard[], touched: Set<string>): Promise<readonly MovingTask[]> {
-  const awaited = heard.map(({ report: { operationId } }) => ({ operationId, taskId: taskIdOf(operationId) })).filter((item) => item.taskId !== undefined);
+async function settleReports(
+  trx: Transaction,
+  owner: Parameters<Find>[1],
+  load: Load,
+  heard: readonly Heard[],
+  touched: Set<string>,
+): Promise<readonly MovingTask[]> {
+  const awaited = heard
+    .map(({ report: { operationId } }) => ({ operationId, taskId: taskIdOf(operationId) }))
+    .filter((item) => item.taskId !== undefined);
   const rows = await tasks.lockAwaiting(trx, owner, awaited as { operationId: string; taskId: string }[]);
   const waiting = new Map(rows.map((row) => [row.awaits!, row]));
   const believed = await believe(trx, heard);
@@ -91,10 +104,16 @@ async function settleReports(trx: Transaction, owner: Parameters<Find>[1], load:
 /** The newest report of each instance, and no older ones, of instances that are the host's. */
 async function believe(trx: Transaction, heard: readonly Heard[]): Promise<ReadonlySet<Heard>> {
   const believed = new Set<Heard>();
-  const known = heard.filter(({ report }) => report.outcome !== 'unknown' && taskIdOf(report.operationId) !== undefined && isUuid(report.instanceUuid));
+  const known = heard.filter(
+    ({ report }) => report.outcome !== 'unknown' && taskIdOf(report.operationId) !== undefined && isUuid(report.instanceUuid),
+  );
   for (const host of new Set(known.map((entry) => entry.host))) {
     const own = known.filter((entry) => entry.host === host);
-    const admitted = await admitReports(trx, host, own.map(({ report: { instanceUuid, generation, number } }) => ({ instanceUuid, generation, number })));
+    const admitted = await admitReports(
+      trx,
+      host,
+      own.map(({ report: { instanceUuid, generation, number } }) => ({ instanceUuid, generation, number })),
+    );
     for (const entry of own) if (admitted.has(entry.report.instanceUuid)) believed.add(entry);
   }
   return believed;
@@ -105,7 +124,11 @@ function apply(task: MovingTask, { outcome, power, message, details }: Operation
   if (outcome === 'failed') return task.settle({ outcome: 'failed', failure: { message, details }, power });
   // It never heard of the order: lost on the way. Too late now, or said again at once.
   if (task.inquired || (task.reportInMs ?? 0) <= 0)
-    return task.settle({ outcome: 'failed', failure: { message: `The order did not reach host ${task.awaitsHost} in time.`, unanswered: true }, power });
+    return task.settle({
+      outcome: 'failed',
+      failure: { message: `The order did not reach host ${task.awaitsHost} in time.`, unanswered: true },
+      power,
+    });
   task.order = 'send';
   task.attempts += 1;
   task.changed = true;

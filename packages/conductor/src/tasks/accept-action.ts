@@ -41,7 +41,8 @@ async function accept(services: Services, trx: Transaction, request: ActOnServer
   const { uuid, scope, action, options } = request;
   const live = await tasks.lockOfInstance(trx, uuid);
   const instance = (await lockInstances(trx, [uuid])).get(uuid);
-  if (instance === undefined || instance.deletedAt !== null || (!scope.allProjects && instance.projectId !== scope.projectId)) throw notFound(uuid);
+  if (instance === undefined || instance.deletedAt !== null || (!scope.allProjects && instance.projectId !== scope.projectId))
+    throw notFound(uuid);
   refuseIfDenied(scope);
   // Locks are taken task first; with the instance locked nobody gives it another one.
   if (live === undefined && (await tasks.hasLive(trx, uuid))) return 'again';
@@ -60,7 +61,9 @@ async function accept(services: Services, trx: Transaction, request: ActOnServer
     case 'stop':
       return power(begun, 'stop-instance', 'powering-off', {});
     case 'reboot':
-      return isHard(options) ? power(begun, 'reboot-instance', 'rebooting_hard', { type: 'hard' }) : power(begun, 'reboot-instance', 'rebooting', { type: 'soft' });
+      return isHard(options)
+        ? power(begun, 'reboot-instance', 'rebooting_hard', { type: 'hard' })
+        : power(begun, 'reboot-instance', 'rebooting', { type: 'soft' });
     default:
       return remove(begun);
   }
@@ -86,7 +89,10 @@ function ruleOf(action: string, options: ActOnServer['options']): ActionRule {
 }
 
 /** Actions that are done by being accepted. */
-async function change({ trx, request, instance }: Begun, to: Omit<Parameters<typeof changeInstances>[1][number], 'uuid'>): Promise<readonly string[]> {
+async function change(
+  { trx, request, instance }: Begun,
+  to: Omit<Parameters<typeof changeInstances>[1][number], 'uuid'>,
+): Promise<readonly string[]> {
   await changeInstances(trx, [{ uuid: instance.uuid, ...to }]);
   await addActions(trx, [actionOf(request, instance, request.action)]);
   return [];
@@ -96,8 +102,13 @@ async function power(begun: Begun, kind: string, taskState: TaskState, more: Pic
   const { services, trx, request, instance, live, rule } = begun;
   const { uuid, host, generation } = instance;
   if (host === null) throw failure('ServerNotReady', `Instance ${uuid} is not ready`);
-  const preempts = live !== undefined && more.type === 'hard' && live.cancel === null && ['reboot-instance', 'start-instance', 'stop-instance'].includes(live.kind);
-  if (live !== undefined && !preempts) throw failure('ServerBusy', `Cannot '${rule.title}' instance ${uuid} while another action on it is not finished`);
+  const preempts =
+    live !== undefined &&
+    more.type === 'hard' &&
+    live.cancel === null &&
+    ['reboot-instance', 'start-instance', 'stop-instance'].includes(live.kind);
+  if (live !== undefined && !preempts)
+    throw failure('ServerBusy', `Cannot '${rule.title}' instance ${uuid} while another action on it is not finished`);
   await changeInstances(trx, [{ uuid, taskState }]);
   await record(begun, request.action, rule.event, host);
   if (live !== undefined) {
@@ -131,12 +142,19 @@ async function remove(begun: Begun): Promise<readonly string[]> {
     return [live.id];
   }
   const id = services.random.uuid();
-  await services.engine.createTasks(trx, [{ id, kind: 'delete-instance', instanceUuid: uuid, requestId, params: { host, generation }, deadlineMs }]);
+  await services.engine.createTasks(trx, [
+    { id, kind: 'delete-instance', instanceUuid: uuid, requestId, params: { host, generation }, deadlineMs },
+  ]);
   return [id];
 }
 
-const actionOf = ({ scope }: ActOnServer, { uuid }: InstanceRow, action: string) =>
-  ({ instanceUuid: uuid, requestId: scope.requestId, action, projectId: scope.projectId, userId: scope.userId });
+const actionOf = ({ scope }: ActOnServer, { uuid }: InstanceRow, action: string) => ({
+  instanceUuid: uuid,
+  requestId: scope.requestId,
+  action,
+  projectId: scope.projectId,
+  userId: scope.userId,
+});
 
 async function record({ trx, request, instance }: Begun, action: string, event: string, host: string | null): Promise<void> {
   await addActions(trx, [actionOf(request, instance, action)]);

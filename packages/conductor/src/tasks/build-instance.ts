@@ -30,20 +30,30 @@ export interface BuildParams {
 
 export const BUILD_EVENT = 'compute__do_build_and_run_instance';
 
-const eventOf = ({ instanceUuid, requestId, params }: TaskItem<BuildParams>) =>
-  ({ instanceUuid: instanceUuid!, requestId, event: BUILD_EVENT, host: params.host });
+const eventOf = ({ instanceUuid, requestId, params }: TaskItem<BuildParams>) => ({
+  instanceUuid: instanceUuid!,
+  requestId,
+  event: BUILD_EVENT,
+  host: params.host,
+});
 
 export const buildInstance = new Task<BuildParams, TaskServices>('build-instance', 1)
   .local('begin', {
     run: async (batch, trx) => {
-      await changeInstances(trx, batch.map(({ instanceUuid }) => ({ uuid: instanceUuid!, taskState: 'spawning' })));
+      await changeInstances(
+        trx,
+        batch.map(({ instanceUuid }) => ({ uuid: instanceUuid!, taskState: 'spawning' })),
+      );
       await startEvents(trx, batch.map(eventOf));
     },
   })
   .cast('askSpawn', {
     to: ({ params }) => params.host,
     send: async (orders, services) => {
-      const specs = await readDomainSpecs(services.knex, orders.map(({ item }) => item.instanceUuid!));
+      const specs = await readDomainSpecs(
+        services.knex,
+        orders.map(({ item }) => item.instanceUuid!),
+      );
       await say(orders, services, ({ item, ...order }, host) => {
         const spec = specs.get(item.instanceUuid!);
         // A row that went on meanwhile has another order under way.
@@ -59,43 +69,104 @@ export const buildInstance = new Task<BuildParams, TaskServices>('build-instance
 
 async function activate(batch: Batch<BuildParams>, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
   const powerOf = ({ outputs }: TaskItem<BuildParams>) => ((outputs['spawned'] as ReportOutcome).power || 1) as 1;
-  await changeInstances(trx, batch.map((item) =>
-    ({ uuid: item.instanceUuid!, vmState: 'active', taskState: null, powerState: powerOf(item), launched: true })));
-  await finishEvents(trx, batch.map((item) => ({ ...eventOf(item), failure: null })));
-  const touched = await moveHosts(trx, batch.map(({ params }) => ({ host: params.host, ioOps: -1, failedBuild: 0 })));
+  await changeInstances(
+    trx,
+    batch.map((item) => ({ uuid: item.instanceUuid!, vmState: 'active', taskState: null, powerState: powerOf(item), launched: true })),
+  );
+  await finishEvents(
+    trx,
+    batch.map((item) => ({ ...eventOf(item), failure: null })),
+  );
+  const touched = await moveHosts(
+    trx,
+    batch.map(({ params }) => ({ host: params.host, ioOps: -1, failedBuild: 0 })),
+  );
   context.afterCommit(() => context.services.publisher.hostsTouched(touched));
 }
 
 /** What the spawn did or may still do is the host's to remove; its allocation stays until then. */
 async function leave(batch: Batch<BuildParams>, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
-  await leaveBehind(trx, batch.map(({ id, instanceUuid, requestId, params, failure }) =>
-    ({ host: params.host, instanceUuid: instanceUuid!, generation: params.generation, requestId, undoes: `${id}/askSpawn`, reason: failure?.message ?? '' })));
+  await leaveBehind(
+    trx,
+    batch.map(({ id, instanceUuid, requestId, params, failure }) => ({
+      host: params.host,
+      instanceUuid: instanceUuid!,
+      generation: params.generation,
+      requestId,
+      undoes: `${id}/askSpawn`,
+      reason: failure?.message ?? '',
+    })),
+  );
   context.afterCommit(() => context.services.cleaner.ring());
 }
 
 /** Deleted if that was asked for, else the next host, else ERROR with what every host said. */
 async function unwound(batch: Batch<BuildParams>, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
   const { config, random, publisher, log } = context.services;
-  const instances = await lockInstances(trx, batch.map(({ instanceUuid }) => instanceUuid!));
+  const instances = await lockInstances(
+    trx,
+    batch.map(({ instanceUuid }) => instanceUuid!),
+  );
   const asked = (item: TaskItem<BuildParams>) => item.cancel !== null;
-  const failuresOf = ({ params, failure }: TaskItem<BuildParams>) => [...params.failures, { host: params.host, message: failure?.message ?? 'unknown' }];
-  const goesOn = (item: TaskItem<BuildParams>) => !asked(item) && item.failure?.unanswered !== true && item.params.attempt < config.maxAttempts;
+  const failuresOf = ({ params, failure }: TaskItem<BuildParams>) => [
+    ...params.failures,
+    { host: params.host, message: failure?.message ?? 'unknown' },
+  ];
+  const goesOn = (item: TaskItem<BuildParams>) =>
+    !asked(item) && item.failure?.unanswered !== true && item.params.attempt < config.maxAttempts;
   const ownOf = (item: TaskItem<BuildParams>) => instances.get(item.instanceUuid!);
 
-  await finishEvents(trx, batch.map((item) => ({ ...eventOf(item), failure: { message: item.failure?.message ?? '' } })));
-  await endInstances(trx, batch.filter(asked).map(ownOf).filter((instance) => instance !== undefined));
-  await finishEvents(trx, batch.filter(asked).map(({ instanceUuid, cancel }) => deleteEnd(instanceUuid!, cancel!.requestId)));
+  await finishEvents(
+    trx,
+    batch.map((item) => ({ ...eventOf(item), failure: { message: item.failure?.message ?? '' } })),
+  );
+  await endInstances(
+    trx,
+    batch
+      .filter(asked)
+      .map(ownOf)
+      .filter((instance) => instance !== undefined),
+  );
+  await finishEvents(
+    trx,
+    batch.filter(asked).map(({ instanceUuid, cancel }) => deleteEnd(instanceUuid!, cancel!.requestId)),
+  );
 
   const left = batch.filter((item) => !asked(item) && ownOf(item)?.deletedAt === null);
-  await changeInstances(trx, left.map(({ instanceUuid }) => ({ uuid: instanceUuid!, host: null, node: null, taskState: 'scheduling' })));
+  await changeInstances(
+    trx,
+    left.map(({ instanceUuid }) => ({ uuid: instanceUuid!, host: null, node: null, taskState: 'scheduling' })),
+  );
   for (const item of left.filter(goesOn)) {
     const retry = { alternates: item.params.alternates, failures: failuresOf(item), attempt: item.params.attempt };
     const params: CreateParams = { instanceUuids: [item.instanceUuid!], retry };
-    context.follow({ id: random.uuid(), kind: 'create-servers', instanceUuid: null, requestId: item.requestId, params, deadlineMs: config.createDeadlineMs });
-    log.info({ instanceUuid: item.instanceUuid, host: item.params.host, attempt: item.params.attempt, reason: item.failure?.message }, 'build failed, trying another host');
+    context.follow({
+      id: random.uuid(),
+      kind: 'create-servers',
+      instanceUuid: null,
+      requestId: item.requestId,
+      params,
+      deadlineMs: config.createDeadlineMs,
+    });
+    log.info(
+      { instanceUuid: item.instanceUuid, host: item.params.host, attempt: item.params.attempt, reason: item.failure?.message },
+      'build failed, trying another host',
+    );
   }
-  await failInstances(trx, left.filter((item) => !goesOn(item)).map((item) =>
-    ({ instanceUuid: item.instanceUuid!, requestId: item.requestId, event: BUILD_EVENT, failure: retriesExceeded(item.instanceUuid!, failuresOf(item)) })));
-  const touched = await moveHosts(trx, batch.map((item) => ({ host: item.params.host, ioOps: -1, ...(!asked(item) && { failedBuild: 1 as const }) })));
+  await failInstances(
+    trx,
+    left
+      .filter((item) => !goesOn(item))
+      .map((item) => ({
+        instanceUuid: item.instanceUuid!,
+        requestId: item.requestId,
+        event: BUILD_EVENT,
+        failure: retriesExceeded(item.instanceUuid!, failuresOf(item)),
+      })),
+  );
+  const touched = await moveHosts(
+    trx,
+    batch.map((item) => ({ host: item.params.host, ioOps: -1, ...(!asked(item) && { failedBuild: 1 as const }) })),
+  );
   context.afterCommit(() => publisher.hostsTouched(touched));
 }

@@ -25,8 +25,14 @@ export interface Decision {
  *
  * Capacity counts for forced hosts too; that a host is up and in the zone does not.
  */
-export function decideClaims(wanted: readonly Wanted[], hosts: ReadonlyMap<string, ClaimHost>, groups: ReadonlyMap<string, GroupMembers>): Decision {
-  const free = new Map([...hosts].map(([name, host]) => [name, { vcpus: host.freeVcpus, memoryMb: host.freeMemoryMb, diskGb: host.freeDiskGb }]));
+export function decideClaims(
+  wanted: readonly Wanted[],
+  hosts: ReadonlyMap<string, ClaimHost>,
+  groups: ReadonlyMap<string, GroupMembers>,
+): Decision {
+  const free = new Map(
+    [...hosts].map(([name, host]) => [name, { vcpus: host.freeVcpus, memoryMb: host.freeMemoryMb, diskGb: host.freeDiskGb }]),
+  );
   const members = new Map([...groups].map(([uuid, group]) => [uuid, new Map(Object.entries(group.membersByHost))]));
   const claims: Claim[] = [];
   const lost: InstanceRow[] = [];
@@ -37,7 +43,8 @@ export function decideClaims(wanted: readonly Wanted[], hosts: ReadonlyMap<strin
       const host = hosts.get(name);
       const left = free.get(name);
       if (host === undefined || left === undefined) return false;
-      if (instance.forcedHost === null && (!host.up || (instance.availabilityZone !== null && host.zone !== instance.availabilityZone))) return false;
+      if (instance.forcedHost === null && (!host.up || (instance.availabilityZone !== null && host.zone !== instance.availabilityZone)))
+        return false;
       if (left.vcpus < instance.vcpus || left.memoryMb < instance.memoryMb || left.diskGb < instance.diskGb) return false;
       return group === undefined || groupAllows(group, placed!, name);
     });

@@ -37,7 +37,8 @@ interface Claimed {
 /** The conductor's event of a create. */
 export const SCHEDULE_EVENT = 'schedule_instances';
 
-const remainingOf = ({ params, outputs }: TaskItem<CreateParams>): readonly string[] => (outputs['claim'] as Claimed | undefined)?.remaining ?? params.instanceUuids;
+const remainingOf = ({ params, outputs }: TaskItem<CreateParams>): readonly string[] =>
+  (outputs['claim'] as Claimed | undefined)?.remaining ?? params.instanceUuids;
 const roundsOf = ({ outputs }: TaskItem<CreateParams>): number => (outputs['claim'] as Claimed | undefined)?.rounds ?? 0;
 
 export const createServers = new Task<CreateParams, TaskServices>('create-servers', 1)
@@ -46,7 +47,13 @@ export const createServers = new Task<CreateParams, TaskServices>('create-server
   .unwound(async (batch, trx, context) => {
     const uuids = batch.flatMap(remainingOf);
     const waiting = stillWaiting(await lockInstances(trx, uuids));
-    await fail(batch, (item) => remainingOf(item).filter((uuid) => waiting.has(uuid)), (item) => item.failure?.message ?? '', trx, context);
+    await fail(
+      batch,
+      (item) => remainingOf(item).filter((uuid) => waiting.has(uuid)),
+      (item) => item.failure?.message ?? '',
+      trx,
+      context,
+    );
   });
 
 async function select(item: TaskItem<CreateParams>, { knex, scheduler, config }: TaskServices, signal: AbortSignal): Promise<Selected> {
@@ -59,11 +66,18 @@ async function select(item: TaskItem<CreateParams>, { knex, scheduler, config }:
   const request = await readHostRequest(knex, remaining, { excludedHosts, alternates: config.alternates });
   if (request === undefined) return { hosts: {}, explanation: '' };
   const answer = await scheduler.selectDestinations(request, { timeoutMs: config.selectTimeoutMs, requestId: item.requestId, signal });
-  return { hosts: Object.fromEntries(answer.selections.map(({ instanceUuid, hosts }) => [instanceUuid, hosts])), explanation: answer.explanation };
+  return {
+    hosts: Object.fromEntries(answer.selections.map(({ instanceUuid, hosts }) => [instanceUuid, hosts])),
+    explanation: answer.explanation,
+  };
 }
 
 /** Claims for all tasks of the batch; whom the scheduler has no host for fails here, with its explanation. */
-async function claim(batch: Batch<CreateParams>, trx: Transaction, context: StepContext<TaskServices>): Promise<ReadonlyMap<string, Verdict>> {
+async function claim(
+  batch: Batch<CreateParams>,
+  trx: Transaction,
+  context: StepContext<TaskServices>,
+): Promise<ReadonlyMap<string, Verdict>> {
   const { config, random, publisher } = context.services;
   const instances = stillWaiting(await lockInstances(trx, batch.flatMap(remainingOf)));
   const groups = await readGroups(trx, distinct([...instances.values()].map(({ serverGroupUuid }) => serverGroupUuid)), true);
@@ -84,33 +98,72 @@ async function claim(batch: Batch<CreateParams>, trx: Transaction, context: Step
   const hosts = await lockHosts(trx, distinct(wanted.flatMap(({ hosts: proposed }) => proposed)), config.defaultZone);
   const { claims, lost } = decideClaims(wanted, hosts, groups);
 
-  const touched = await allocate(trx, claims.map(({ instance: { uuid, generation, vcpus, memoryMb, diskGb }, host: { host } }) =>
-    ({ instanceUuid: uuid, host, generation: generation + 1, vcpus, memoryMb, diskGb })));
-  await changeInstances(trx, claims.map(({ instance: { uuid }, host: { host, node } }) => ({ uuid, host, node })));
-  const events = claims.map(({ instance: { uuid } }) => ({ instanceUuid: uuid, requestId: taskOf.get(uuid)!.requestId, event: SCHEDULE_EVENT, host: null, failure: null }));
+  const touched = await allocate(
+    trx,
+    claims.map(({ instance: { uuid, generation, vcpus, memoryMb, diskGb }, host: { host } }) => ({
+      instanceUuid: uuid,
+      host,
+      generation: generation + 1,
+      vcpus,
+      memoryMb,
+      diskGb,
+    })),
+  );
+  await changeInstances(
+    trx,
+    claims.map(({ instance: { uuid }, host: { host, node } }) => ({ uuid, host, node })),
+  );
+  const events = claims.map(({ instance: { uuid } }) => ({
+    instanceUuid: uuid,
+    requestId: taskOf.get(uuid)!.requestId,
+    event: SCHEDULE_EVENT,
+    host: null,
+    failure: null,
+  }));
   await startEvents(trx, events);
   await finishEvents(trx, events);
-  for (const { instance: { uuid, generation }, host: { host }, alternates } of claims) {
+  for (const {
+    instance: { uuid, generation },
+    host: { host },
+    alternates,
+  } of claims) {
     const { params, requestId } = taskOf.get(uuid)!;
     const build: BuildParams = {
       ...{ host, generation: generation + 1, alternates },
       ...{ attempt: (params.retry?.attempt ?? 0) + 1, failures: params.retry?.failures ?? [] },
     };
-    context.follow({ id: random.uuid(), kind: 'build-instance', instanceUuid: uuid, requestId, params: build, deadlineMs: config.buildDeadlineMs });
+    context.follow({
+      id: random.uuid(),
+      kind: 'build-instance',
+      instanceUuid: uuid,
+      requestId,
+      params: build,
+      deadlineMs: config.buildDeadlineMs,
+    });
   }
   if (touched.length > 0) context.afterCommit(() => publisher.hostsTouched(touched));
 
   const lostUuids = new Set(lost.map(({ uuid }) => uuid));
-  const again = (item: TaskItem<CreateParams>) => (roundsOf(item) + 1 < config.claimRounds ? remainingOf(item).filter((uuid) => lostUuids.has(uuid)) : []);
-  const gaveUp = (item: TaskItem<CreateParams>) => remainingOf(item).filter((uuid) => unplaceable.has(uuid) || (lostUuids.has(uuid) && !again(item).includes(uuid)));
-  await fail(batch, gaveUp, (item) => {
-    const { explanation } = item.outputs['select'] as Selected;
-    return explanation === '' ? 'Other requests were faster at claiming every host that fits.' : explanation;
-  }, trx, context);
-  return new Map(batch.map((item): [string, Verdict] => {
-    const output: Claimed = { remaining: again(item), rounds: roundsOf(item) + 1 };
-    return [item.id, output.remaining.length > 0 ? { goTo: 'select', output } : { output }];
-  }));
+  const again = (item: TaskItem<CreateParams>) =>
+    roundsOf(item) + 1 < config.claimRounds ? remainingOf(item).filter((uuid) => lostUuids.has(uuid)) : [];
+  const gaveUp = (item: TaskItem<CreateParams>) =>
+    remainingOf(item).filter((uuid) => unplaceable.has(uuid) || (lostUuids.has(uuid) && !again(item).includes(uuid)));
+  await fail(
+    batch,
+    gaveUp,
+    (item) => {
+      const { explanation } = item.outputs['select'] as Selected;
+      return explanation === '' ? 'Other requests were faster at claiming every host that fits.' : explanation;
+    },
+    trx,
+    context,
+  );
+  return new Map(
+    batch.map((item): [string, Verdict] => {
+      const output: Claimed = { remaining: again(item), rounds: roundsOf(item) + 1 };
+      return [item.id, output.remaining.length > 0 ? { goTo: 'select', output } : { output }];
+    }),
+  );
 }
 
 /** Those of the batch's instances that `which` names end in ERROR, with the reason in a fault and in the event. */
@@ -121,9 +174,18 @@ async function fail(
   trx: Transaction,
   context: StepContext<TaskServices>,
 ): Promise<void> {
-  const failures = batch.flatMap((item) => which(item).map((instanceUuid) =>
-    ({ instanceUuid, requestId: item.requestId, event: SCHEDULE_EVENT, failure: noValidHost(why(item), item.params.retry?.failures ?? []) })));
-  await startEvents(trx, failures.map((failure) => ({ ...failure, host: null })));
+  const failures = batch.flatMap((item) =>
+    which(item).map((instanceUuid) => ({
+      instanceUuid,
+      requestId: item.requestId,
+      event: SCHEDULE_EVENT,
+      failure: noValidHost(why(item), item.params.retry?.failures ?? []),
+    })),
+  );
+  await startEvents(
+    trx,
+    failures.map((failure) => ({ ...failure, host: null })),
+  );
   await failInstances(trx, failures);
   for (const { instanceUuid, failure } of failures) context.services.log.info({ instanceUuid, reason: failure.message }, 'no host found');
 }

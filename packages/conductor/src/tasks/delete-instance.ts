@@ -28,15 +28,32 @@ export const deleteInstance = new Task<DeleteParams, TaskServices>('delete-insta
   .unwound(finish);
 
 async function finish(batch: Batch<DeleteParams>, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
-  const ownerOf = ({ instanceUuid, params }: TaskItem<DeleteParams>) => ({ instanceUuid: instanceUuid!, host: params.host, generation: params.generation });
-  const instances = await lockInstances(trx, batch.map(({ instanceUuid }) => instanceUuid!));
+  const ownerOf = ({ instanceUuid, params }: TaskItem<DeleteParams>) => ({
+    instanceUuid: instanceUuid!,
+    host: params.host,
+    generation: params.generation,
+  });
+  const instances = await lockInstances(
+    trx,
+    batch.map(({ instanceUuid }) => instanceUuid!),
+  );
   await endInstances(trx, [...instances.values()]);
-  await finishEvents(trx, batch.map(({ instanceUuid, requestId }) => deleteEnd(instanceUuid!, requestId)));
+  await finishEvents(
+    trx,
+    batch.map(({ instanceUuid, requestId }) => deleteEnd(instanceUuid!, requestId)),
+  );
 
   const removed = batch.filter((item) => outcomeOf(item)?.outcome === 'done');
   const left = batch.filter((item) => outcomeOf(item)?.outcome !== 'done');
-  await leaveBehind(trx, left.map((item) =>
-    ({ ...ownerOf(item), requestId: item.requestId, undoes: null, reason: outcomeOf(item)?.failure?.message ?? item.failure?.message ?? '' })));
+  await leaveBehind(
+    trx,
+    left.map((item) => ({
+      ...ownerOf(item),
+      requestId: item.requestId,
+      undoes: null,
+      reason: outcomeOf(item)?.failure?.message ?? item.failure?.message ?? '',
+    })),
+  );
   const touched = await release(trx, removed.map(ownerOf));
   context.afterCommit(() => {
     context.services.publisher.hostsTouched(touched);

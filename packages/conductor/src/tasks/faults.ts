@@ -11,7 +11,8 @@ const hostByHost = (failures: readonly HostFailure[]): string => failures.map(({
 /** No host fits; after failed builds also why those failed. */
 export const noValidHost = (explanation: string, failures: readonly HostFailure[]): Failure => ({
   code: 500,
-  message: `No valid host was found. ${[explanation, failures.length === 0 ? '' : `Tried before: ${hostByHost(failures)}`].filter((part) => part !== '').join('. ')}`.trim(),
+  message:
+    `No valid host was found. ${[explanation, failures.length === 0 ? '' : `Tried before: ${hostByHost(failures)}`].filter((part) => part !== '').join('. ')}`.trim(),
 });
 
 /** Every attempt failed; why, host by host. */

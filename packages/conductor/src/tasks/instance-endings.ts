@@ -15,9 +15,19 @@ export interface InstanceFailure {
 
 /** ERROR without a host: building came to nothing. */
 export async function failInstances(trx: Transaction, failures: readonly InstanceFailure[]): Promise<void> {
-  await changeInstances(trx, failures.map(({ instanceUuid }) => ({ uuid: instanceUuid, vmState: 'error', taskState: null, powerState: 0 })));
-  await addFaults(trx, failures.map(({ instanceUuid, failure }) =>
-    ({ instanceUuid, code: failure.code ?? 500, message: failure.message, details: failure.details ?? '' })));
+  await changeInstances(
+    trx,
+    failures.map(({ instanceUuid }) => ({ uuid: instanceUuid, vmState: 'error', taskState: null, powerState: 0 })),
+  );
+  await addFaults(
+    trx,
+    failures.map(({ instanceUuid, failure }) => ({
+      instanceUuid,
+      code: failure.code ?? 500,
+      message: failure.message,
+      details: failure.details ?? '',
+    })),
+  );
   await finishEvents(trx, failures);
 }
 
@@ -27,12 +37,32 @@ export async function failInstances(trx: Transaction, failures: readonly Instanc
  */
 export async function endInstances(trx: Transaction, instances: readonly InstanceRow[]): Promise<void> {
   const living = instances.filter(({ deletedAt }) => deletedAt === null);
-  const ended = new Set(await changeInstances(trx, living.map(({ uuid, host }) =>
-    ({ uuid, deleted: true, vmState: 'deleted', taskState: null, powerState: 0, ...(host !== null && { host: null, node: null }) }))));
-  await releaseUsage(trx, living.filter(({ uuid }) => ended.has(uuid)).map(({ projectId, userId, vcpus, memoryMb }) =>
-    ({ projectId, userId, instances: 1, cores: vcpus, ram: memoryMb })));
+  const ended = new Set(
+    await changeInstances(
+      trx,
+      living.map(({ uuid, host }) => ({
+        uuid,
+        deleted: true,
+        vmState: 'deleted',
+        taskState: null,
+        powerState: 0,
+        ...(host !== null && { host: null, node: null }),
+      })),
+    ),
+  );
+  await releaseUsage(
+    trx,
+    living
+      .filter(({ uuid }) => ended.has(uuid))
+      .map(({ projectId, userId, vcpus, memoryMb }) => ({ projectId, userId, instances: 1, cores: vcpus, ram: memoryMb })),
+  );
 }
 
 /** The event of a delete ends well. */
-export const deleteEnd = (instanceUuid: string, requestId: string): EventEnd => ({ instanceUuid, requestId, event: DELETE_EVENT, failure: null });
+export const deleteEnd = (instanceUuid: string, requestId: string): EventEnd => ({
+  instanceUuid,
+  requestId,
+  event: DELETE_EVENT,
+  failure: null,
+});
 export const DELETE_EVENT = 'compute_terminate_instance';

@@ -24,12 +24,14 @@ export async function say<P extends OnHost>(
   { compute, log }: TaskServices,
   send: (order: Order<P>, host: Host) => Promise<void>,
 ): Promise<void> {
-  await Promise.all(orders.map(async (order) => {
-    const { host } = order.item.params;
-    try {
-      await send(order, compute.at(host));
-    } catch (error) {
-      log.debug({ host, operationId: order.operationId, error: String(error) }, 'order not handed over, said again later');
-    }
-  }));
+  await Promise.all(
+    orders.map(async (order) => {
+      const { host } = order.item.params;
+      try {
+        await send(order, compute.at(host));
+      } catch (error) {
+        log.debug({ host, operationId: order.operationId, error: String(error) }, 'order not handed over, said again later');
+      }
+    }),
+  );
 }

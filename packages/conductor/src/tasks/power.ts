@@ -28,16 +28,27 @@ const powerTask = ({ kind, event, send, reached, taskState }: PowerVerb) =>
   new Task<PowerParams, TaskServices>(kind, 1)
     .local('begin', {
       run: async (batch, trx) => {
-        if (taskState !== undefined) await changeInstances(trx, batch.map(({ instanceUuid, params }) => ({ uuid: instanceUuid!, taskState: taskState(params) })));
+        if (taskState !== undefined)
+          await changeInstances(
+            trx,
+            batch.map(({ instanceUuid, params }) => ({ uuid: instanceUuid!, taskState: taskState(params) })),
+          );
       },
     })
     .cast('ask', { to: ({ params }) => params.host, send: (orders, services) => say(orders, services, (order) => send(order, services)) })
     .awaitReport('answered', { deadlineMs: ({ config }) => config.powerDeadlineMs, onFailure: 'unwind' })
     .local('finish', {
       run: async (batch, trx) => {
-        const powerOf = (item: TaskItem<PowerParams>) => ((item.outputs['answered'] as ReportOutcome).power || reached.powerState) as PowerState;
-        await changeInstances(trx, batch.map((item) => ({ uuid: item.instanceUuid!, vmState: reached.vmState, taskState: null, powerState: powerOf(item) })));
-        await finishEvents(trx, batch.map(({ instanceUuid, requestId }) => ({ instanceUuid: instanceUuid!, requestId, event, failure: null })));
+        const powerOf = (item: TaskItem<PowerParams>) =>
+          ((item.outputs['answered'] as ReportOutcome).power || reached.powerState) as PowerState;
+        await changeInstances(
+          trx,
+          batch.map((item) => ({ uuid: item.instanceUuid!, vmState: reached.vmState, taskState: null, powerState: powerOf(item) })),
+        );
+        await finishEvents(
+          trx,
+          batch.map(({ instanceUuid, requestId }) => ({ instanceUuid: instanceUuid!, requestId, event, failure: null })),
+        );
       },
     })
     .unwound((batch, trx, context) => unwound(event, batch, trx, context));
@@ -46,7 +57,8 @@ export const startInstance = powerTask({
   kind: 'start-instance',
   event: 'compute_start_instance',
   reached: { vmState: 'active', powerState: 1 },
-  send: (order, { compute }) => compute.at(order.item.params.host).powerOn(orderOf(new PowerOperation(), order), { requestId: order.item.requestId }),
+  send: (order, { compute }) =>
+    compute.at(order.item.params.host).powerOn(orderOf(new PowerOperation(), order), { requestId: order.item.requestId }),
 });
 
 export const stopInstance = powerTask({
@@ -54,7 +66,9 @@ export const stopInstance = powerTask({
   event: 'compute_stop_instance',
   reached: { vmState: 'stopped', powerState: 4 },
   send: (order, { compute, config }) =>
-    compute.at(order.item.params.host).powerOff(Object.assign(orderOf(new PowerOperation(), order), { graceMs: config.shutdownGraceMs }), { requestId: order.item.requestId }),
+    compute.at(order.item.params.host).powerOff(Object.assign(orderOf(new PowerOperation(), order), { graceMs: config.shutdownGraceMs }), {
+      requestId: order.item.requestId,
+    }),
 });
 
 export const rebootInstance = powerTask({
@@ -64,7 +78,10 @@ export const rebootInstance = powerTask({
   taskState: ({ type }) => (type === 'hard' ? 'reboot_started_hard' : 'reboot_started'),
   send: (order, { compute, config }) => {
     const { host, type = 'soft' } = order.item.params;
-    const operation = Object.assign(orderOf(new RebootOperation(), order), { kind: type, graceMs: type === 'soft' ? config.shutdownGraceMs : 0 });
+    const operation = Object.assign(orderOf(new RebootOperation(), order), {
+      kind: type,
+      graceMs: type === 'soft' ? config.shutdownGraceMs : 0,
+    });
     return compute.at(host).reboot(operation, { requestId: order.item.requestId });
   },
 });
@@ -75,13 +92,21 @@ export const rebootInstance = powerTask({
  */
 async function unwound(event: string, batch: Batch<PowerParams>, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
   const failed = batch.filter(({ cancel }) => cancel === null);
-  await changeInstances(trx, failed.map((item): InstanceChange => ({ uuid: item.instanceUuid!, taskState: null, ...shown(item) })));
-  await finishEvents(trx, batch.map(({ instanceUuid, requestId, failure }) =>
-    ({ instanceUuid: instanceUuid!, requestId, event, failure: failureText(failure) })));
+  await changeInstances(
+    trx,
+    failed.map((item): InstanceChange => ({ uuid: item.instanceUuid!, taskState: null, ...shown(item) })),
+  );
+  await finishEvents(
+    trx,
+    batch.map(({ instanceUuid, requestId, failure }) => ({ instanceUuid: instanceUuid!, requestId, event, failure: failureText(failure) })),
+  );
   for (const item of batch) if (item.cancel !== null) context.follow(instead(item, context.services));
 }
 
-const failureText = (failure: Failure | null) => ({ message: failure?.message ?? '', ...(failure?.details !== undefined && { details: failure.details }) });
+const failureText = (failure: Failure | null) => ({
+  message: failure?.message ?? '',
+  ...(failure?.details !== undefined && { details: failure.details }),
+});
 
 const shown = ({ outputs }: TaskItem<PowerParams>): Partial<InstanceChange> => {
   const power = (outputs['answered'] as ReportOutcome | undefined)?.power;
@@ -93,6 +118,12 @@ const shown = ({ outputs }: TaskItem<PowerParams>): Partial<InstanceChange> => {
 function instead({ instanceUuid, params, cancel }: TaskItem<PowerParams>, { random, config }: TaskServices): NewTask {
   const { host, generation } = params;
   const task = { id: random.uuid(), instanceUuid, requestId: cancel!.requestId };
-  if (cancel!.kind === 'reboot') return { ...task, kind: 'reboot-instance', params: { host, generation, type: 'hard' }, deadlineMs: config.powerDeadlineMs };
-  return { ...task, kind: 'delete-instance', params: { host, generation }, deadlineMs: Number(cancel!['deadlineMs'] ?? config.deleteDeadlineMs) };
+  if (cancel!.kind === 'reboot')
+    return { ...task, kind: 'reboot-instance', params: { host, generation, type: 'hard' }, deadlineMs: config.powerDeadlineMs };
+  return {
+    ...task,
+    kind: 'delete-instance',
+    params: { host, generation },
+    deadlineMs: Number(cancel!['deadlineMs'] ?? config.deleteDeadlineMs),
+  };
 }

@@ -1,7 +1,15 @@
-import { type ActOnServer, type CreateServers, conductorContract, HostSelection, HostSelections, type HostRequest, schedulerContract } from '@kilonova/objects';
+import assert from 'node:assert/strict';
+import {
+  type ActOnServer,
+  type CreateServers,
+  conductorContract,
+  HostSelection,
+  HostSelections,
+  type HostRequest,
+  schedulerContract,
+} from '@kilonova/objects';
 import { createClient, InProcessBroker, serve } from '@kilonova/rpc';
 import { createMetrics, defaultsOf, type RunningService, silentLogger, systemClock, systemRandom } from '@kilonova/runtime';
-import { expect } from 'vitest';
 import { conductorSection, quotaSection, type ConductorConfig } from '../config.ts';
 import { usageDifferences } from '../db/quota-usages.ts';
 import { startConductor } from '../main.ts';
@@ -11,8 +19,26 @@ import { ScriptedHost } from './scripted-host.ts';
 
 /** Quick enough that a test may wait for leases and repeats. */
 export const quick: Partial<ConductorConfig> = {
-  ...{ leaseMs: 400, leaseRenewMs: 80, lookMs: 25, adoptMs: 50, retryMinMs: 5, retryMaxMs: 100, strandedMs: 300, resendMinMs: 150, resendMaxMs: 400 },
-  ...{ inquiryMs: 60, stopGraceMs: 500, cleanupLookMs: 25, cleanupRetryMaxMs: 150, selectTimeoutMs: 500, publishCollectMs: 5, heartbeatMs: 60_000 },
+  ...{
+    leaseMs: 400,
+    leaseRenewMs: 80,
+    lookMs: 25,
+    adoptMs: 50,
+    retryMinMs: 5,
+    retryMaxMs: 100,
+    strandedMs: 300,
+    resendMinMs: 150,
+    resendMaxMs: 400,
+  },
+  ...{
+    inquiryMs: 60,
+    stopGraceMs: 500,
+    cleanupLookMs: 25,
+    cleanupRetryMaxMs: 150,
+    selectTimeoutMs: 500,
+    publishCollectMs: 5,
+    heartbeatMs: 60_000,
+  },
 };
 
 export interface Conductor {
@@ -30,7 +56,8 @@ export class Cloud {
   readonly #config: Partial<ConductorConfig>;
   readonly #closing: (() => Promise<unknown>)[] = [];
   /** What the scheduler says; by default every host in the order of their start, without the excluded ones. */
-  choose: (request: HostRequest) => readonly string[] = (request) => [...this.hosts.keys()].filter((host) => !request.excludedHosts.includes(host));
+  choose: (request: HostRequest) => readonly string[] = (request) =>
+    [...this.hosts.keys()].filter((host) => !request.excludedHosts.includes(host));
   explanation = 'nothing fits';
   readonly asked: HostRequest[] = [];
 
@@ -53,7 +80,10 @@ export class Cloud {
       },
       hostsChanged: () => undefined,
     });
-    this.#closing.push(() => server.stop(), () => transport.close());
+    this.#closing.push(
+      () => server.stop(),
+      () => transport.close(),
+    );
   }
 
   async startHost(name: string, inventory: Parameters<ScriptedHost['register']>[0] = {}): Promise<ScriptedHost> {
@@ -68,8 +98,19 @@ export class Cloud {
     const transport = this.broker.connect({ service: 'conductor', id });
     const life = mortal(this.#database.knex);
     const service = await startConductor({
-      ...{ transport, ...(!ownPool && { database: life.database }), clock: systemClock, random: systemRandom, log: silentLogger, metrics: createMetrics(id) },
-      config: { database: this.#database.config, conductor: defaultsOf(conductorSection, { ...quick, host: id, ...this.#config }), quota: defaultsOf(quotaSection, { instances: -1, cores: -1, ram: -1 }) },
+      ...{
+        transport,
+        ...(!ownPool && { database: life.database }),
+        clock: systemClock,
+        random: systemRandom,
+        log: silentLogger,
+        metrics: createMetrics(id),
+      },
+      config: {
+        database: this.#database.config,
+        conductor: defaultsOf(conductorSection, { ...quick, host: id, ...this.#config }),
+        quota: defaultsOf(quotaSection, { instances: -1, cores: -1, ram: -1 }),
+      },
     });
     let killed = false;
     this.#closing.push(async () => {
@@ -100,34 +141,49 @@ export class Cloud {
   }
 
   async stop(): Promise<void> {
-    for (const close of this.#closing.splice(0).reverse()) await close();
+    for (const close of this.#closing.splice(0).toReversed()) await close();
   }
 
-  /** Nothing is under way any more. */
+  /** Nothing is under way any more. @throws AssertionError that says what still is */
   async settled(timeoutMs = 15_000): Promise<void> {
-    const { knex } = this.#database;
-    await expect.poll(async () => (await knex.raw(
-      `select (select count(*)::int from tasks where state in ('running', 'parked', 'unwinding')) as tasks, (select count(*)::int from cleanups) as cleanups`,
-    )).rows[0] as unknown, { timeout: timeoutMs, interval: 15 }).toEqual({ tasks: 0, cleanups: 0 });
+    const underWay = () =>
+      this.#rows(
+        `select kind as what, state, step::text from tasks where state in ('running', 'parked', 'unwinding')
+         union all select 'cleanup', host, reason from cleanups`,
+      );
+    const endsAt = systemClock.monotonic() + timeoutMs;
+    while ((await underWay()).length > 0 && systemClock.monotonic() < endsAt) await systemClock.sleep(15);
+    assert.deepEqual(await underWay(), []);
   }
 
-  /** What must hold whenever nothing is under way: the design's invariants, as queries. */
+  /** What must hold whenever nothing is under way: the design's invariants, as queries. @throws AssertionError */
   async assertNothingLeftOver(): Promise<void> {
-    const { knex } = this.#database;
-    const rows = async (sql: string) => (await knex.raw(sql)).rows as object[];
-    expect(await rows(`select uuid, vm_state, task_state from instances where task_state is not null or vm_state = 'building'`)).toEqual([]);
-    expect(await rows(
-      `select coalesce(a.instance_uuid, i.uuid) as uuid, a.host as allocated, i.host from allocations a
-       full join (select * from instances where host is not null) i on i.uuid = a.instance_uuid and i.host = a.host and i.generation = a.generation
-       where a.instance_uuid is null or i.uuid is null`)).toEqual([]);
-    expect(await rows(
-      `select h.host from hosts h left join lateral (select coalesce(sum(vcpus), 0) as vcpus, coalesce(sum(memory_mb), 0) as memory_mb,
-         coalesce(sum(disk_gb), 0) as disk_gb, count(*) as instances from allocations a where a.host = h.host) a on true
-       where (h.vcpus_used, h.memory_mb_used, h.disk_gb_used, h.instances, h.io_ops) is distinct from (a.vcpus, a.memory_mb, a.disk_gb, a.instances, 0)`)).toEqual([]);
-    expect(await usageDifferences(knex)).toEqual([]);
-    expect(await rows(`select e.event, a.action from instance_action_events e join instance_actions a on a.id = e.action_id where e.finish_time is null`)).toEqual([]);
-    const given = await rows(`select uuid, host, generation, power_state as power from instances where host is not null order by uuid`);
+    for (const query of differences) assert.deepEqual(await this.#rows(query), [], query);
+    assert.deepEqual(await usageDifferences(this.#database.knex), []);
+    const given = await this.#rows(
+      `select uuid, host, generation, power_state as power from instances where host is not null order by uuid`,
+    );
     const running = [...this.hosts].flatMap(([host, { domains }]) => [...domains].map(([uuid, domain]) => ({ uuid, host, ...domain })));
-    expect(running.toSorted((a, b) => (a.uuid < b.uuid ? -1 : 1))).toEqual(given);
+    assert.deepEqual(
+      running.toSorted((a, b) => (a.uuid < b.uuid ? -1 : 1)),
+      given.map((row) => ({ ...row })),
+    );
+  }
+
+  async #rows(query: string): Promise<object[]> {
+    const { rows } = (await this.#database.knex.raw(query)) as { rows: object[] };
+    return rows;
   }
 }
+
+/** Each finds nothing when all is well. */
+const differences = [
+  `select uuid, vm_state, task_state from instances where task_state is not null or vm_state = 'building'`,
+  `select coalesce(a.instance_uuid, i.uuid) as uuid, a.host as allocated, i.host from allocations a
+   full join (select * from instances where host is not null) i on i.uuid = a.instance_uuid and i.host = a.host and i.generation = a.generation
+   where a.instance_uuid is null or i.uuid is null`,
+  `select h.host from hosts h left join lateral (select coalesce(sum(vcpus), 0) as vcpus, coalesce(sum(memory_mb), 0) as memory_mb,
+     coalesce(sum(disk_gb), 0) as disk_gb, count(*) as instances from allocations a where a.host = h.host) a on true
+   where (h.vcpus_used, h.memory_mb_used, h.disk_gb_used, h.instances, h.io_ops) is distinct from (a.vcpus, a.memory_mb, a.disk_gb, a.instances, 0)`,
+  `select e.event, a.action from instance_action_events e join instance_actions a on a.id = e.action_id where e.finish_time is null`,
+] as const;

@@ -2,10 +2,12 @@ import type { Database } from '../db/connection.ts';
 
 /** What happens to one transaction. */
 export type Mishap =
-  | 'dies before the commit' | 'dies after the commit' // the process is gone
+  | 'dies before the commit'
+  | 'dies after the commit' // the process is gone
   | 'fails' // once, and is rolled back
   | 'is committed without an answer' // the connection broke right then
-  | 'meets something inside' | 'meets something after its commit'; // what `arm` was given happens right then
+  | 'meets something inside'
+  | 'meets something after its commit'; // what `arm` was given happens right then
 
 export interface MortalDatabase {
   readonly database: Database;
@@ -69,7 +71,8 @@ export function mortal(knex: Database): MortalDatabase {
     get(target, name) {
       if (name === 'transaction') return transaction;
       const member = Reflect.get(target, name) as unknown;
-      if (name === 'raw') return (...given: unknown[]) => (dead ? never() : (member as (...given: unknown[]) => unknown).apply(target, given));
+      if (name === 'raw')
+        return (...given: unknown[]) => (dead ? never() : (member as (...given: unknown[]) => unknown).apply(target, given));
       return typeof member === 'function' ? (member as (...given: unknown[]) => unknown).bind(target) : member;
     },
   });

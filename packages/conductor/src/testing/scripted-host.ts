@@ -1,4 +1,12 @@
-import { computeContract, HostRegistration, hostReportsContract, type Operation, OperationReport, OperationReports, type RemoveOperation } from '@kilonova/objects';
+import {
+  computeContract,
+  HostRegistration,
+  hostReportsContract,
+  type Operation,
+  OperationReport,
+  OperationReports,
+  type RemoveOperation,
+} from '@kilonova/objects';
 import { createClient, type InProcessBroker, serve } from '@kilonova/rpc';
 import { anInventory } from './services.ts';
 
@@ -23,7 +31,7 @@ export class ScriptedHost {
   readonly #removed = new Map<string, number>();
   readonly #untold = new Set<string>();
   #number = 0;
-  #telling: Promise<void> | null = null;
+  #telling = false;
   #closed = false;
   #stop: () => Promise<void> = async () => undefined;
 
@@ -35,23 +43,37 @@ export class ScriptedHost {
 
   static async start(broker: InProcessBroker, name: string): Promise<ScriptedHost> {
     const host = new ScriptedHost(broker, name);
-    const take = (verb: Verb, act: (operation: Operation) => void) => (_context: unknown, operation: Operation) => host.#take(verb, operation, act);
-    const server = await serve(host.#transport, computeContract, {
-      spawn: take('spawn', ({ instanceUuid, generation }) => void host.domains.set(instanceUuid, { generation, power: 1 })),
-      remove: take('remove', ({ instanceUuid }) => void host.domains.delete(instanceUuid)),
-      powerOn: take('powerOn', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 1)),
-      powerOff: take('powerOff', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 4)),
-      reboot: take('reboot', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 1)),
-      inquire: (_context, { operationIds }) => {
-        for (const id of operationIds) if (host.#outcomes.has(id)) host.#tell(id);
+    const take = (verb: Verb, act: (operation: Operation) => void) => (_context: unknown, operation: Operation) =>
+      host.#take(verb, operation, act);
+    const server = await serve(
+      host.#transport,
+      computeContract,
+      {
+        spawn: take('spawn', ({ instanceUuid, generation }) => void host.domains.set(instanceUuid, { generation, power: 1 })),
+        remove: take('remove', ({ instanceUuid }) => void host.domains.delete(instanceUuid)),
+        powerOn: take('powerOn', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 1)),
+        powerOff: take('powerOff', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 4)),
+        reboot: take('reboot', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 1)),
+        inquire: (_context, { operationIds }) => {
+          for (const id of operationIds) if (host.#outcomes.has(id)) host.#tell(id);
+        },
       },
-    }, { server: name });
+      { server: name },
+    );
     host.#stop = () => server.stop();
     return host;
   }
 
   async register(inventory: Parameters<typeof anInventory>[0] = {}): Promise<void> {
-    await this.#reports.register(Object.assign(new HostRegistration(), { host: this.name, node: this.name, version: '1.0', driver: 'scripted', inventory: anInventory(inventory) }));
+    await this.#reports.register(
+      Object.assign(new HostRegistration(), {
+        host: this.name,
+        node: this.name,
+        version: '1.0',
+        driver: 'scripted',
+        inventory: anInventory(inventory),
+      }),
+    );
   }
 
   report(report: OperationReport): Promise<{ operationIds: string[] }> {
@@ -89,21 +111,31 @@ export class ScriptedHost {
     if (failure === null && !newer) act(operation);
     this.#number += 1;
     return Object.assign(new OperationReport(), {
-      ...{ number: this.#number, operationId, instanceUuid, generation, outcome: failure === null ? 'done' : 'failed', message: failure ?? '' },
+      ...{
+        number: this.#number,
+        operationId,
+        instanceUuid,
+        generation,
+        outcome: failure === null ? 'done' : 'failed',
+        message: failure ?? '',
+      },
       power: this.domains.get(instanceUuid)?.power ?? 0,
     });
   }
 
   #refusal(verb: Verb, { operationId, instanceUuid, generation }: Operation): string | null {
-    if (verb === 'spawn' && (this.#tombstones.has(operationId) || (this.#removed.get(instanceUuid) ?? 0) >= generation)) return 'taken back';
+    if (verb === 'spawn' && (this.#tombstones.has(operationId) || (this.#removed.get(instanceUuid) ?? 0) >= generation))
+      return 'taken back';
     if (verb !== 'spawn' && verb !== 'remove' && this.domains.get(instanceUuid)?.generation !== generation) return 'no such domain';
     return null;
   }
 
   #tell(operationId: string): void {
     this.#untold.add(operationId);
-    this.#telling ??= this.#tellAll().finally(() => {
-      this.#telling = null;
+    if (this.#telling) return;
+    this.#telling = true;
+    void this.#tellAll().finally(() => {
+      this.#telling = false;
     });
   }
 

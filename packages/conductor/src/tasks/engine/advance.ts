@@ -3,7 +3,7 @@
  * first steps of the tasks that follow. Steps run for all tasks at the same step together.
  */
 import type { Transaction } from '../../db/connection.ts';
-import type { AnyTask, Batch, Definitions, Failure, LocalWork, Step, StepContext, Verdicts } from './definition.ts';
+import type { AnyTask, Definitions, Failure, LocalWork, Step, StepContext, Verdicts } from './definition.ts';
 import { StepFailed } from './definition.ts';
 import { MovingTask } from './moving-task.ts';
 import type { NewTask } from './new-task.ts';
@@ -34,7 +34,9 @@ export async function advance<Services>(advancing: Advance<Services>, tasks: rea
 function nextGroup(tasks: readonly MovingTask[]): readonly MovingTask[] | undefined {
   const first = tasks.find(canMove);
   if (first === undefined) return undefined;
-  return tasks.filter((task) => canMove(task) && task.definition === first.definition && task.state === first.state && task.step === first.step);
+  return tasks.filter(
+    (task) => canMove(task) && task.definition === first.definition && task.state === first.state && task.step === first.step,
+  );
 }
 
 const canMove = (task: MovingTask): boolean =>
@@ -104,7 +106,7 @@ async function work<Services, Result>(
     follow: (task) => void following.push(task),
     afterCommit: (later) => void afterCommit.push(later),
   };
-  const result = await (act as LocalWork<object, Services, Result>)(group as Batch<object>, trx, context);
+  const result = await (act as LocalWork<object, Services, Result>)(group, trx, context);
   return [result, following.map((task) => MovingTask.create(task, definitions.newest(task.kind)))];
 }
 

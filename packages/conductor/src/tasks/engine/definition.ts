@@ -124,7 +124,12 @@ export class Task<Params extends object, Services> {
   /** The end of a task that could not be done: runs last, in the transaction of its undos. */
   readonly onUnwound: LocalWork<Params, Services, void>;
 
-  constructor(kind: string, version: number, steps: readonly Step[] = [], onUnwound: LocalWork<Params, Services, void> = async () => undefined) {
+  constructor(
+    kind: string,
+    version: number,
+    steps: readonly Step[] = [],
+    onUnwound: LocalWork<Params, Services, void> = async () => undefined,
+  ) {
     this.kind = kind;
     this.version = version;
     this.steps = steps;

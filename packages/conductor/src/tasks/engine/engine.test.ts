@@ -25,8 +25,26 @@ interface ToyParams {
 type Toy = Task<ToyParams, object>;
 
 const settings = {
-  ...{ leaseMs: 5_000, leaseRenewMs: 1_000, lookMs: 20, adoptMs: 1_000, adoptBatch: 100, taskBatch: 50, taskConcurrency: 2, callConcurrency: 4 },
-  ...{ tasksInHand: 1_000, retryMinMs: 1, retryMaxMs: 20, strandedMs: 5_000, resendMinMs: 50, resendMaxMs: 50, inquiryMs: 30, stopGraceMs: 500 },
+  ...{
+    leaseMs: 5_000,
+    leaseRenewMs: 1_000,
+    lookMs: 20,
+    adoptMs: 1_000,
+    adoptBatch: 100,
+    taskBatch: 50,
+    taskConcurrency: 2,
+    callConcurrency: 4,
+  },
+  ...{
+    tasksInHand: 1_000,
+    retryMinMs: 1,
+    retryMaxMs: 20,
+    strandedMs: 5_000,
+    resendMinMs: 50,
+    resendMaxMs: 50,
+    inquiryMs: 30,
+    stopGraceMs: 500,
+  },
 };
 
 async function anEngine(toy: Toy) {
@@ -39,13 +57,23 @@ async function anEngine(toy: Toy) {
   });
   await engine.start();
   const run = async (names: readonly string[], deadlineMs = 60_000) => {
-    const created = names.map((name) => ({ id: systemRandom.uuid(), kind: 'toy', instanceUuid: null, requestId: 'req-1', params: { name }, deadlineMs }));
+    const created = names.map((name) => ({
+      id: systemRandom.uuid(),
+      kind: 'toy',
+      instanceUuid: null,
+      requestId: 'req-1',
+      params: { name },
+      deadlineMs,
+    }));
     await database.knex.transaction((trx) => engine.createTasks(trx, created));
     engine.wake(created.map(({ id }) => id));
     return created.map(({ id }) => id);
   };
-  const ended = (ids: readonly string[]) =>
-    expect.poll(async () => (await database.knex('tasks').whereIn('id', ids).orderByRaw('params ->> \'name\'').pluck('state')) as string[], { timeout: 5_000, interval: 10 });
+  const states = (ids: readonly string[]) => async () =>
+    (await database.knex('tasks').whereIn('id', ids).orderByRaw("params ->> 'name'").pluck('state')) as string[];
+  const ended = async (ids: readonly string[], expected: readonly string[]) => {
+    await expect.poll(states(ids), { timeout: 5_000, interval: 10 }).toEqual(expected);
+  };
   const counter = async (name: string) => (await registry.getSingleMetric(name)!.get()).values.reduce((sum, { value }) => sum + value, 0);
   return { run, ended, counter, inquiries };
 }
@@ -59,31 +87,43 @@ const note = (text: string) => ({
 test('many tasks share few transactions', async () => {
   const { run, ended, counter } = await anEngine(toy.local('one', note('one')).local('two', note('two')));
   const names = Array.from({ length: 100 }, (_, index) => `t${index + 100}`);
-  await ended(await run(names)).toEqual(names.map(() => 'done'));
+  await ended(
+    await run(names),
+    names.map(() => 'done'),
+  );
   expect(notes).toHaveLength(200);
   expect(await counter('kilonova_task_transactions_total')).toBeLessThanOrEqual(4);
 });
 
 test('one that spoils the batch does not stop the others, and is tried until it works', async () => {
   let left = 3;
-  const { run, ended } = await anEngine(toy.local('one', {
-    run: async (batch) => {
-      if (batch.some(({ params }) => params.name === 'bad') && left-- > 0) throw new Error('not today');
-      notes.push(...batch.map(({ params }) => params.name));
-    },
-  }));
-  await ended(await run(['a', 'b', 'bad', 'c', 'd'])).toEqual(['done', 'done', 'done', 'done', 'done']);
+  const { run, ended } = await anEngine(
+    toy.local('one', {
+      run: async (batch) => {
+        if (batch.some(({ params }) => params.name === 'bad') && left-- > 0) throw new Error('not today');
+        notes.push(...batch.map(({ params }) => params.name));
+      },
+    }),
+  );
+  await ended(await run(['a', 'b', 'bad', 'c', 'd']), ['done', 'done', 'done', 'done', 'done']);
   expect(left).toBeLessThan(0);
 });
 
 test('what can never work is taken back, last step first, and only what was done', async () => {
-  const { run, ended } = await anEngine(toy.local('one', note('one')).local('two', note('two'))
-    .local('three', { ...note('three'), run: async (batch) => {
-      if (batch.some(({ params }) => params.name === 'bad')) throw new StepFailed({ message: 'never' });
-    } })
-    .local('four', note('four'))
-    .unwound(async (batch) => void notes.push(...batch.map(({ params, failure }) => `end ${params.name}: ${failure?.message}`))));
-  await ended(await run(['bad', 'good'])).toEqual(['failed', 'done']);
+  const { run, ended } = await anEngine(
+    toy
+      .local('one', note('one'))
+      .local('two', note('two'))
+      .local('three', {
+        ...note('three'),
+        run: async (batch) => {
+          if (batch.some(({ params }) => params.name === 'bad')) throw new StepFailed({ message: 'never' });
+        },
+      })
+      .local('four', note('four'))
+      .unwound(async (batch) => void notes.push(...batch.map(({ params, failure }) => `end ${params.name}: ${failure?.message}`))),
+  );
+  await ended(await run(['bad', 'good']), ['failed', 'done']);
   const ofBad = notes.filter((text) => text.includes('bad'));
   // The first two steps run again whenever their transaction is rolled back.
   expect(ofBad.slice(-5)).toEqual(['one bad', 'two bad', 'no two bad', 'no one bad', 'end bad: never']);
@@ -91,35 +131,47 @@ test('what can never work is taken back, last step first, and only what was done
 
 test('a question is asked again until it is answered, and its answer is there for the next step', async () => {
   let asked = 0;
-  const { run, ended } = await anEngine(toy
-    .call('ask', { ask: async () => {
-      asked += 1;
-      if (asked < 3) throw new Error('nobody there');
-      return { number: asked };
-    } })
-    .local('use', { run: async (batch) => void notes.push(...batch.map(({ outputs }) => JSON.stringify(outputs['ask']))) }));
-  await ended(await run(['a'])).toEqual(['done']);
+  const { run, ended } = await anEngine(
+    toy
+      .call('ask', {
+        ask: async () => {
+          asked += 1;
+          if (asked < 3) throw new Error('nobody there');
+          return { number: asked };
+        },
+      })
+      .local('use', { run: async (batch) => void notes.push(...batch.map(({ outputs }) => JSON.stringify(outputs['ask']))) }),
+  );
+  await ended(await run(['a']), ['done']);
   expect(notes).toEqual(['{"number":3}']);
 });
 
-test('a question that nobody answers ends with the task\'s deadline', async () => {
-  const { run, ended } = await anEngine(toy
-    .call('ask', { ask: () => Promise.reject(new Error('nobody there')) })
-    .local('use', note('use'))
-    .unwound(async (batch) => void notes.push(...batch.map(({ failure }) => failure!.message))));
-  await ended(await run(['a'], 150)).toEqual(['failed']);
+test("a question that nobody answers ends with the task's deadline", async () => {
+  const { run, ended } = await anEngine(
+    toy
+      .call('ask', { ask: () => Promise.reject(new Error('nobody there')) })
+      .local('use', note('use'))
+      .unwound(async (batch) => void notes.push(...batch.map(({ failure }) => failure!.message))),
+  );
+  await ended(await run(['a'], 150), ['failed']);
   expect(notes).toEqual(['The request was not done in time.']);
 });
 
 test('an order is said again by its name, then inquired about, then given up', async () => {
   const said: string[] = [];
-  const { run, ended, inquiries } = await anEngine(toy
-    .cast('say', { to: () => 'h1', send: async (orders) => void said.push(...orders.map(({ operationId }) => operationId)), undo: note('say').undo })
-    .awaitReport('heard', { deadlineMs: () => 300, onFailure: 'unwind' })
-    .local('use', note('use'))
-    .unwound(async (batch) => void notes.push(...batch.map(({ failure }) => `${failure!.message} ${failure!.unanswered}`))));
+  const { run, ended, inquiries } = await anEngine(
+    toy
+      .cast('say', {
+        to: () => 'h1',
+        send: async (orders) => void said.push(...orders.map(({ operationId }) => operationId)),
+        undo: note('say').undo,
+      })
+      .awaitReport('heard', { deadlineMs: () => 300, onFailure: 'unwind' })
+      .local('use', note('use'))
+      .unwound(async (batch) => void notes.push(...batch.map(({ failure }) => `${failure!.message} ${failure!.unanswered}`))),
+  );
   const ids = await run(['a']);
-  await ended(ids).toEqual(['failed']);
+  await ended(ids, ['failed']);
   expect(said.length).toBeGreaterThan(1);
   expect(new Set(said)).toEqual(new Set([`${ids[0]}/say`]));
   expect(inquiries).toEqual([`${ids[0]}/say`]);
@@ -127,7 +179,9 @@ test('an order is said again by its name, then inquired about, then given up', a
 });
 
 test('a definition that could not be recovered is refused', () => {
-  expect(() => toy.local('one', note('one')).awaitReport('heard', { deadlineMs: () => 1, onFailure: 'unwind' })).toThrow('right after a cast');
+  expect(() => toy.local('one', note('one')).awaitReport('heard', { deadlineMs: () => 1, onFailure: 'unwind' })).toThrow(
+    'right after a cast',
+  );
   expect(() => toy.cast('say', { to: () => '', send: async () => undefined }).local('one', note('one'))).toThrow('followed by awaitReport');
   expect(() => toy.local('one', note('one')).local('one', note('one'))).toThrow('two steps are named one');
   expect(() => new Definitions([toy.call('ask', { ask: async () => 1 })])).toThrow('the last step is local');

@@ -36,7 +36,11 @@ export interface EngineOptions<Services> {
 }
 
 /** Locks tasks in the transaction and says which to move. */
-export type Find = (trx: Transaction, owner: Ownership, load: (row: rows.TaskRow) => MovingTask | undefined) => Promise<readonly MovingTask[]>;
+export type Find = (
+  trx: Transaction,
+  owner: Ownership,
+  load: (row: rows.TaskRow) => MovingTask | undefined,
+) => Promise<readonly MovingTask[]>;
 
 /** Thrown when this process may move no task now; nothing was changed. */
 export class NoLease extends Error {
@@ -95,7 +99,10 @@ export class Engine<Services> {
     this.#ready.close();
     this.#calls.close();
     const grace = new AbortController();
-    await Promise.race([Promise.all([this.#ready.idle(), this.#calls.idle()]), clock.sleep(settings.stopGraceMs, grace.signal).catch(() => undefined)]);
+    await Promise.race([
+      Promise.all([this.#ready.idle(), this.#calls.idle()]),
+      clock.sleep(settings.stopGraceMs, grace.signal).catch(() => undefined),
+    ]);
     grace.abort();
     try {
       const { owner } = this.#lease;
@@ -109,7 +116,11 @@ export class Engine<Services> {
   /** Writes tasks in the transaction that accepts their request. Call `wake` after its commit. */
   async createTasks(trx: Transaction, tasks: readonly NewTask[]): Promise<void> {
     const { definitions } = this.#options;
-    await this.#insert(trx, this.#lease.owner, tasks.map((task) => MovingTask.create(task, definitions.newest(task.kind))));
+    await this.#insert(
+      trx,
+      this.#lease.owner,
+      tasks.map((task) => MovingTask.create(task, definitions.newest(task.kind))),
+    );
   }
 
   /** Writes what shall happen instead of the (locked) task, and makes it ours. Call `wake` after the commit. */
@@ -138,9 +149,20 @@ export class Engine<Services> {
     const afterCommit: (() => void)[] = [];
     const moved = await knex.transaction(async (trx) => {
       const found = await find(trx, owner, (row) => this.#load(row));
-      const all = await advance({ trx, definitions, services, afterCommit, refused, resendInMs: (attempts) => this.#resendInMs(attempts) }, found);
-      await rows.write(trx, owner, all.filter((task) => task.fresh === null && task.changed).map((task) => task.change(settings.strandedMs)));
-      await this.#insert(trx, owner, all.filter((task) => task.fresh !== null));
+      const all = await advance(
+        { trx, definitions, services, afterCommit, refused, resendInMs: (attempts) => this.#resendInMs(attempts) },
+        found,
+      );
+      await rows.write(
+        trx,
+        owner,
+        all.filter((task) => task.fresh === null && task.changed).map((task) => task.change(settings.strandedMs)),
+      );
+      await this.#insert(
+        trx,
+        owner,
+        all.filter((task) => task.fresh !== null),
+      );
       return all;
     });
     metrics.transactions.inc();
@@ -179,15 +201,28 @@ export class Engine<Services> {
   #order(tasks: readonly MovingTask[]): void {
     const { services, inquire, log } = this.#options;
     const trouble = (error: unknown) => log.debug({ error: String(error) }, 'order not handed to the broker');
-    for (const group of groupBy(tasks.filter(({ order }) => order === 'send'), ({ definition, step }) => `${definition.kind}/${definition.version}/${step}`).values()) {
+    for (const group of groupBy(
+      tasks.filter(({ order }) => order === 'send'),
+      ({ definition, step }) => `${definition.kind}/${definition.version}/${step}`,
+    ).values()) {
       const { definition, step: index } = group[0]!;
       const step = definition.steps[index - 1];
       if (step?.kind !== 'cast') continue;
-      const orders = group.map((task) => ({ item: task, operationId: task.awaits!, allowedMs: Math.max(1, Math.round(task.reportInMs ?? 1)) }));
+      const orders = group.map((task) => ({
+        item: task,
+        operationId: task.awaits!,
+        allowedMs: Math.max(1, Math.round(task.reportInMs ?? 1)),
+      }));
       step.send(orders, services).catch(trouble);
     }
-    for (const [host, group] of groupBy(tasks.filter(({ order }) => order === 'inquire'), ({ awaitsHost }) => awaitsHost!)) {
-      inquire(host, group.map(({ awaits }) => awaits!)).catch(trouble);
+    for (const [host, group] of groupBy(
+      tasks.filter(({ order }) => order === 'inquire'),
+      ({ awaitsHost }) => awaitsHost!,
+    )) {
+      inquire(
+        host,
+        group.map(({ awaits }) => awaits!),
+      ).catch(trouble);
     }
   }
 
@@ -226,7 +261,8 @@ export class Engine<Services> {
     try {
       await this.move(async (trx, owner, load) => {
         const found = (await rows.lockOwn(trx, owner, ids)).map(load).filter((task) => task !== undefined);
-        for (const task of found) receive(task, { carry: this.#carries.get(task.id), inquiryMs, resendInMs: (attempts) => this.#resendInMs(attempts) });
+        for (const task of found)
+          receive(task, { carry: this.#carries.get(task.id), inquiryMs, resendInMs: (attempts) => this.#resendInMs(attempts) });
         return found;
       }, refused);
       return new Set();
@@ -259,7 +295,9 @@ export class Engine<Services> {
     if (owner !== null && !isUnavailable(error)) {
       const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       // Counted in the row, so that a deadline can end what never works; looked at again even if this process dies.
-      await rows.noteTrouble(knex, owner, { id, message: message.slice(0, 2_000), wakeInMs: waitMs + settings.strandedMs }).catch(() => undefined);
+      await rows
+        .noteTrouble(knex, owner, { id, message: message.slice(0, 2_000), wakeInMs: waitMs + settings.strandedMs })
+        .catch(() => undefined);
     }
     const cancel = clock.after(waitMs, () => {
       this.#timers.delete(cancel);

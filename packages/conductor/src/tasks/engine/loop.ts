@@ -5,11 +5,21 @@ export class Loop {
   readonly #stopping = new AbortController();
   readonly #done: Promise<void>;
 
-  constructor(name: string, everyMs: number, surroundings: { readonly clock: Clock; readonly log: Logger }, act: (signal: AbortSignal) => Promise<void>) {
+  constructor(
+    name: string,
+    everyMs: number,
+    surroundings: { readonly clock: Clock; readonly log: Logger },
+    act: (signal: AbortSignal) => Promise<void>,
+  ) {
     this.#done = this.#run(name, everyMs, surroundings, act);
   }
 
-  async #run(name: string, everyMs: number, { clock, log }: { clock: Clock; log: Logger }, act: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  async #run(
+    name: string,
+    everyMs: number,
+    { clock, log }: { clock: Clock; log: Logger },
+    act: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
     const { signal } = this.#stopping;
     let failing = false;
     while (!signal.aborted) {

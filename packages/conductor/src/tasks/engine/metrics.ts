@@ -12,8 +12,18 @@ export const engineMetrics = (registry: Registry): EngineMetrics => {
   const registers = [registry];
   return {
     transactions: new Counter({ name: 'kilonova_task_transactions_total', help: 'Transactions that moved tasks.', registers }),
-    batch: new Histogram({ name: 'kilonova_task_batch_size', help: 'Tasks per transaction.', buckets: [1, 2, 5, 10, 20, 50, 100, 200], registers }),
-    finished: new Counter({ name: 'kilonova_tasks_finished_total', help: 'Tasks that ended here.', labelNames: ['kind', 'state'], registers }),
+    batch: new Histogram({
+      name: 'kilonova_task_batch_size',
+      help: 'Tasks per transaction.',
+      buckets: [1, 2, 5, 10, 20, 50, 100, 200],
+      registers,
+    }),
+    finished: new Counter({
+      name: 'kilonova_tasks_finished_total',
+      help: 'Tasks that ended here.',
+      labelNames: ['kind', 'state'],
+      registers,
+    }),
     troubles: new Counter({ name: 'kilonova_task_troubles_total', help: 'Steps that went wrong and were tried again.', registers }),
     adopted: new Counter({ name: 'kilonova_tasks_adopted_total', help: 'Tasks taken over from conductors that ended.', registers }),
   };

@@ -53,7 +53,16 @@ export class MovingTask implements TaskItem<object> {
     return new MovingTask(
       {
         ...{ id: task.id, kind: task.kind, version: definition.version, instanceUuid: task.instanceUuid, requestId: task.requestId },
-        ...{ state: 'running', step: 0, params: task.params, outputs: {}, awaits: null, awaitsHost: null, reportInMs: null, inquired: false },
+        ...{
+          state: 'running',
+          step: 0,
+          params: task.params,
+          outputs: {},
+          awaits: null,
+          awaitsHost: null,
+          reportInMs: null,
+          inquired: false,
+        },
         ...{ deadlineInMs: task.deadlineMs, cancel: null, attempts: 0, failure: null },
       },
       definition,
