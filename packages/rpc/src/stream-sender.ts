@@ -16,7 +16,7 @@ export class ReaderLeft extends Error {}
 const FRAME_BYTES = 512;
 
 /**
- * Sends batches of items as pieces of at most `pieceItems` items and `maxMessageBytes`, never more than
+ * Sends batches of items as pieces of at most `pieceItems` items and `pieceBytes`, never more than
  * `streamWindow` ahead of the reader.
  *
  * @throws the signal's reason at the deadline; ReaderLeft when the reader is gone; MessageTooLarge for one item
@@ -32,6 +32,7 @@ export async function sendStream(
   const calls = Calls.of(transport);
   const run = environment.random.uuid();
   const roomBytes = limits.maxMessageBytes - FRAME_BYTES;
+  const pieceBytes = Math.min(limits.pieceBytes - FRAME_BYTES, roomBytes);
   let seq = 0;
   let consumed = 0;
   let gone: unknown;
@@ -75,7 +76,7 @@ export async function sendStream(
         const size = Buffer.byteLength(text) + 1;
         if (size > roomBytes)
           throw new MessageTooLarge(`one item is ${size} bytes, the limit is ${roomBytes}`, { bytes: size, limit: roomBytes });
-        if (items.length >= limits.pieceItems || bytes + size > roomBytes) {
+        if (items.length >= limits.pieceItems || (items.length > 0 && bytes + size > pieceBytes)) {
           await send(items, false);
           items = [];
           bytes = 0;

@@ -19,12 +19,15 @@ export interface TransportLimits {
   readonly streamTimeoutMs: number;
   /** Items in one piece of a stream. */
   readonly pieceItems: number;
+  /** Bytes in one piece, but for an item that is larger by itself. */
+  readonly pieceBytes: number;
   /** Pieces of one stream on their way at the same time. */
   readonly streamWindow: number;
 }
 
 export const defaultLimits: TransportLimits = {
-  maxMessageBytes: 65_536,
+  // What a user may send in one field (64 KiB of user data) must fit beside the rest.
+  maxMessageBytes: 262_144,
   maxCalls: 10_000,
   maxUnconfirmed: 4_096,
   connectWaitMs: 2_000,
@@ -32,6 +35,7 @@ export const defaultLimits: TransportLimits = {
   callTimeoutMs: 30_000,
   streamTimeoutMs: 60_000,
   pieceItems: 100,
+  pieceBytes: 65_536,
   streamWindow: 8,
 };
 
