@@ -92,6 +92,20 @@ test('an image service that does not answer makes creates fail with 503, and not
   expect((await api.ask('GET', '/v2.1/servers')).status).toBe(200);
 });
 
+test('without the broker requests are answered with 503 in bounded time, health says so, and all is well when it returns', async () => {
+  api = await startTestApi();
+  expect(await api.health()).toEqual({ ok: true, checks: { broker: { ok: true }, identity: { ok: true } } });
+  api.cutBroker();
+  expect(await api.health()).toMatchObject({ ok: false, checks: { broker: { ok: false } } });
+  const started = performance.now();
+  const answers = await Promise.all(Array.from({ length: 10 }, () => api.ask('GET', `/v2.1/servers/${SERVER}`)));
+  expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 503));
+  expect(performance.now() - started).toBeLessThan(5_000);
+  api.restoreBroker();
+  await expect.poll(async () => (await api.ask('GET', `/v2.1/servers/${SERVER}`)).status, { timeout: 10_000 }).toBe(200);
+  expect((await api.health()).ok).toBe(true);
+});
+
 test('a project that the identity service does not know gets no quota and no flavor', async () => {
   api = await startTestApi();
   const quota = await api.ask('GET', '/v2.1/os-quota-sets/nobody');

@@ -1,6 +1,6 @@
 import { apiSection, authSection, imageClientSection, startApi, type ApiConfig } from '@kilonova/api';
 import { InProcessBroker } from '@kilonova/rpc';
-import { createMetrics, defaultsOf, silentLogger, systemClock, systemRandom } from '@kilonova/runtime';
+import { type Health, createMetrics, defaultsOf, silentLogger, systemClock, systemRandom } from '@kilonova/runtime';
 import { serveCannedConductor, type CannedHandlers } from './canned-conductor.ts';
 import { startOutside, type Outside } from './outside-services.ts';
 
@@ -26,6 +26,10 @@ export interface TestApi {
   readonly outside: Outside;
   /** What the conductor was asked. */
   readonly asked: Awaited<ReturnType<typeof serveCannedConductor>>['asked'];
+  health(): Promise<Health>;
+  /** Takes the api's connection to the broker away, and gives it back. */
+  cutBroker(): void;
+  restoreBroker(): void;
   /** Afterwards nobody answers on the broker. */
   stopConductor(): Promise<void>;
   /** Only the service itself; `stop` ends the rest. */
@@ -73,6 +77,9 @@ export async function startTestApi(changes: Partial<CannedHandlers> = {}, config
     outside,
     asked: conductor.asked,
     stopConductor: () => conductor.stop(),
+    health: async () => service.health(),
+    cutBroker: () => apiSide.cut('gone for a test'),
+    restoreBroker: () => apiSide.restore(),
     stopApi: () => service.stop(),
     ask,
     async stop() {

@@ -40,6 +40,7 @@ export class RefusedToken extends ApiError {
 /** What can be a token at all; anything else is not worth asking the identity service. */
 const TOKEN = /^[\u0021-\u007e]{1,16384}$/;
 const ENDPOINT = /^\/(v2(?:\.1)?)(\/.*)?$/;
+const VERSION = /^\/versions\/v(2\.[01])\/?$/;
 const PROJECT = /^\/([0-9a-f-]+)(?=\/|$)/;
 /** The old endpoint has no microversions; its schemas stand at 2.0 where they differ. */
 const LEGACY: Microversion = 0;
@@ -63,6 +64,8 @@ export async function dispatch(dispatcher: Dispatcher, request: IncomingMessage,
   const rest = below.slice(front.length);
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
   if (rest === '' || rest === '/') return new Reply(versionDocument(root, endpoint), { status: 200 });
+  const named = VERSION.exec(rest)?.[1];
+  if (named !== undefined && method === 'GET') return new Reply(versionDocument(root, named === '2.0' ? 'v2' : 'v2.1'), { status: 200 });
   const place = dispatcher.routes.find(method, rest);
   progress.route = { method: method as 'GET', path: place.routes[0]!.path };
   const legacy = endpoint === 'v2';
