@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import * as firstLight from './0001-first-light.ts';
+import { down as firstLightDown, up as firstLight } from './0001-first-light.ts';
 
 export interface Migration {
   readonly name: string;
@@ -8,4 +8,4 @@ export interface Migration {
 }
 
 /** In the order in which they run. A migration that was released never changes. */
-export const migrations: readonly Migration[] = [{ name: '0001-first-light', ...firstLight }];
+export const migrations: readonly Migration[] = [{ name: '0001-first-light', up: firstLight, down: firstLightDown }];
