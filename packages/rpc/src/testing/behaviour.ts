@@ -351,9 +351,9 @@ export function describeTransport(open: () => Promise<Bench>): void {
   });
 
   test('messages above the limit fail where they are made', async () => {
-    await run({ echo: () => text('x'.repeat(70_000)) });
+    await run({ echo: () => text('x'.repeat(300_000)) });
     await expect(client().echo(text('x'.repeat(300_000)))).rejects.toMatchObject({ code: 'MessageTooLarge', details: { limit: 262_144 } });
-    await expect(client().note(text('x'.repeat(70_000)))).rejects.toBeInstanceOf(MessageTooLarge);
+    await expect(client().note(text('x'.repeat(300_000)))).rejects.toBeInstanceOf(MessageTooLarge);
     await expect(client().echo(text('small'))).rejects.toBeInstanceOf(MessageTooLarge);
   });
 
