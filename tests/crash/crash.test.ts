@@ -20,7 +20,10 @@ beforeAll(async () => {
     conductors: 2,
     hosts: 3,
     config: {
-      fake: { latency_ms: { spawn: 60, remove: 20, stop: 30, start: 30, reboot: 30 }, faults: { flaky: { host: '*', verb: 'spawn', effect: 'fail', probability: 0.05, message: 'flaky' } } },
+      fake: {
+        latency_ms: { spawn: 60, remove: 20, stop: 30, start: 30, reboot: 30 },
+        faults: { flaky: { host: '*', verb: 'spawn', effect: 'fail', probability: 0.05, message: 'flaky' } },
+      },
       quota: { instances: 200, cores: 200, ram: 1_000_000 },
     },
   });
@@ -35,19 +38,33 @@ test(`${kills} kills lose nothing, double nothing and leave nothing behind`, asy
   const { flavor } = await client.expect<{ flavor: { id: string } }>('POST', '/flavors', {
     body: { flavor: { name: 'crash', ram: 256, vcpus: 1, disk: 1, id: 'crash' } },
   });
-  const workload = new Workload({ client, random: seededRandom(seed + 1), flavorId: flavor.id, imageId: await cloud.imageId(), workers: 6, multiEvery: 6 });
+  const workload = new Workload({
+    client,
+    random: seededRandom(seed + 1),
+    flavorId: flavor.id,
+    imageId: await cloud.imageId(),
+    workers: 6,
+    multiEvery: 6,
+  });
   const moments = new Moments();
   workload.start();
   for (let kill = 0; kill < kills; kill += 1) await killOne(cloud, random, moments);
   await workload.stop();
 
   await eventually(
-    () => cloud.database.query(`select kind, state, step, attempts, failure, cancel from tasks where state in ('running', 'parked', 'unwinding')`),
+    () =>
+      cloud.database.query(
+        `select kind, state, step, attempts, failure, cancel from tasks where state in ('running', 'parked', 'unwinding')`,
+      ),
     (live) => live.length === 0,
     { timeoutMs: 120_000, everyMs: 250, what: 'the end of every task' },
   );
-  await eventually(() => cloud.database.query('select * from cleanups'), (left) => left.length === 0, { timeoutMs: 60_000, everyMs: 250, what: 'the end of every cleanup' });
-  console.log(`${workload.requests.length} requests accepted, ${workload.unanswered} attempts without an answer\n${moments}`);
+  await eventually(
+    () => cloud.database.query('select * from cleanups'),
+    (left) => left.length === 0,
+    { timeoutMs: 60_000, everyMs: 250, what: 'the end of every cleanup' },
+  );
+  console.log(`${workload.requests.length} requests accepted, ${workload.unanswered} attempts without an answer\n${moments.toString()}`);
 
   expect(workload.wrong).toEqual([]);
   expect(await violations(cloud, workload.requests)).toEqual([]);

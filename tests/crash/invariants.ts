@@ -65,11 +65,14 @@ function domainViolations(cloud: Cloud, instances: ReadonlyMap<string, InstanceR
       const instance = instances.get(uuid);
       running.add(uuid);
       if (instance?.host !== host || instance.generation !== generation) {
-        found.push(`domain ${uuid} of generation ${generation} on ${host}: the instance is ${instance?.vm_state} on ${instance?.host} in generation ${instance?.generation}`);
+        found.push(
+          `domain ${uuid} of generation ${generation} on ${host}: the instance is ${instance?.vm_state} on ${instance?.host} in generation ${instance?.generation}`,
+        );
       }
     }
   }
-  for (const { uuid, vm_state: state } of instances.values()) if (state === 'active' && !running.has(uuid)) found.push(`${uuid} is active and runs nowhere`);
+  for (const { uuid, vm_state: state } of instances.values())
+    if (state === 'active' && !running.has(uuid)) found.push(`${uuid} is active and runs nowhere`);
   return found;
 }
 

@@ -19,8 +19,14 @@ export class Moments {
   }
 
   toString(): string {
-    const rows = (map: ReadonlyMap<string, number>) => [...map].toSorted().map(([name, count]) => `  ${name.padEnd(44)} ${count}`);
-    return [`${this.kills} kills, ${this.inFlight} with tasks in flight`, ...rows(this.byVictim), 'tasks stood at:', ...rows(this.byStep)].join('\n');
+    const rows = (map: ReadonlyMap<string, number>) =>
+      [...map].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, count]) => `  ${name.padEnd(44)} ${count}`);
+    return [
+      `${this.kills} kills, ${this.inFlight} with tasks in flight`,
+      ...rows(this.byVictim),
+      'tasks stood at:',
+      ...rows(this.byStep),
+    ].join('\n');
   }
 }
 
@@ -42,12 +48,21 @@ async function awaitMoment(cloud: Cloud, moments: Moments): Promise<readonly str
     if (seen.some((step) => (moments.byStep.get(step) ?? 0) <= rarest)) return seen;
   }
   if (steps.length > 0) return steps;
-  return eventually(() => liveSteps(cloud), (seen) => seen.length > 0, { timeoutMs: 60_000, everyMs: 5, what: 'a task in flight' });
+  return eventually(
+    () => liveSteps(cloud),
+    (seen) => seen.length > 0,
+    { timeoutMs: 60_000, everyMs: 5, what: 'a task in flight' },
+  );
 }
 
 /** One kill -9 with tasks in flight, a moment without the victim, and its return. */
 export async function killOne(cloud: Cloud, random: Random, moments: Moments): Promise<void> {
-  const victims: (Member | 'broker')[] = [...cloud.of('conductor'), ...cloud.of('conductor'), ...cloud.of('scheduler'), ...cloud.of('compute')];
+  const victims: (Member | 'broker')[] = [
+    ...cloud.of('conductor'),
+    ...cloud.of('conductor'),
+    ...cloud.of('scheduler'),
+    ...cloud.of('compute'),
+  ];
   const victim = random.next() < 0.05 ? 'broker' : victims[Math.floor(random.next() * victims.length)]!;
   const steps = await awaitMoment(cloud, moments);
   if (victim === 'broker') {

@@ -66,7 +66,14 @@ export class Workload {
 
   async #create(request: Request): Promise<boolean> {
     const { flavorId, imageId } = this.#options;
-    const server = { name: request.name, flavorRef: flavorId, imageRef: imageId, networks: 'none', min_count: request.count, max_count: request.count };
+    const server = {
+      name: request.name,
+      flavorRef: flavorId,
+      imageRef: imageId,
+      networks: 'none',
+      min_count: request.count,
+      max_count: request.count,
+    };
     const answer = await this.#answered('POST', '/servers', { body: { server }, headers: { 'idempotency-key': request.key } });
     if (answer.status === 403) return false; // no quota left just now
     if (answer.status !== 202) {
@@ -91,7 +98,8 @@ export class Workload {
     const actions = [{ 'os-stop': null }, { 'os-start': null }, { reboot: { type: 'SOFT' } }, { reboot: { type: 'HARD' } }];
     for (const action of [{ 'os-stop': null }, actions[Math.floor(this.#options.random.next() * actions.length)]]) {
       const answer = await this.#answered('POST', `/servers/${id}/action`, { body: action });
-      if (![202, 404, 409].includes(answer.status)) this.wrong.push(`${JSON.stringify(action)}: ${answer.status} ${JSON.stringify(answer.body)}`);
+      if (![202, 404, 409].includes(answer.status))
+        this.wrong.push(`${JSON.stringify(action)}: ${answer.status} ${JSON.stringify(answer.body)}`);
       await pause(Math.floor(this.#options.random.next() * 200));
     }
   }

@@ -3,18 +3,51 @@ import { ServiceError } from '@kilonova/rpc';
 /** Every error that a caller may meet. The api turns codes into statuses in one table. */
 export const errorCodes = [
   // 400
-  'InvalidInput', 'MarkerNotFound', 'FlavorInvalid', 'KeypairInvalid', 'GroupInvalid', 'ZoneInvalid', 'HostInvalid', 'QuotaInvalid', 'ZoneInUse',
+  'InvalidInput',
+  'MarkerNotFound',
+  'FlavorInvalid',
+  'KeypairInvalid',
+  'GroupInvalid',
+  'ZoneInvalid',
+  'HostInvalid',
+  'QuotaInvalid',
+  'ZoneInUse',
   'FlavorTooSmall',
   // 403
-  'PolicyDenied', 'QuotaExceeded',
+  'PolicyDenied',
+  'QuotaExceeded',
   // 404
-  'ServerNotFound', 'FlavorNotFound', 'ExtraSpecNotFound', 'FlavorAccessNotFound', 'AggregateNotFound', 'HostNotFound', 'ServiceNotFound', 'HypervisorNotFound',
-  'KeypairNotFound', 'ServerGroupNotFound', 'MetadataKeyNotFound', 'ActionNotFound',
+  'ServerNotFound',
+  'FlavorNotFound',
+  'ExtraSpecNotFound',
+  'FlavorAccessNotFound',
+  'AggregateNotFound',
+  'HostNotFound',
+  'ServiceNotFound',
+  'HypervisorNotFound',
+  'KeypairNotFound',
+  'ServerGroupNotFound',
+  'MetadataKeyNotFound',
+  'ActionNotFound',
   // 409
-  'ServerLocked', 'ServerStateConflict', 'ServerBusy', 'ServerNotReady', 'FlavorExists', 'FlavorAccessExists', 'AggregateExists', 'AggregateHostExists',
-  'AggregateNotEmpty', 'HostInOtherZone', 'HostHasServers', 'KeypairExists', 'IdempotencyConflict', 'ServiceInUse', 'Conflict',
+  'ServerLocked',
+  'ServerStateConflict',
+  'ServerBusy',
+  'ServerNotReady',
+  'FlavorExists',
+  'FlavorAccessExists',
+  'AggregateExists',
+  'AggregateHostExists',
+  'AggregateNotEmpty',
+  'HostInOtherZone',
+  'HostHasServers',
+  'KeypairExists',
+  'IdempotencyConflict',
+  'ServiceInUse',
+  'Conflict',
   // 503
-  'DatabaseUnavailable', 'Overloaded',
+  'DatabaseUnavailable',
+  'Overloaded',
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 

@@ -3,7 +3,11 @@
  * a shape or a method; `since` of a field names its minor, `since` of a method its full version.
  */
 export const history = [
-  { minor: 0, name: 'first-light', change: 'Servers, flavors, aggregates, zones, hosts, key pairs, quotas, server groups; create, power and delete tasks.' },
+  {
+    minor: 0,
+    name: 'first-light',
+    change: 'Servers, flavors, aggregates, zones, hosts, key pairs, quotas, server groups; create, power and delete tasks.',
+  },
 ] as const;
 
 export const MAJOR = 1;

@@ -1,13 +1,21 @@
 import { decimal, flag, integer, list, section, type SectionValues } from '@kilonova/runtime';
 
 const multiplier = (what: string, fallback: number) =>
-  decimal(fallback, { help: `Weight of ${what}; negative prefers less. Aggregate metadata overrides it, the smallest of several winning.` });
+  decimal(fallback, {
+    help: `Weight of ${what}; negative prefers less. Aggregate metadata overrides it, the smallest of several winning.`,
+  });
 
 export const schedulerSection = section('scheduler', {
   enabledFilters: list([], { help: 'Names of the filters to use; empty means all.' }),
   hostSubsetSize: integer(1, { min: 1, max: 1000, help: 'A host is drawn at random from this many best ones.' }),
-  maxIoOpsPerHost: integer(0, { min: 0, help: 'Hosts with as many heavy disk operations get no more; 0 is no limit. Aggregate metadata of this name overrides it.' }),
-  maxInstancesPerHost: integer(0, { min: 0, help: 'Hosts with as many instances get no more; 0 is no limit. Aggregate metadata of this name overrides it.' }),
+  maxIoOpsPerHost: integer(0, {
+    min: 0,
+    help: 'Hosts with as many heavy disk operations get no more; 0 is no limit. Aggregate metadata of this name overrides it.',
+  }),
+  maxInstancesPerHost: integer(0, {
+    min: 0,
+    help: 'Hosts with as many instances get no more; 0 is no limit. Aggregate metadata of this name overrides it.',
+  }),
   isolatedHosts: list([], { help: 'Hosts that are kept for isolated images.' }),
   isolatedImages: list([], { help: 'Ids of images that run on isolated hosts only.' }),
   restrictIsolatedHostsToIsolatedImages: flag(true, { help: 'Other images keep off isolated hosts.' }),

@@ -20,7 +20,12 @@ export interface SchedulerParts extends Surroundings {
  *
  * @throws Error when the configuration names an unknown filter.
  */
-export async function startScheduler({ config: { scheduler: config }, transport, host, ...surroundings }: SchedulerParts): Promise<RunningService> {
+export async function startScheduler({
+  config: { scheduler: config },
+  transport,
+  host,
+  ...surroundings
+}: SchedulerParts): Promise<RunningService> {
   const { clock, random, log, metrics } = surroundings;
   const conductor = createClient(transport, conductorContract);
   const snapshot = new Snapshot(conductor, clock, log, config);

@@ -11,7 +11,12 @@ export function countScheduling(
   clock: Clock,
 ): Pick<Scheduler, 'select'> {
   const registers = [registry];
-  const placed = new Counter({ name: 'kilonova_scheduler_instances_total', help: 'Instances asked for, by result.', labelNames: ['result'], registers });
+  const placed = new Counter({
+    name: 'kilonova_scheduler_instances_total',
+    help: 'Instances asked for, by result.',
+    labelNames: ['result'],
+    registers,
+  });
   const refused = new Counter({
     name: 'kilonova_scheduler_refused_hosts_total',
     help: 'Hosts refused when an instance got none, by filter.',
@@ -24,21 +29,17 @@ export function countScheduling(
     buckets: [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1],
     registers,
   });
-  new Gauge({
+  const known = new Gauge({
     name: 'kilonova_scheduler_hosts',
     help: 'Hosts in the snapshot.',
     registers,
-    collect() {
-      this.set(snapshot.hosts.size);
-    },
+    collect: () => known.set(snapshot.hosts.size),
   });
-  new Gauge({
+  const loads = new Gauge({
     name: 'kilonova_scheduler_snapshot_loads',
     help: 'How often the snapshot was read anew.',
     registers,
-    collect() {
-      this.set(snapshot.reloads);
-    },
+    collect: () => loads.set(snapshot.reloads),
   });
   return {
     select(request) {

@@ -41,7 +41,10 @@ export class Scheduler {
   select(request: HostRequest): HostSelections {
     if (!this.#snapshot.ready) throw failure('Overloaded', 'The scheduler has not loaded its hosts yet.');
     if (request.instanceUuids.length > this.#maxInstances) {
-      throw failure('InvalidInput', `${request.instanceUuids.length} instances in one request; at most ${this.#maxInstances} are scheduled at once.`);
+      throw failure(
+        'InvalidInput',
+        `${request.instanceUuids.length} instances in one request; at most ${this.#maxInstances} are scheduled at once.`,
+      );
     }
     const { hosts, answers } = this.#snapshot;
     answers.expire();

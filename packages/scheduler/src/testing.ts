@@ -28,7 +28,8 @@ export const aFlavor = (given: Partial<Flavor> = {}): Flavor =>
 
 export const anImage = (properties: Record<string, string>, id = 'image-1'): Image => Object.assign(new Image(), { id, properties });
 
-export const aGroup = (given: Partial<GroupPlacement>): GroupPlacement => Object.assign(new GroupPlacement(), { uuid: 'group-1', ...given });
+export const aGroup = (given: Partial<GroupPlacement>): GroupPlacement =>
+  Object.assign(new GroupPlacement(), { uuid: 'group-1', ...given });
 
 export const aRequest = (given: Partial<HostRequest> = {}): HostRequest =>
   Object.assign(new HostRequest(), { instanceUuids: ['instance-1'], projectId: 'project-1', flavor: aFlavor(), ...given });

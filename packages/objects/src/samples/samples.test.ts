@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { decoderFor, encoderFor } from '@kilonova/rpc';
 import { expect, test } from 'vitest';
@@ -16,7 +18,8 @@ test('the history numbers its minors without a gap', () => {
 });
 
 test.each(minors)('what we send as minor %i has the shape of its samples', (minor) => {
-  for (const [name, text] of samplesOf(minor)) expect(readFileSync(folder + name, 'utf8'), `${name}: run npm run samples -w packages/objects`).toBe(text);
+  for (const [name, text] of samplesOf(minor))
+    expect(readFileSync(folder + name, 'utf8'), `${name}: run npm run samples -w packages/objects`).toBe(text);
 });
 
 test.each(minors)('samples of minor %i are understood, and come back as they were', (minor) => {
@@ -36,7 +39,7 @@ test('a sample that was released stays as it was', () => {
 });
 
 test('a released sample that changes or vanishes is noticed, a new one is not', () => {
-  const root = execFileSync('mktemp', ['-d'], { encoding: 'utf8' }).trim();
+  const root = mkdtempSync(join(tmpdir(), 'kilonova-samples-'));
   const shell = (script: string) => execFileSync('sh', ['-ec', script], { cwd: root, stdio: 'pipe' });
   shell(`git init -q . && git config user.name t && git config user.email t@example.org && mkdir -p samples/1.0 && cd samples/1.0
     echo 1 > changed.json && echo 1 > gone.json && echo 1 > kept.json && git add . && git commit -qm one && git tag v1
@@ -45,6 +48,6 @@ test('a released sample that changes or vanishes is noticed, a new one is not', 
     expect(lastTag(root)).toBe('v1');
     expect(changedSince('v1', 'samples/', root)).toEqual(['samples/1.0/changed.json', 'samples/1.0/gone.json']);
   } finally {
-    shell(`rm -rf "${root}"`);
+    rmSync(root, { recursive: true });
   }
 });

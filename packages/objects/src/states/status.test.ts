@@ -20,7 +20,11 @@ test('the states behind a status are exactly those that show as it', () => {
     for (const vmState of vmStates) {
       for (const taskState of [null, ...taskStates]) {
         const named = rows.some(
-          (row) => row.vmState === vmState && (row.except ? taskState === null || !row.taskStates.includes(taskState) : taskState !== null && row.taskStates.includes(taskState)),
+          (row) =>
+            row.vmState === vmState &&
+            (row.except
+              ? taskState === null || !row.taskStates.includes(taskState)
+              : taskState !== null && row.taskStates.includes(taskState)),
         );
         expect(named, `${status}: ${vmState}, ${taskState}`).toBe(statusOf(vmState, taskState) === status);
       }

@@ -7,9 +7,39 @@ interface StatusRow {
 
 /** vm_state and task_state to the status that clients see (Compute API, "Server statuses"). */
 const table: Record<VmState, StatusRow> = {
-  active: { otherwise: 'ACTIVE', whileIn: { rebooting: 'REBOOT', reboot_pending: 'REBOOT', reboot_started: 'REBOOT', rebooting_hard: 'HARD_REBOOT', reboot_pending_hard: 'HARD_REBOOT', reboot_started_hard: 'HARD_REBOOT', updating_password: 'PASSWORD', rebuilding: 'REBUILD', rebuild_block_device_mapping: 'REBUILD', rebuild_spawning: 'REBUILD', migrating: 'MIGRATING', resize_prep: 'RESIZE', resize_migrating: 'RESIZE', resize_migrated: 'RESIZE', resize_finish: 'RESIZE' } },
+  active: {
+    otherwise: 'ACTIVE',
+    whileIn: {
+      rebooting: 'REBOOT',
+      reboot_pending: 'REBOOT',
+      reboot_started: 'REBOOT',
+      rebooting_hard: 'HARD_REBOOT',
+      reboot_pending_hard: 'HARD_REBOOT',
+      reboot_started_hard: 'HARD_REBOOT',
+      updating_password: 'PASSWORD',
+      rebuilding: 'REBUILD',
+      rebuild_block_device_mapping: 'REBUILD',
+      rebuild_spawning: 'REBUILD',
+      migrating: 'MIGRATING',
+      resize_prep: 'RESIZE',
+      resize_migrating: 'RESIZE',
+      resize_migrated: 'RESIZE',
+      resize_finish: 'RESIZE',
+    },
+  },
   building: { otherwise: 'BUILD', whileIn: {} },
-  stopped: { otherwise: 'SHUTOFF', whileIn: { resize_prep: 'RESIZE', resize_migrating: 'RESIZE', resize_migrated: 'RESIZE', resize_finish: 'RESIZE', rebuilding: 'REBUILD', rebuild_block_device_mapping: 'REBUILD', rebuild_spawning: 'REBUILD' } },
+  stopped: {
+    otherwise: 'SHUTOFF',
+    whileIn: {
+      resize_prep: 'RESIZE',
+      resize_migrating: 'RESIZE',
+      resize_migrated: 'RESIZE',
+      resize_finish: 'RESIZE',
+      rebuilding: 'REBUILD',
+      rebuild_block_device_mapping: 'REBUILD',
+      rebuild_spawning: 'REBUILD',
+    },
+  },
   resized: { otherwise: 'VERIFY_RESIZE', whileIn: { resize_reverting: 'REVERT_RESIZE' } },
   paused: { otherwise: 'PAUSED', whileIn: { migrating: 'MIGRATING' } },
   suspended: { otherwise: 'SUSPENDED', whileIn: {} },

@@ -41,7 +41,7 @@ export function readAttribute(host: HostState, path: string): string | undefined
   let value: unknown = isHostAttribute(name) ? attributes[name]!(host) : ownValue(host.capabilities, name);
   for (const key of inner) value = ownValue(value, key);
   if (value === undefined || value === null) return undefined;
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 const ownValue = (value: unknown, key: string): unknown =>

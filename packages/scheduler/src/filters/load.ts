@@ -11,7 +11,10 @@ export const ioOps = (maxIoOpsPerHost: number): HostFilter => {
   const limitOf = limit('max_io_ops_per_host', maxIoOpsPerHost);
   return {
     name: 'io_ops',
-    compile: (_request, { hosts }) => (row) => hosts.ioOps[row]! < limitOf(hosts.at(row)!),
+    compile:
+      (_request, { hosts }) =>
+      (row) =>
+        hosts.ioOps[row]! < limitOf(hosts.at(row)!),
     why: (host) => `with ${host.ioOps} of at most ${limitOf(host)} I/O operations`,
     nearness: (host) => limitOf(host) - host.ioOps,
   };
@@ -22,7 +25,10 @@ export const numInstances = (maxInstancesPerHost: number): HostFilter => {
   const limitOf = limit('max_instances_per_host', maxInstancesPerHost);
   return {
     name: 'num_instances',
-    compile: (_request, { hosts }) => (row) => hosts.instances[row]! < limitOf(hosts.at(row)!),
+    compile:
+      (_request, { hosts }) =>
+      (row) =>
+        hosts.instances[row]! < limitOf(hosts.at(row)!),
     why: (host) => `with ${host.instances} of at most ${limitOf(host)} instances`,
     nearness: (host) => limitOf(host) - host.instances,
   };

@@ -41,7 +41,7 @@ export class BestFirst {
 
   #sink(): void {
     const heap = this.#heap;
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const left = 2 * at + 1;
       let best = at;
       if (left < heap.length && before(heap[left]!, heap[best]!)) best = left;

@@ -31,7 +31,7 @@ export function refusalsOf(request: HostRequest, compiled: readonly CompiledFilt
     .map(([filter, { hosts: count, nearest }]) =>
       Object.assign(new Refusal(), { filter: filter.name, hosts: count, reason: filter.why(nearest, request) }),
     )
-    .sort((a, b) => b.hosts - a.hosts || (a.filter < b.filter ? -1 : 1));
+    .toSorted((a, b) => b.hosts - a.hosts || (a.filter < b.filter ? -1 : 1));
 }
 
 /** `4 hosts considered: 3 not in zone test-az, 1 with 512 of 2048 MiB free` */

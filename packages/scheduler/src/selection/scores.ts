@@ -39,7 +39,8 @@ export class Scores {
     const host = this.#hosts.at(row)!;
     let sum = 0;
     for (const { weigher, lowest, span, fallback } of this.#bounds) {
-      const multiplier = host.aggregates.length === 0 ? fallback : (smallestOfAggregates(host, `${weigher.name}_weight_multiplier`) ?? fallback);
+      const multiplier =
+        host.aggregates.length === 0 ? fallback : (smallestOfAggregates(host, `${weigher.name}_weight_multiplier`) ?? fallback);
       sum += (multiplier * (weigher.weight(row, this.#hosts) - lowest)) / span;
     }
     return sum;

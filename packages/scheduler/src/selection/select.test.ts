@@ -21,7 +21,11 @@ const chosen = (hosts: readonly HostState[], given: Parameters<typeof aRequest>[
 
 test('instances of one request spread over equal hosts', () => {
   const hosts = ['a', 'b', 'c'].map((host) => aHost({ host }));
-  expect(chosen(hosts, { instanceUuids: uuids(3) }).flat().sort()).toEqual(['a', 'b', 'c']);
+  expect(
+    chosen(hosts, { instanceUuids: uuids(3) })
+      .flat()
+      .toSorted(),
+  ).toEqual(['a', 'b', 'c']);
 });
 
 test('the host with the most room comes first and alternates follow', () => {
@@ -31,7 +35,9 @@ test('the host with the most room comes first and alternates follow', () => {
 
 test('a negative multiplier stacks instead of spreading', () => {
   const hosts = [aHost({ host: 'empty' }), aHost({ host: 'busy', memoryMbUsed: 8_192 })];
-  expect(chosen(hosts, { instanceUuids: uuids(2) }, { multipliers: { ...policy.multipliers, ram: -1, cpu: 0, disk: 0, io_ops: 0 } })).toEqual([['busy'], ['busy']]);
+  expect(
+    chosen(hosts, { instanceUuids: uuids(2) }, { multipliers: { ...policy.multipliers, ram: -1, cpu: 0, disk: 0, io_ops: 0 } }),
+  ).toEqual([['busy'], ['busy']]);
 });
 
 test('an aggregate overrides a multiplier, the smallest winning', () => {
@@ -41,7 +47,11 @@ test('an aggregate overrides a multiplier, the smallest winning', () => {
 });
 
 test('a request never takes more than there is, and says what was missing', () => {
-  const hosts = [aHost({ host: 'a', memoryMb: 1_024 }), aHost({ host: 'b', memoryMb: 2_560 }), aHost({ host: 'c', availabilityZone: 'az-9' })];
+  const hosts = [
+    aHost({ host: 'a', memoryMb: 1_024 }),
+    aHost({ host: 'b', memoryMb: 2_560 }),
+    aHost({ host: 'c', availabilityZone: 'az-9' }),
+  ];
   const answer = select(
     aRequest({ instanceUuids: uuids(2), availabilityZone: 'nova', flavor: aFlavor({ memoryMb: 2_048 }) }),
     aTable(...hosts),
@@ -62,7 +72,7 @@ test('the nearest miss gives the reason', () => {
 test('anti-affinity holds among the instances of one request', () => {
   const hosts = [aHost({ host: 'a' }), aHost({ host: 'b' })];
   const [first, second, third] = chosen(hosts, { instanceUuids: uuids(3), group: aGroup({ policy: 'anti-affinity' }) });
-  expect([first, second].flat().sort()).toEqual(['a', 'b']);
+  expect([first, second].flat().toSorted()).toEqual(['a', 'b']);
   expect(third).toEqual([]);
 });
 

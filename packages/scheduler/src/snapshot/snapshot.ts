@@ -3,7 +3,7 @@
  * absolute state comes with a revision, the newer one wins, so order and repeats do not matter. A gap in a publisher's
  * numbers, a reconnect or a digest that differs reloads.
  */
-import { conductorContract, HostDigest, ListHostStates, type HostChange, type HostState } from '@kilonova/objects';
+import { ListHostStates, type conductorContract, type HostChange, type HostDigest, type HostState } from '@kilonova/objects';
 import { Empty, type Client } from '@kilonova/rpc';
 import type { Clock, Logger } from '@kilonova/runtime';
 import { HostTable } from './host-table.ts';
@@ -52,7 +52,8 @@ export class Snapshot {
 
   note(change: HostChange): void {
     const last = this.#lastOf.get(change.publisher);
-    if (last !== undefined && change.sequence <= last) this.#log.debug({ publisher: change.publisher, sequence: change.sequence }, 'old news');
+    if (last !== undefined && change.sequence <= last)
+      this.#log.debug({ publisher: change.publisher, sequence: change.sequence }, 'old news');
     if (last !== undefined && change.sequence > last + 1) this.reload(`missed news of ${change.publisher}`);
     this.#lastOf.delete(change.publisher);
     this.#lastOf.set(change.publisher, Math.max(last ?? 0, change.sequence));

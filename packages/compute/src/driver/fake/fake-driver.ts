@@ -7,7 +7,6 @@ import type { FakeConfig, FakeVerb } from './config.ts';
 import { DomainFile } from './domain-file.ts';
 import { Faults, matchesHost, parseFaults, type FaultRule } from './faults.ts';
 
-
 /**
  * A hypervisor that only remembers. Domains live in a file in `folder`. Faults come from the config, from
  * `faults.set(…)`, or, while other processes run, from `fake-control.json` in `folder`, which holds rules in the form of

@@ -108,7 +108,13 @@ export class ServerRef {
 /** Only what is not undefined changes; null clears. */
 @Exclude()
 export class UpdateServer extends ServerRef {
-  @Expose() changes: { name?: string; description?: string | null; hostname?: string; accessIpV4?: string | null; accessIpV6?: string | null } = {};
+  @Expose() changes: {
+    name?: string;
+    description?: string | null;
+    hostname?: string;
+    accessIpV4?: string | null;
+    accessIpV6?: string | null;
+  } = {};
 }
 
 /** One of the actions of `states/server-actions.ts`. */
