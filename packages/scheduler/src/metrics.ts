@@ -29,13 +29,13 @@ export function countScheduling(
     buckets: [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1],
     registers,
   });
-  const known = new Gauge({
+  const known: Gauge = new Gauge({
     name: 'kilonova_scheduler_hosts',
     help: 'Hosts in the snapshot.',
     registers,
     collect: () => known.set(snapshot.hosts.size),
   });
-  const loads = new Gauge({
+  const loads: Gauge = new Gauge({
     name: 'kilonova_scheduler_snapshot_loads',
     help: 'How often the snapshot was read anew.',
     registers,
