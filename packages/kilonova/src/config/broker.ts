@@ -53,7 +53,11 @@ export const brokerSection = section('broker', {
     help: 'Casts of one process that the broker has not confirmed yet.',
   }),
   pieceItems: integer(defaultLimits.pieceItems, { min: 1, max: 1_000, help: 'Rows in one piece of a streamed answer.' }),
-  pieceBytes: integer(defaultLimits.pieceBytes, { min: 4_096, max: 16_777_216, help: 'Bytes in one piece of a streamed answer, but for a larger row.' }),
+  pieceBytes: integer(defaultLimits.pieceBytes, {
+    min: 4_096,
+    max: 16_777_216,
+    help: 'Bytes in one piece of a streamed answer, but for a larger row.',
+  }),
   streamWindow: integer(defaultLimits.streamWindow, { min: 1, max: 1_000, help: 'Pieces of one stream on their way at once.' }),
 });
 export type BrokerConfig = SectionValues<typeof brokerSection>;
