@@ -13,10 +13,13 @@ export async function freePorts(count: number): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt += 1) {
     const first = FIRST + ((process.pid * 131 + asked * 1_009 + attempt * 97) % span);
     const ports = Array.from({ length: count }, (_, offset) => first + offset);
-    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return first;
+    if (await areFree(ports)) return first;
   }
   throw new Error(`no ${count} free ports in a row between ${FIRST} and ${LAST} on 127.0.0.1`);
 }
+
+/** Whether nobody listens on any of them on 127.0.0.1. */
+export const areFree = async (ports: readonly number[]) => (await Promise.all(ports.map(isFree))).every(Boolean);
 
 const isFree = (port: number) =>
   new Promise<boolean>((settle) => {
