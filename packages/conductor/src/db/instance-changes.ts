@@ -102,29 +102,35 @@ export async function addFaults(trx: Knex.Transaction, faults: readonly NewFault
 
 /** A report of an operation, as far as the instance's row can judge it. */
 export interface ReportStamp {
+  readonly host: string;
   readonly instanceUuid: string;
   readonly generation: number;
   readonly number: number;
 }
 
+/** Names the owner that a report speaks for. */
+export const stampKey = ({ host, instanceUuid, generation }: Omit<ReportStamp, 'number'>): string =>
+  `${instanceUuid}/${generation}/${host}`;
+
 /**
- * Keeps the highest report number of each instance that the database gives this host at that generation.
+ * Keeps the highest report number of each instance that the database gives the reporting host at that generation.
  *
- * @returns the instances of which a newer report was found among these: only those count.
+ * @returns the keys (`stampKey`) of which a newer report was found among these: only those count.
  */
-export async function admitReports(trx: Knex.Transaction, host: string, stamps: readonly ReportStamp[]): Promise<ReadonlySet<string>> {
+export async function admitReports(trx: Knex.Transaction, stamps: readonly ReportStamp[]): Promise<ReadonlySet<string>> {
   if (stamps.length === 0) return new Set();
   const { rows } = await trx.raw(
     `with c as materialized (
-       select "instanceUuid" as uuid, generation, max(number) as number
-       from jsonb_to_recordset(cast(:stamps as jsonb)) as s ("instanceUuid" uuid, generation integer, number bigint) group by 1, 2),
+       select "instanceUuid" as uuid, host, generation, max(number) as number
+       from jsonb_to_recordset(cast(? as jsonb)) as s ("instanceUuid" uuid, host text, generation integer, number bigint) group by 1, 2, 3),
      locked as materialized (
-       select i.uuid from instances i join c on c.uuid = i.uuid and c.generation = i.generation
-       where i.host = :host and i.report_number < c.number order by i.uuid for update of i)
+       select i.uuid from instances i join c on c.uuid = i.uuid and c.host = i.host and c.generation = i.generation
+       where i.report_number < c.number order by i.uuid for update of i)
      update instances i set report_number = c.number
-     from c join locked using (uuid) where i.uuid = c.uuid and i.host = :host and i.generation = c.generation and i.report_number < c.number
-     returning i.uuid`,
-    { host, stamps: JSON.stringify(stamps) },
+     from c join locked using (uuid)
+     where i.uuid = c.uuid and i.host = c.host and i.generation = c.generation and i.report_number < c.number
+     returning i.uuid as "instanceUuid", i.host, i.generation`,
+    [JSON.stringify(stamps)],
   );
-  return new Set((rows as { uuid: string }[]).map(({ uuid }) => uuid));
+  return new Set((rows as Omit<ReportStamp, 'number'>[]).map(stampKey));
 }

@@ -7,7 +7,7 @@ import type { OperationReport } from '@kilonova/objects';
 import * as cleanups from '../db/cleanups.ts';
 import type { OwnerKey } from '../db/claims.ts';
 import type { Transaction } from '../db/connection.ts';
-import { admitReports } from '../db/instance-changes.ts';
+import { admitReports, stampKey } from '../db/instance-changes.ts';
 import { isUuid } from '../db/rows.ts';
 import * as tasks from '../db/tasks.ts';
 import type { HostChangePublisher } from '../services.ts';
@@ -80,8 +80,8 @@ async function settleReports(
 ): Promise<readonly MovingTask[]> {
   const awaited = heard
     .map(({ report: { operationId } }) => ({ operationId, taskId: taskIdOf(operationId) }))
-    .filter((item) => item.taskId !== undefined);
-  const rows = await tasks.lockAwaiting(trx, owner, awaited as { operationId: string; taskId: string }[]);
+    .filter((item): item is { operationId: string; taskId: string } => item.taskId !== undefined && isUuid(item.taskId));
+  const rows = await tasks.lockAwaiting(trx, owner, awaited);
   const waiting = new Map(rows.map((row) => [row.awaits!, row]));
   const believed = await believe(trx, heard);
 
@@ -90,7 +90,9 @@ async function settleReports(
     const { host, report } = entry;
     const row = waiting.get(report.operationId);
     if (row === undefined || row.awaitsHost !== host) continue;
-    if (report.outcome !== 'unknown' && !believed.has(entry)) continue;
+    if (report.outcome !== 'unknown' && row.instanceUuid !== report.instanceUuid) continue;
+    // That a host never heard of an order counts once it was asked; before that the order is said again anyway.
+    if (report.outcome === 'unknown' ? !row.inquired : !believed.has(entry)) continue;
     waiting.delete(report.operationId); // the same report twice in one batch
     const task = load(row);
     if (task === undefined) continue;
@@ -101,38 +103,26 @@ async function settleReports(
   return moving;
 }
 
-/** The newest report of each instance, and no older ones, of instances that are the host's. */
+/** Those that are news of instances which the database gives to whoever reports. */
 async function believe(trx: Transaction, heard: readonly Heard[]): Promise<ReadonlySet<Heard>> {
-  const believed = new Set<Heard>();
   const known = heard.filter(
     ({ report }) => report.outcome !== 'unknown' && taskIdOf(report.operationId) !== undefined && isUuid(report.instanceUuid),
   );
-  for (const host of new Set(known.map((entry) => entry.host))) {
-    const own = known.filter((entry) => entry.host === host);
-    const admitted = await admitReports(
-      trx,
-      host,
-      own.map(({ report: { instanceUuid, generation, number } }) => ({ instanceUuid, generation, number })),
-    );
-    for (const entry of own) if (admitted.has(entry.report.instanceUuid)) believed.add(entry);
-  }
-  return believed;
+  const stampOf = ({ host, report: { instanceUuid, generation, number } }: Heard) => ({
+    ...{ host, instanceUuid: instanceUuid.toLowerCase(), generation, number },
+  });
+  const admitted = await admitReports(trx, known.map(stampOf));
+  return new Set(known.filter((entry) => admitted.has(stampKey(stampOf(entry)))));
 }
 
 function apply(task: MovingTask, { outcome, power, message, details }: OperationReport): void {
   if (outcome === 'done') return task.settle({ outcome: 'done', failure: null, power });
   if (outcome === 'failed') return task.settle({ outcome: 'failed', failure: { message, details }, power });
-  // It never heard of the order: lost on the way. Too late now, or said again at once.
-  if (task.inquired || (task.reportInMs ?? 0) <= 0)
-    return task.settle({
-      outcome: 'failed',
-      failure: { message: `The order did not reach host ${task.awaitsHost} in time.`, unanswered: true },
-      power,
-    });
-  task.order = 'send';
-  task.attempts += 1;
-  task.changed = true;
-  task.wakeInMs = Math.min(1_000 * 2 ** Math.min(task.attempts, 6), task.reportInMs!);
+  task.settle({
+    outcome: 'failed',
+    failure: { message: `The order did not reach host ${task.awaitsHost} in time.`, unanswered: true },
+    power,
+  });
 }
 
 /** Removals of what was left behind. A cleanup belongs to its host whatever became of the instance. */
