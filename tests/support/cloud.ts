@@ -20,6 +20,8 @@ export interface CloudOptions {
   readonly zones?: Readonly<Record<string, readonly string[]>>;
   /** separate: each service and each host has a broker account of its own. Needs a broker that the test run started; one such cloud at a time. */
   readonly accounts?: 'shared' | 'separate';
+  /** The address at which the cloud reaches its database, made from the straight one. */
+  readonly databaseThrough?: (url: string) => string;
   /** Over the defaults of a test cloud, key by key. */
   readonly config?: ConfigDocument;
 }
@@ -69,7 +71,16 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 }
 
 async function openCloud(
-  { apis = 1, conductors = 1, schedulers = 1, hosts = 2, zones = {}, accounts = 'shared', config = {} }: CloudOptions,
+  {
+    apis = 1,
+    conductors = 1,
+    schedulers = 1,
+    hosts = 2,
+    zones = {},
+    accounts = 'shared',
+    databaseThrough = (url) => url,
+    config = {},
+  }: CloudOptions,
   undo: (() => Promise<unknown>)[],
 ): Promise<Cloud> {
   const dir = mkdtempSync(join(tmpdir(), 'kilonova-cloud-'));
@@ -85,7 +96,7 @@ async function openCloud(
   const addresses = {
     brokerUrl: brokerUrl(),
     namespace: freshNamespace(),
-    databaseUrl: database.url,
+    databaseUrl: databaseThrough(database.url),
     standaloneDatabaseUrl: standaloneDatabase.url,
     ports,
     dir,

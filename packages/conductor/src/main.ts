@@ -1,6 +1,6 @@
 import { computeContract, conductorContract, hostReportsContract, OperationInquiry, schedulerContract, version } from '@kilonova/objects';
 import { createClient, serve, type Server, serveSteward, type StewardGrant, type Transport } from '@kilonova/rpc';
-import { type Check, healthOf, type RunningService, type Surroundings } from '@kilonova/runtime';
+import { type Check, type Clock, healthOf, type RunningService, type Surroundings } from '@kilonova/runtime';
 import { hostname } from 'node:os';
 import type { ConductorSettings } from './config.ts';
 import { type Database, openDatabase } from './db/connection.ts';
@@ -108,7 +108,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
       name: 'conductor',
       health: async () =>
         healthOf({
-          database: await checkDatabase(knex),
+          database: await checkDatabase(knex, clock, config.database.connectTimeoutMs),
           broker: transport.connected ? { ok: true } : { ok: false, reason: 'not connected' },
           lease: engine.working ? { ok: true } : { ok: false, reason: 'no lease: tasks stand still here' },
         }),
@@ -140,11 +140,18 @@ async function untilReady({ config, clock, log }: ConductorParts, knex: Database
   }
 }
 
-async function checkDatabase(knex: Database): Promise<Check> {
+/** A database that holds its peace must not hold the answer of /healthz. */
+async function checkDatabase(knex: Database, clock: Clock, waitMs: number): Promise<Check> {
+  let cancel: () => void = () => undefined;
+  const late = new Promise<never>((_settle, reject) => {
+    cancel = clock.after(waitMs, () => reject(new Error(`no answer within ${waitMs} ms`)));
+  });
   try {
-    await knex.raw('select 1');
+    await Promise.race([knex.raw('select 1'), late]);
     return { ok: true };
   } catch (error) {
-    return { ok: false, reason: `not available: ${(error as { code?: string }).code ?? (error as Error).name}` };
+    return { ok: false, reason: `not available: ${(error as { code?: string }).code ?? (error as Error).message}` };
+  } finally {
+    cancel();
   }
 }
