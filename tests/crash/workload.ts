@@ -56,7 +56,10 @@ export class Workload {
     for (let round = 0; !this.#stopping.signal.aborted; round += 1) {
       const count = random.next() < 1 / multiEvery ? 3 : 1;
       const request: Request = { name: `crash-${worker}-${round}`, key: random.uuid(), count, ids: [], deletionAccepted: false };
-      if (!(await this.#create(request))) continue;
+      if (!(await this.#create(request))) {
+        await this.#makeRoom(worker);
+        continue;
+      }
       // Some are deleted at once, in the middle of their creation.
       await pause(Math.floor(random.next() * 400));
       if (random.next() < 0.4) await this.#power(request);
@@ -85,6 +88,13 @@ export class Workload {
     if (request.ids.length !== request.count) this.wrong.push(`${request.name}: asked for ${request.count}, found ${request.ids.length}`);
     this.requests.push(request);
     return true;
+  }
+
+  /** The quota is full: the oldest server of this worker that still is there goes. */
+  async #makeRoom(worker: number): Promise<void> {
+    const oldest = this.requests.find(({ name, deletionAccepted }) => name.startsWith(`crash-${worker}-`) && !deletionAccepted);
+    if (oldest === undefined) await pause(RETRY_MS);
+    else await this.#delete(oldest);
   }
 
   /** Stop, start or reboot, as soon as the server is there; refused is an answer too. */
