@@ -5,6 +5,11 @@ export const apiSection = section('api', {
   host: text('127.0.0.1', { help: 'Address that the Compute API listens on.' }),
   port: integer(8774, { min: 0, max: 65_535, help: 'Port of the Compute API; 0 takes a free one.' }),
   maxBodyBytes: integer(114_688, { min: 1_024, max: 16_777_216, help: 'Largest request body; a larger one is answered with 413.' }),
+  maxBodyDepth: integer(32, {
+    min: 8,
+    max: 1_000,
+    help: 'Arrays and objects in each other that a request body may have; more are answered with 400.',
+  }),
   maxHeaderBytes: integer(32_768, {
     min: 4_096,
     max: 1_048_576,

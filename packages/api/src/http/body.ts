@@ -23,32 +23,41 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
 const MALFORMED = 'Malformed request body';
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** The JSON value in the bytes; null when there are none. @throws ApiError 400 */
-export function parseBody(bytes: Buffer): unknown {
+/** The JSON value in the bytes; null when there are none. @throws ApiError 400, also above `maxDepth` arrays and objects in each other */
+export function parseBody(bytes: Buffer, maxDepth: number): unknown {
   if (bytes.length === 0) return null;
-  let text: string;
   let value: unknown;
   try {
-    text = utf8.decode(bytes);
-    value = JSON.parse(text);
+    value = JSON.parse(utf8.decode(bytes));
   } catch {
     throw badRequest(MALFORMED);
   }
-  // Escapes can bring what no database text can hold: NUL, and halves of surrogate pairs.
-  if (/\\u(?:0000|d[89a-f])/i.test(text)) refuseUnstorable(value);
+  demandOrdinary(value, maxDepth);
   return value;
 }
 
-function refuseUnstorable(value: unknown): void {
-  if (typeof value === 'string') {
-    if (value.includes('\0') || !wellFormed(value)) throw badRequest(`${MALFORMED}: texts must be Unicode without NUL characters`);
-    return;
+/**
+ * JSON can bring what nothing behind here can hold: NUL and halves of surrogate pairs, which are no database text; numbers that
+ * become infinite; and nesting that no recursive function survives, for which reason this one does not call itself.
+ */
+function demandOrdinary(body: unknown, maxDepth: number): void {
+  const open: { readonly value: unknown; readonly depth: number }[] = [{ value: body, depth: 0 }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { value, depth } = next;
+    if (typeof value === 'string') demandText(value);
+    else if (typeof value === 'number' && !Number.isFinite(value)) throw badRequest(`${MALFORMED}: a number is too large`);
+    else if (typeof value === 'object' && value !== null) {
+      if (depth >= maxDepth) throw badRequest(`${MALFORMED}: expected at most ${maxDepth} arrays and objects in each other`);
+      for (const [key, item] of Object.entries(value)) {
+        demandText(key);
+        open.push({ value: item, depth: depth + 1 });
+      }
+    }
   }
-  if (typeof value !== 'object' || value === null) return;
-  for (const [key, item] of Object.entries(value)) {
-    refuseUnstorable(key);
-    refuseUnstorable(item);
-  }
+}
+
+function demandText(text: string): void {
+  if (text.includes('\0') || !wellFormed(text)) throw badRequest(`${MALFORMED}: texts must be Unicode without NUL characters`);
 }
 
 const wellFormed = (text: string) => !/[\ud800-\udfff]/u.test(text);

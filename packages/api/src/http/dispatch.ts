@@ -72,7 +72,7 @@ export async function dispatch(dispatcher: Dispatcher, request: IncomingMessage,
   const version = legacy ? 1 : requestedVersion(request.headers);
   if (!legacy) progress.version = version;
   demandJson(request.headers['content-type']);
-  const body = method === 'POST' || method === 'PUT' ? parseBody(bytes) : null;
+  const body = method === 'POST' || method === 'PUT' ? parseBody(bytes, api.config.maxBodyDepth) : null;
   const routes = routesFor(place, body);
   demandProject(project, caller);
   const route = openRoute(routes, version);
