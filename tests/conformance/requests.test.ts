@@ -26,6 +26,7 @@ describe('a server create', () => {
           min_count: '2',
           max_count: 3,
           config_drive: 'true',
+          'OS-DCF:diskConfig': 'AUTO',
           metadata: { a: 'b' },
         },
         'OS-SCH-HNT:scheduler_hints': { group: '616fb98f-46ca-475e-917e-2563e5a8cd19' },
@@ -33,7 +34,7 @@ describe('a server create', () => {
     });
     expect(answer.status).toBe(202);
     expect(answer.headers.get('location')).toBe(`${api.url}/v2.1/${PROJECT}/servers/${SERVER}`);
-    expect(answer.body.server).toMatchObject({ id: SERVER, security_groups: [{ name: 'default' }] });
+    expect(answer.body.server).toMatchObject({ id: SERVER, security_groups: [{ name: 'default' }], 'OS-DCF:diskConfig': 'AUTO' });
     expect(answer.body.server.adminPass).toMatch(/^[A-Za-z0-9]{12}$/);
     expect(lastAsked<CreateServers>('createServers')).toMatchObject({
       idempotencyKey: 'once',
@@ -46,6 +47,7 @@ describe('a server create', () => {
       keyName: 'mine',
       tags: ['a'],
       configDrive: true,
+      diskConfig: 'AUTO',
       metadata: { a: 'b' },
       hints: { group: '616fb98f-46ca-475e-917e-2563e5a8cd19' },
       image: { id: images.active, minDiskGb: 1, minRamMb: 64, properties: { hw_disk_bus: 'virtio' } },

@@ -66,7 +66,7 @@ const basic: readonly Field<Server>[] = [
   { name: 'accessIPv4', show: ({ accessIpV4 }) => accessIpV4 ?? '' },
   { name: 'accessIPv6', show: ({ accessIpV6 }) => accessIpV6 ?? '' },
   { name: 'links', show: ({ uuid }, { links }) => links.both(`servers/${uuid}`) },
-  { name: 'OS-DCF:diskConfig', show: () => 'MANUAL' },
+  { name: 'OS-DCF:diskConfig', show: ({ diskConfig }) => diskConfig },
   { name: 'progress', show: (server) => (progressing.has(shownStatus(server)) ? server.progress : undefined) },
   { name: 'fault', show: fault },
   { name: 'locked', from: 9, show: ({ locked }) => locked },

@@ -25,6 +25,7 @@ export interface NewServers {
   readonly tags: readonly string[];
   readonly userData: string | null;
   readonly configDrive: boolean;
+  readonly diskConfig: string;
   readonly accessIpV4: string | null;
   readonly accessIpV6: string | null;
   readonly availabilityZone: string | null;
@@ -48,11 +49,11 @@ export async function insertServers(trx: Knex.Transaction, request: NewServers):
   await trx.raw(
     `insert into instances (uuid, name, hostname, launch_index, project_id, user_id, description, vm_state, task_state, reservation_id,
        flavor, flavor_id, vcpus, memory_mb, disk_gb, image, image_id, kernel_id, ramdisk_id, key_name, public_key, metadata, tags, user_data,
-       config_drive, access_ip_v4, access_ip_v6, availability_zone, pinned_availability_zone, server_group_uuid, request_spec)
+       config_drive, disk_config, access_ip_v4, access_ip_v6, availability_zone, pinned_availability_zone, server_group_uuid, request_spec)
      select n.uuid, n.name, n.hostname, n."launchIndex", :projectId, :userId, :description, 'building', 'scheduling', :reservationId,
        cast(:flavor as jsonb), :flavorId, cast(:vcpus as bigint), cast(:memoryMb as bigint), cast(:diskGb as bigint),
        cast(:image as jsonb), :imageId, :kernelId, :ramdiskId, :keyName, :publicKey, cast(:metadata as jsonb), cast(:tags as text[]), :userData,
-       cast(:configDrive as boolean), :accessIpV4, :accessIpV6, :availabilityZone, :availabilityZone, cast(:serverGroupUuid as uuid),
+       cast(:configDrive as boolean), :diskConfig, :accessIpV4, :accessIpV6, :availabilityZone, :availabilityZone, cast(:serverGroupUuid as uuid),
        cast(:requestSpec as jsonb)
      from jsonb_to_recordset(cast(:servers as jsonb)) as n (uuid uuid, name text, hostname text, "launchIndex" integer)
      order by n."launchIndex"`,
@@ -77,6 +78,7 @@ export async function insertServers(trx: Knex.Transaction, request: NewServers):
       tags: request.tags,
       userData: request.userData,
       configDrive: request.configDrive,
+      diskConfig: request.diskConfig,
       accessIpV4: request.accessIpV4,
       accessIpV6: request.accessIpV6,
       availabilityZone: request.availabilityZone,

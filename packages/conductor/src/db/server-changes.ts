@@ -32,6 +32,7 @@ const COLUMNS = {
   hostname: 'hostname',
   accessIpV4: 'access_ip_v4',
   accessIpV6: 'access_ip_v6',
+  diskConfig: 'disk_config',
 } as const satisfies Record<keyof UpdateServer['changes'], string>;
 
 /** What users may rewrite of a server; undefined stays. */

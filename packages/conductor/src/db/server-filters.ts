@@ -28,6 +28,7 @@ const ONE_OF = {
 /** Columns that must equal a value of another kind, with the type to read it as. */
 const EQUAL = {
   configDrive: ['config_drive', 'boolean'],
+  diskConfig: ['disk_config', 'text'],
   locked: ['locked', 'boolean'],
   accessIpV4: ['access_ip_v4', 'text'],
   accessIpV6: ['access_ip_v6', 'text'],

@@ -39,6 +39,7 @@ test.each([
   { sortKeys: ['display_description'], sortDirections: ['desc'] },
   { sortKeys: ['locked', 'display_description', 'created_at'], sortDirections: ['asc', 'desc'] },
   { sortKeys: ['availability_zone', 'task_state', 'locked_by'], sortDirections: ['desc', 'asc'] },
+  { sortKeys: ['auto_disk_config', 'locked'], sortDirections: ['desc', 'asc'] },
 ])('pages by $sortKeys $sortDirections show every server once, in the order of the whole list', async (sort) => {
   const whole = (await list(sort)).map((server) => server.uuid);
   expect(new Set(whole).size).toBe(12);
@@ -93,6 +94,7 @@ test.each<{ title: string; given: Partial<ServerFilters>; expected: readonly num
   { title: 'flavors', given: { flavorIds: ['1'] }, expected: all },
   { title: 'power states', given: { powerStates: [1] }, expected: [] },
   { title: 'config drive', given: { configDrive: false }, expected: all },
+  { title: 'disk config', given: { diskConfig: 'AUTO' }, expected: [] },
   { title: 'changes since a time to come', given: { changesSince: '2999-01-01T00:00:00Z' }, expected: [] },
   { title: 'changes before a time to come', given: { changesBefore: '2999-01-01T00:00:00Z' }, expected: all },
   { title: 'nothing', given: { nothing: true }, expected: [] },

@@ -21,6 +21,7 @@ const SORT_COLUMNS: Readonly<Record<string, { readonly column: string; readonly 
   project_id: { column: 'project_id', full: true },
   user_id: { column: 'user_id', full: true },
   config_drive: { column: 'config_drive', full: true },
+  auto_disk_config: { column: 'auto_disk_config', full: true },
   launch_index: { column: 'launch_index', full: true },
   instance_type_id: { column: 'flavor_id', full: true },
   task_state: { column: 'task_state', full: false },
@@ -38,7 +39,6 @@ const SORT_COLUMNS: Readonly<Record<string, { readonly column: string; readonly 
   launched_at: { column: 'launched_at', full: false },
   terminated_at: { column: 'terminated_at', full: false },
   locked_by: null,
-  auto_disk_config: null,
 };
 
 /** SQL: what a row sorts by. The zone of a server is that of its host, or the one asked for while it has none. */

@@ -25,7 +25,7 @@ const FIELDS = `
     when ${isUp('s')} then 'UP' else 'UNKNOWN' end as "hostStatus",
   ${zoneOfServer('i')} as "availabilityZone",
   i.pinned_availability_zone as "pinnedAvailabilityZone", i.flavor, i.image_id as "imageId", i.key_name as "keyName", i.metadata, i.tags,
-  i.user_data as "userData", i.config_drive as "configDrive", i.access_ip_v4 as "accessIpV4", i.access_ip_v6 as "accessIpV6",
+  i.user_data as "userData", i.config_drive as "configDrive", i.disk_config as "diskConfig", i.access_ip_v4 as "accessIpV4", i.access_ip_v6 as "accessIpV6",
   i.reservation_id as "reservationId", i.launch_index as "launchIndex", i.root_device_name as "rootDeviceName", i.kernel_id as "kernelId",
   i.ramdisk_id as "ramdiskId", i.server_group_uuid as "serverGroupId", i.created_at as "createdAt", i.updated_at as "updatedAt",
   i.launched_at as "launchedAt", i.terminated_at as "terminatedAt", i.deleted_at as "deletedAt",

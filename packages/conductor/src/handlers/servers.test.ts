@@ -49,9 +49,16 @@ test('a server of others is not found before anything is refused; what is found 
 });
 
 test('an update changes what was given and nothing else', async () => {
-  await updateServer(services, { scope: aScope(), uuid, changes: { description: 'text', accessIpV4: '10.0.0.1' } });
+  await updateServer(services, { scope: aScope(), uuid, changes: { description: 'text', accessIpV4: '10.0.0.1', diskConfig: 'AUTO' } });
   const after = await updateServer(services, { scope: aScope(), uuid, changes: { name: 'new', description: null } });
-  expect(after).toMatchObject({ name: 'new', description: null, accessIpV4: '10.0.0.1', hostname: 'web', metadata: { one: '1' } });
+  expect(after).toMatchObject({
+    name: 'new',
+    description: null,
+    accessIpV4: '10.0.0.1',
+    diskConfig: 'AUTO',
+    hostname: 'web',
+    metadata: { one: '1' },
+  });
 });
 
 test('metadata is merged, replaced and removed', async () => {

@@ -43,6 +43,8 @@ export class Server {
   @Expose() tags: string[] = [];
   @Expose() userData: string | null = null;
   @Expose() configDrive: boolean = false;
+  /** AUTO or MANUAL: whether the disk is partitioned to the flavor's size. Kept for clients; no driver partitions. */
+  @Expose() diskConfig: string = 'MANUAL';
   @Expose() accessIpV4: string | null = null;
   @Expose() accessIpV6: string | null = null;
   @Expose() reservationId!: string;

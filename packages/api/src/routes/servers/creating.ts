@@ -115,6 +115,7 @@ export async function createServers(api: Api, request: ApiRequest): Promise<Repl
       hints: body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {},
       userData: server.user_data ?? null,
       configDrive: booleanOf(server.config_drive ?? false) === true,
+      diskConfig: server['OS-DCF:diskConfig'] ?? 'MANUAL',
       accessIpV4: server.accessIPv4 ?? null,
       accessIpV6: server.accessIPv6 ?? null,
     }),

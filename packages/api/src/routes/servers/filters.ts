@@ -90,8 +90,8 @@ const filters: Readonly<Record<string, Filter>> = {
   access_ip_v4: { set: one('accessIpV4') },
   access_ip_v6: { set: one('accessIpV6') },
   deleted: { set: (values) => ({ deleted: booleanOf(last(values)) ?? false }) },
-  // Nothing of these is kept: every server is like every other.
-  auto_disk_config: { set: none },
+  auto_disk_config: { set: (values) => ({ diskConfig: booleanOf(last(values)) === true ? 'AUTO' : 'MANUAL' }) },
+  // Taken, and no server is left out by them.
   kernel_id: { set: none },
   locked_by: { set: none },
   ramdisk_id: { set: none },

@@ -29,6 +29,7 @@ interface Changes {
   readonly hostname?: string;
   readonly accessIPv4?: string | null;
   readonly accessIPv6?: string | null;
+  readonly 'OS-DCF:diskConfig'?: string;
 }
 
 export async function updateServer(api: Api, request: ApiRequest, route: Route) {
@@ -39,6 +40,7 @@ export async function updateServer(api: Api, request: ApiRequest, route: Route) 
     ...(given.hostname === undefined ? {} : { hostname: given.hostname }),
     ...(given.accessIPv4 === undefined ? {} : { accessIpV4: given.accessIPv4 || null }),
     ...(given.accessIPv6 === undefined ? {} : { accessIpV6: given.accessIPv6 || null }),
+    ...(given['OS-DCF:diskConfig'] === undefined ? {} : { diskConfig: given['OS-DCF:diskConfig'] }),
   };
   const server = await api.conductor.updateServer(make(UpdateServer, { ...serverRef(api, request, route), changes }), request.rpc);
   return { server: render(updateFields(api.config.instanceNamePrefix), server, viewOf(api, request)) };

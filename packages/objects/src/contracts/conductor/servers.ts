@@ -28,6 +28,8 @@ export class CreateServers {
   @Expose() hints: Record<string, unknown> = {};
   @Expose() userData: string | null = null;
   @Expose() configDrive: boolean = false;
+  /** AUTO or MANUAL. */
+  @Expose() diskConfig: string = 'MANUAL';
   @Expose() accessIpV4: string | null = null;
   @Expose() accessIpV6: string | null = null;
 }
@@ -64,6 +66,8 @@ export class ServerFilters {
   @Expose() reservationIds: string[] | null = null;
   @Expose() launchIndexes: number[] | null = null;
   @Expose() configDrive: boolean | null = null;
+  /** AUTO or MANUAL. */
+  @Expose() diskConfig: string | null = null;
   @Expose() locked: boolean | null = null;
   @Expose() accessIpV4: string | null = null;
   @Expose() accessIpV6: string | null = null;
@@ -114,6 +118,8 @@ export class UpdateServer extends ServerRef {
     hostname?: string;
     accessIpV4?: string | null;
     accessIpV6?: string | null;
+    /** AUTO or MANUAL. */
+    diskConfig?: string;
   } = {};
 }
 

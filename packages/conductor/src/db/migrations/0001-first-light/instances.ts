@@ -43,6 +43,9 @@ create table instances (
   tags text[] not null default '{}',
   user_data text,
   config_drive boolean not null default false,
+  disk_config text not null default 'MANUAL' check (disk_config in ('AUTO', 'MANUAL')),
+  -- As the API sorts by it: MANUAL before AUTO.
+  auto_disk_config boolean not null generated always as (disk_config = 'AUTO') stored,
   access_ip_v4 text,
   access_ip_v6 text,
   reservation_id text not null,
