@@ -1,14 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { hostReportsContract } from '@kilonova/objects';
 import { createClient, type Server, type Transport } from '@kilonova/rpc';
-import { healthOf, type Check, type RunningService, type Surroundings } from '@kilonova/runtime';
+import { healthOf, lockFolder, type Check, type RunningService, type Surroundings } from '@kilonova/runtime';
 import { Agent } from './agent/agent.ts';
 import type { ComputeConfig } from './config.ts';
 import type { Driver } from './driver/driver.ts';
 import { FakeDriver } from './driver/fake/fake-driver.ts';
 import { serveCompute } from './handlers.ts';
 import { Journal } from './journal/journal.ts';
-import { lockJournal } from './journal/lock.ts';
 import { FileStorage, type JournalStorage } from './journal/storage.ts';
 import { Ledger, type LedgerRecord } from './ledger/ledger.ts';
 import { agentMetrics } from './metrics.ts';
@@ -38,14 +37,15 @@ export interface ComputeParts extends Surroundings {
 /**
  * Starts the agent of one host. Settles when the journal is read, what was left is resumed, and orders are listened for
  * (or `listenWaitMs` passed: without a broker the agent goes on waiting for it).
- * @throws JournalInUse, JournalDamaged
+ * @throws FolderInUse, JournalDamaged
  */
 export async function startCompute(parts: ComputeParts): Promise<RunningService> {
   const { host, transport, stateDir, clock } = parts;
   const config = parts.config.compute;
   const log = parts.log.child({ host });
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  const lock = lockJournal(stateDir);
+  // Two agents on one journal would undo each other's work.
+  const lock = lockFolder(stateDir);
   const closing: (() => Promise<void> | void)[] = [() => lock.release()];
   const closeAll = async () => {
     for (const close of closing.splice(0).toReversed()) await close();

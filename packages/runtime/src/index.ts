@@ -1,5 +1,6 @@
 export * from './clock.ts';
 export * from './config.ts';
+export * from './folder-lock.ts';
 export * from './http-client.ts';
 export * from './lifecycle.ts';
 export * from './load-config.ts';
@@ -7,5 +8,6 @@ export * from './log.ts';
 export * from './metrics.ts';
 export * from './nearest-name.ts';
 export * from './probes.ts';
+export * from './process-identity.ts';
 export * from './random.ts';
 export * from './service.ts';

@@ -1,8 +1,8 @@
 import { computeContract, powerState } from '@kilonova/objects';
 import { createClient, ServiceError } from '@kilonova/rpc';
+import { FolderInUse } from '@kilonova/runtime';
 import { describe, expect, test } from 'vitest';
 import type { FakeDriver } from '../driver/fake/fake-driver.ts';
-import { JournalInUse } from '../journal/lock.ts';
 import { FileStorage, type JournalStorage } from '../journal/storage.ts';
 import { aFarSide, aFolder, anAgent, anInquiry, aPowerOrder, aReboot, aRemoval, aSpawn, HOST, watched } from '../testing.ts';
 
@@ -301,7 +301,7 @@ describe('an agent', () => {
   test('a second agent on the same journal does not start', async () => {
     const { broker } = await aFarSide();
     const { stateDir } = await anAgent({ broker });
-    await expect(anAgent({ broker, stateDir })).rejects.toBeInstanceOf(JournalInUse);
+    await expect(anAgent({ broker, stateDir })).rejects.toBeInstanceOf(FolderInUse);
   });
 
   test('a stop finishes what is in hand and tells it', async () => {

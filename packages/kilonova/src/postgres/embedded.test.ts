@@ -5,9 +5,9 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { identityOf, isAlive } from '@kilonova/runtime';
 import { Client } from 'pg';
 import { afterAll, expect, test } from 'vitest';
-import { identityOf, isAlive } from '../host/process-identity.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded.ts';
 
 const ask = async (url: string, sql: string): Promise<readonly (readonly string[])[]> => {

@@ -3,8 +3,7 @@ import { closeSync, openSync, readFileSync, realpathSync, statSync, truncateSync
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { lockFolder } from '../host/folder-lock.ts';
-import { identityOf, type ProcessIdentity } from '../host/process-identity.ts';
+import { identityOf, lockFolder, type ProcessIdentity } from '@kilonova/runtime';
 import { chooseAccount, type Account } from './account.ts';
 import { findBinaries, type Binaries } from './binaries.ts';
 import { cleanEnvironment, DATABASE_USER, ensureCluster, ensureDatabases } from './cluster.ts';
@@ -63,7 +62,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const binaries = findBinaries(account);
   mkdirSync(options.dir, { recursive: true });
   const home = makeHome(realpathSync(resolve(options.dir)), account);
-  const lock = await lockFolder(home.dir);
+  const lock = lockFolder(home.dir);
   try {
     const orphan = await stopOrphan(home.data, stopGraceMs);
     if (orphan !== undefined) notice(`stopped the PostgreSQL (process ${orphan}) that a crash had left running`);

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { commandOf, identityOf, isAlive, type ProcessIdentity } from '../host/process-identity.ts';
+import { commandOf, identityOf, isAlive, type ProcessIdentity } from '@kilonova/runtime';
 
 /** What PostgreSQL writes into postmaster.pid, see src/include/utils/pidfile.h of its source. */
 interface PidFile {

@@ -1,10 +1,18 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { migrateDatabase } from '@kilonova/conductor';
-import { createLogger, createMetrics, runUntilSignal, systemClock, systemRandom } from '@kilonova/runtime';
+import {
+  createLogger,
+  createMetrics,
+  FolderInUse,
+  lockFolder,
+  runUntilSignal,
+  systemClock,
+  systemRandom,
+  type FolderLock,
+} from '@kilonova/runtime';
 import { numberedHosts } from '../config/hosts.ts';
 import type { KilonovaConfig } from '../config/sections.ts';
-import { FolderInUse, lockFolder, type FolderLock } from '../host/folder-lock.ts';
 import { startChild, type Child } from '../process/child.ts';
 import { connectBroker } from '../process/transport.ts';
 import { writeClientFiles } from '../up/client-files.ts';
@@ -21,7 +29,7 @@ export async function runProcesses(
   print: (line: string) => void,
 ): Promise<number> {
   mkdirSync(options.state, { recursive: true, mode: 0o700 });
-  const lock = await hold(options.state);
+  const lock = hold(options.state);
   const log = createLogger('processes', config.log.level === 'silent' ? 'silent' : 'warn');
   const passwords = keptPasswords(join(options.state, 'passwords.json'), systemRandom);
   const groups: Child[][] = [];
@@ -86,9 +94,9 @@ export async function runProcesses(
   }
 }
 
-async function hold(folder: string): Promise<FolderLock> {
+function hold(folder: string): FolderLock {
   try {
-    return await lockFolder(folder);
+    return lockFolder(folder);
   } catch (error) {
     if (error instanceof FolderInUse)
       throw new Error(`another "kilonova processes" (process ${error.holder}) runs on ${folder}: name another folder with --state`, {

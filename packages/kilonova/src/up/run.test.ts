@@ -5,9 +5,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { identityOf, isAlive } from '@kilonova/runtime';
 import { afterAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { identityOf, isAlive } from '../host/process-identity.ts';
 import { readPidFile } from '../postgres/postmaster.ts';
 
 /** The executable as users start it, from the last build. */

@@ -12,8 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Random } from '@kilonova/runtime';
-import { FolderInUse, lockFolder, type FolderLock } from '../host/folder-lock.ts';
+import { FolderInUse, lockFolder, type FolderLock, type Random } from '@kilonova/runtime';
 import type { UpOptions } from './options.ts';
 
 /** Random per state, so that they survive a restart; only their user may read the file. */
@@ -44,7 +43,7 @@ export async function openState({ state, ephemeral }: UpOptions, random: Random,
   const existed = named !== undefined && existsSync(named);
   if (existed && ephemeral && readdirSync(named).length > 0)
     throw new Error(`${state} is not empty, and --ephemeral would remove it at the end: name a new folder, or none`);
-  let lock = existed ? await hold(named) : undefined;
+  let lock = existed ? hold(named) : undefined;
   try {
     await beforeMaking();
   } catch (error) {
@@ -56,7 +55,7 @@ export async function openState({ state, ephemeral }: UpOptions, random: Random,
   // As root, PostgreSQL's account must pass through. What is secret in here has its own mode.
   if (process.getuid?.() === 0) chmodSync(made, 0o711);
   const dir = realpathSync(made);
-  lock ??= await hold(dir);
+  lock ??= hold(dir);
   const held = lock;
   return {
     dir,
@@ -70,9 +69,9 @@ export async function openState({ state, ephemeral }: UpOptions, random: Random,
   };
 }
 
-async function hold(dir: string): Promise<FolderLock> {
+function hold(dir: string): FolderLock {
   try {
-    return await lockFolder(dir);
+    return lockFolder(dir);
   } catch (error) {
     if (error instanceof FolderInUse)
       throw new Error(
