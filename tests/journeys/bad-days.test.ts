@@ -131,7 +131,7 @@ test.each(['cut', 'hold'] as const)(
     await refusedForNow();
     await unhealthy(conductor!, 'conductor.database');
     proxy.mend();
-    await becomesActive(inFlight);
+    expect(await becomesActive(inFlight)).toMatchObject({ name: `before-${how}` });
     await becomesActive(await worksAgain(`after-${how}`));
     await Promise.all(cloud.members.map(healthy));
   },

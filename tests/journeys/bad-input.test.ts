@@ -195,7 +195,7 @@ describe('is refused and leaves nothing behind:', () => {
   test.each(refusals)('$title ($status)', async ({ status, sent }) => {
     const before = [await rowCounts(), await usages()];
     const answer = await send(sent());
-    expect([answer.status, answer.body]).toEqual([status, status === 431 ? '' : expect.anything()]);
+    expect(answer, JSON.stringify(answer.body)).toMatchObject({ status });
     expect([await rowCounts(), await usages()]).toEqual(before);
   });
 
@@ -237,7 +237,7 @@ test('names that JavaScript holds dear are metadata like any other', async () =>
   expect(status, JSON.stringify(body)).toBe(202);
   const { id } = (body as { server: { id: string } }).server;
   const shown = (await send({ method: 'GET', path: `/servers/${id}/metadata` })).body as { metadata: object };
-  expect(Object.entries(shown.metadata).toSorted()).toEqual([
+  expect(Object.entries(shown.metadata).toSorted(([one], [other]) => (one < other ? -1 : 1))).toEqual([
     ['__proto__', 'a'],
     ['constructor', 'b'],
   ]);
