@@ -71,6 +71,8 @@ export interface Contract<M extends Methods = Methods> {
 }
 
 const WORD = /^[a-z][a-z0-9-]{0,62}$/;
+/** Existing services also have names like `dhcp_agent`. */
+const TOPIC = /^[a-z][a-z0-9_-]{0,62}$/;
 /** These would collide with queue names of the topology. */
 const RESERVED_TOPICS = new Set(['fanout', 'reply', 'dead', 'steward']);
 const RESERVED_WORDS = new Set(['at', 'supports', 'then']);
@@ -80,9 +82,9 @@ const RESERVED_WORDS = new Set(['at', 'supports', 'then']);
  */
 export function defineContract<M extends Methods>(given: { topic: string; version: string; exchange?: string; methods: M }): Contract<M> {
   const { topic, version, exchange = 'internal', methods } = given;
-  if (!WORD.test(topic) || RESERVED_TOPICS.has(topic)) {
+  if (!TOPIC.test(topic) || RESERVED_TOPICS.has(topic)) {
     throw new TypeError(
-      `topic ${JSON.stringify(topic)}: expected a lower-case word of letters, digits and "-", not one of ${[...RESERVED_TOPICS].join(', ')}`,
+      `topic ${JSON.stringify(topic)}: expected a lower-case word of letters, digits, "-" and "_", not one of ${[...RESERVED_TOPICS].join(', ')}`,
     );
   }
   if (!WORD.test(exchange)) throw new TypeError(`exchange ${JSON.stringify(exchange)} of ${topic}: expected a lower-case word`);

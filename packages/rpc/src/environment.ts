@@ -44,6 +44,8 @@ export type RpcCounter =
   | 'misdirected' // named another server
   | 'unroutable_replies'
   | 'late_replies' // the caller had given up
+  | 'duplicates' // arrived again, while or after it was handled
+  | 'notifications' // sent
   | 'resent' // idempotent calls sent again after a reconnect
   | 'connects'
   | 'disconnects';

@@ -20,5 +20,6 @@ export type { StewardGrant } from './amqp/steward.ts';
 export { InProcessBroker } from './in-process/broker.ts';
 export type { Faults } from './in-process/broker.ts';
 export { decoderFor, encoderFor } from './codec/codec.ts';
+export { shape } from './codec/shape.ts';
 export { fieldsOf } from './codec/fields.ts';
 export type { Field } from './codec/fields.ts';

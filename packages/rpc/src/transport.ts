@@ -62,6 +62,8 @@ export interface Delivery {
   /** Validated by the broker; '' when there is none. */
   readonly userId: string;
   readonly redelivered: boolean;
+  /** What the sender gave the message to wait, in milliseconds as text; for peers whose envelope does not state it. */
+  readonly expiration?: string | undefined;
   ack(): void;
   requeue(): void;
 }

@@ -3,7 +3,11 @@ import type { Clock } from './environment.ts';
 import type { Transport } from './transport.ts';
 
 /** Settles when the transport is connected. @throws Unreachable after `ms`, or the signal's reason. */
-export function whenConnected(transport: Transport, ms: number, signal?: AbortSignal): Promise<void> {
+export function whenConnected(
+  transport: Pick<Transport, 'connected' | 'environment' | 'onChange'>,
+  ms: number,
+  signal?: AbortSignal,
+): Promise<void> {
   if (signal?.aborted === true) return Promise.reject(signal.reason);
   if (transport.connected) return Promise.resolve();
   return new Promise((resolve, reject) => {

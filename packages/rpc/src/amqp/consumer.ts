@@ -6,6 +6,8 @@ import { declare, type Queue } from './topology.ts';
 
 export interface ConsumerPlan {
   readonly queue: Queue;
+  /** Declares the queue where its topology is not ours. */
+  readonly declare?: (channel: Channel) => Promise<void>;
   /** Infinity: nothing is acknowledged. */
   readonly prefetch: number;
   /** The queue belongs to this process alone: a newer connection of it goes before its own ghost. */
@@ -66,7 +68,7 @@ export class Consumer {
     const { queue, prefetch, own, askSteward, environment } = this.#plan;
     const channel = await link.channel();
     try {
-      if (askSteward === undefined) await declare(channel, queue);
+      if (askSteward === undefined) await (this.#plan.declare?.(channel) ?? declare(channel, queue));
       const noAck = prefetch === Number.POSITIVE_INFINITY;
       if (!noAck) await channel.prefetch(prefetch);
       const { consumerTag } = await channel.consume(queue.name, (message) => this.#take(link, channel, message, noAck), {
@@ -107,6 +109,7 @@ export class Consumer {
       correlationId: properties.correlationId,
       replyTo: properties.replyTo,
       userId: properties.userId ?? '',
+      expiration: properties.expiration,
       redelivered: fields.redelivered,
       ack: () => end(() => channel.ack(message)),
       requeue: () => end(() => channel.nack(message, false, true)),

@@ -1,5 +1,6 @@
 import type { Class } from '../contract.ts';
 import { MalformedMessage } from '../errors.ts';
+import { shapeOf, type Shaped } from './shape.ts';
 import { fieldsOf, kindOf, malformed, type Field } from './fields.ts';
 
 /** @throws MalformedMessage when the value lacks a field or has a wrong one; the message names the path. */
@@ -39,8 +40,22 @@ function codecFor(type: Class<object>, minor: number): Codec {
   let byMinor = compiled.get(type);
   if (byMinor === undefined) compiled.set(type, (byMinor = new Map()));
   let codec = byMinor.get(minor);
-  if (codec === undefined) byMinor.set(minor, (codec = compile(type, minor)));
+  if (codec === undefined) byMinor.set(minor, (codec = codecOf(type, minor)));
   return codec;
+}
+
+function codecOf(type: Class<object>, minor: number): Codec {
+  const shaped = shapeOf(type);
+  return shaped === undefined ? compile(type, minor) : plainCodec(shaped);
+}
+
+/** The same in every version and in both directions. */
+function plainCodec({ expected, fits }: Shaped): Codec {
+  const pass = (value: unknown, path: string) => {
+    if (!fits(value)) throw malformed(path, expected, value);
+    return value as Record<string, unknown>;
+  };
+  return { encode: pass, decode: pass };
 }
 
 /** `nested` is looked up at the first use: classes may contain each other. */
