@@ -18,8 +18,8 @@ export const logSection = section('log', {
 export type LogConfig = SectionValues<typeof logSection>;
 export type LogLevel = LogConfig['level'];
 
-/** What must never reach a log, wherever it stands in the fields. */
-const SECRETS = ['password', 'adminPass', 'token', 'secret', 'userData', 'user_data', 'authorization'];
+/** What must never reach a log, down to the third level of the fields. `detail` is PostgreSQL's: it quotes the row it refused. */
+const SECRETS = ['password', 'adminPass', 'token', 'secret', 'userData', 'user_data', 'authorization', 'detail'];
 const redact = { paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[hidden]' };
 
 /** JSON lines on standard output, or on `destination`. */

@@ -44,6 +44,8 @@ export const openDatabase = (config: DatabaseConfig): Knex =>
     pool: { min: 0, max: config.poolMax, idleTimeoutMillis: 30_000 },
     acquireConnectionTimeout: config.acquireTimeoutMs,
     asyncStackTraces: false,
+    // Errors are logged and reach callers: they show statements, never the values bound to them (user data, keys).
+    compileSqlOnError: false,
     // What goes wrong reaches whoever asked, and is logged there; knex would print it besides.
     log: { warn: ignore, error: ignore, debug: ignore, deprecate: ignore },
   });

@@ -97,7 +97,7 @@ export class Heartbeats {
       }
       await this.#writeInventories();
     } catch (error) {
-      log.warn({ error, hosts: hosts.length, services: signs.length }, 'heartbeats not written');
+      log.warn({ err: error, hosts: hosts.length, services: signs.length }, 'heartbeats not written');
     }
   }
 

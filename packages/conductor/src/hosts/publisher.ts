@@ -81,7 +81,7 @@ export class HostPublisher {
         states = await read(piece);
       } catch (error) {
         for (const name of names.slice(start)) this.#waiting.add(name);
-        log.warn({ error, hosts: names.length - start }, 'host states not read, trying again');
+        log.warn({ err: error, hosts: names.length - start }, 'host states not read, trying again');
         return false;
       }
       const found = new Set(states.map((state) => state.host));
@@ -106,7 +106,7 @@ export class HostPublisher {
         await this.#tell(hosts.slice(middle), []);
         return;
       }
-      log.warn({ error, hosts: hosts.length, sequence: change.sequence }, 'host change not sent');
+      log.warn({ err: error, hosts: hosts.length, sequence: change.sequence }, 'host change not sent');
     }
     this.#sequence = change.sequence;
   }

@@ -52,7 +52,7 @@ export class Upkeep {
     try {
       done = await each.act();
     } catch (error) {
-      this.#services.log.warn({ error }, 'upkeep round failed');
+      this.#services.log.warn({ err: error }, 'upkeep round failed');
     }
     this.#arm(each, done >= each.batch ? 0 : each.everyMs);
   }

@@ -32,6 +32,8 @@ export async function openDatabase({ url, limits, prefix, migrations, log }: Dat
     },
     pool: { min: 0, max: limits.poolSize, propagateCreateError: true },
     acquireConnectionTimeout: limits.acquireTimeoutMs,
+    // Errors are logged: they show statements, never the values bound to them (hashes of passwords and tokens).
+    compileSqlOnError: false,
     log: {
       warn: (message: unknown) => log.warn({ message: String(message) }, 'database warning'),
       error: (message: unknown) => log.warn({ message: String(message) }, 'database error'),

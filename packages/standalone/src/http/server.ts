@@ -49,7 +49,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     });
     server.listen(config.port, config.host, resolve);
   });
-  server.on('error', (error) => log.error({ error }, 'http server failed'));
+  server.on('error', (error) => log.error({ err: error }, 'http server failed'));
   const { port } = server.address() as AddressInfo;
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   const url = `http://${host}:${port}`;
