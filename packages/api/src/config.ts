@@ -40,7 +40,6 @@ export const apiSection = section('api', {
   defaultScheduleZone: text('', { help: 'Zone of servers that name none; empty takes any host.' }),
   defaultZone: text('nova', { help: 'The zone of hosts that are in no zone; it cannot be named for an aggregate.' }),
   internalServiceZone: text('internal', { help: 'The zone that internal services are shown in; hidden from the zone list.' }),
-  maxLocalBlockDevices: integer(3, { min: -1, help: 'Most local disks of one server at create; -1 is unlimited.' }),
   maxInjectedFiles: integer(5, { min: 0, help: 'Most personality files of one server (up to 2.56).' }),
   maxInjectedFileBytes: integer(10_240, { min: 0, help: 'Largest personality file (up to 2.56).' }),
   maxInjectedPathBytes: integer(255, { min: 1, help: 'Longest path of a personality file (up to 2.56).' }),
