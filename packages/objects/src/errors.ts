@@ -13,6 +13,7 @@ export const errorCodes = [
   'QuotaInvalid',
   'ZoneInUse',
   'FlavorTooSmall',
+  'AggregateNotEmpty',
   // 403
   'PolicyDenied',
   'QuotaExceeded',
@@ -38,7 +39,6 @@ export const errorCodes = [
   'FlavorAccessExists',
   'AggregateExists',
   'AggregateHostExists',
-  'AggregateNotEmpty',
   'HostInOtherZone',
   'HostHasServers',
   'KeypairExists',

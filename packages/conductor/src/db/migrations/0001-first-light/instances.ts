@@ -54,7 +54,7 @@ create table instances (
   kernel_id text,
   ramdisk_id text,
   server_group_uuid uuid references server_groups (uuid) on delete set null,
-  -- forcedHost, requestedHost, hints: see db/request-specs.ts
+  -- forcedHost, requestedHost, hints: see db/new-servers.ts
   request_spec jsonb not null default '{}',
   created_at timestamptz not null default kilonova_now(),
   updated_at timestamptz not null default kilonova_now(),
