@@ -10,6 +10,7 @@ export const history = [
   },
 ] as const;
 
+/** A new major starts new classes: nothing of an older one is understood. */
 export const MAJOR = 1;
 export const MINOR: number = history[history.length - 1]!.minor;
 /** What this release speaks, as MAJOR.MINOR. */

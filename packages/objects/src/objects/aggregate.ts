@@ -1,5 +1,6 @@
 import { Exclude, Expose } from '@kilonova/rpc';
 
+/** Hosts that an operator put together. A host may be in several, but in one zone only. */
 @Exclude()
 export class Aggregate {
   @Expose() id!: number;

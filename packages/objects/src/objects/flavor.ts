@@ -1,5 +1,6 @@
 import { Exclude, Expose } from '@kilonova/rpc';
 
+/** What a server gets, and by its extra specs where it may go. Sizes are binary: MiB and GiB. */
 @Exclude()
 export class Flavor {
   /** The id that the API shows: any text, a UUID when chosen by the service. */

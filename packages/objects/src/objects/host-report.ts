@@ -39,6 +39,7 @@ export class HostRegistration {
   @Expose() @Type(() => Inventory) inventory!: Inventory;
 }
 
+/** A sign of life. A lost one changes nothing. */
 @Exclude()
 export class HostHeartbeat {
   @Expose() host!: string;
@@ -76,6 +77,7 @@ export class OperationReport {
   @Expose() finishedAt: string | null = null;
 }
 
+/** Outcomes that the conductor has not committed yet; told again until ReportsAccepted names them. */
 @Exclude()
 export class OperationReports {
   @Expose() host!: string;

@@ -1,5 +1,6 @@
 import { Exclude, Expose, Type } from '@kilonova/rpc';
 
+/** Where one instance may go. */
 @Exclude()
 export class HostSelection {
   @Expose() instanceUuid!: string;
@@ -15,6 +16,7 @@ export class Refusal {
   @Expose() reason!: string;
 }
 
+/** The answer to a HostRequest: a proposal from a snapshot, which only the claim makes true. */
 @Exclude()
 export class HostSelections {
   @Expose() @Type(() => HostSelection) selections: HostSelection[] = [];

@@ -1,5 +1,6 @@
 import { Exclude, Expose } from '@kilonova/rpc';
 
+/** The public half of a key that a user logs in with. */
 @Exclude()
 export class Keypair {
   @Expose() id!: number;

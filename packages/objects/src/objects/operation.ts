@@ -3,7 +3,7 @@ import { DomainSpec } from './domain-spec.ts';
 
 /**
  * An order to a host about one instance. The host recognises a repeat by `operationId`, and an order older than what it
- * knows by `generation`. `deadlineAt` is when the conductor stops waiting (ISO 8601).
+ * knows by `generation`.
  */
 @Exclude()
 export class Operation {
@@ -16,27 +16,32 @@ export class Operation {
   @Expose() allowedMs!: number;
 }
 
+/** The instance shall run on this host, as `spec` says; a repeat finds it running. */
 @Exclude()
 export class SpawnOperation extends Operation {
   @Expose() @Type(() => DomainSpec) spec!: DomainSpec;
 }
 
+/** Nothing of the instance, up to this generation, shall be left on this host. */
 @Exclude()
 export class RemoveOperation extends Operation {
   /** The spawn that this takes back, if it does: a late spawn of that id must find a tombstone. */
   @Expose() undoes: string | null = null;
 }
 
+/** Start or stop, as the method says. */
 @Exclude()
 export class PowerOperation extends Operation {
   /** For a clean shutdown before the plug is pulled; milliseconds. */
   @Expose() graceMs: number = 0;
 }
 
+/** The instance shall have booted anew. */
 @Exclude()
 export class RebootOperation extends Operation {
   /** soft, hard */
   @Expose() kind!: string;
+  /** soft: how long the guest may take before its plug is pulled; milliseconds. */
   @Expose() graceMs: number = 0;
 }
 

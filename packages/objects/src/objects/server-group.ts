@@ -1,5 +1,6 @@
 import { Exclude, Expose } from '@kilonova/rpc';
 
+/** Servers that want to be together or apart; the claim's transaction holds them to it. Soft policies are kept and do not weigh yet. */
 @Exclude()
 export class ServerGroup {
   @Expose() uuid!: string;

@@ -1,6 +1,7 @@
 import { Exclude, Expose, Type } from '@kilonova/rpc';
 import { Service } from './service.ts';
 
+/** An availability zone: the hosts of the aggregates that name it, or those that are in none. */
 @Exclude()
 export class Zone {
   @Expose() name!: string;

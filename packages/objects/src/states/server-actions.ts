@@ -15,6 +15,7 @@ export interface ActionRule {
   readonly event: string;
 }
 
+/** The rule of every action by its name in ActOnServer; a reboot has one for each kind. */
 export const serverActions = {
   delete: {
     title: 'delete',

@@ -13,8 +13,10 @@ export const vmStates = [
   'shelved',
   'shelved_offloaded',
 ] as const;
+/** What a server is, once nothing is under way. */
 export type VmState = (typeof vmStates)[number];
 
+/** What is under way on a server; null when nothing is. */
 export const taskStates = [
   'scheduling',
   'block_device_mapping',

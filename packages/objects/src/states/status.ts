@@ -51,6 +51,7 @@ const table: Record<VmState, StatusRow> = {
   shelved_offloaded: { otherwise: 'SHELVED_OFFLOADED', whileIn: {} },
 };
 
+/** The status that clients see, like `ACTIVE`. */
 export const statusOf = (vmState: VmState, taskState: TaskState | null): string => {
   const row = table[vmState];
   return (taskState === null ? undefined : row.whileIn[taskState]) ?? row.otherwise;
@@ -64,6 +65,7 @@ export interface StatusStates {
   readonly except: boolean;
 }
 
+/** The states behind a status of any letter case; none for an unknown one. */
 export function statesOf(status: string): readonly StatusStates[] {
   const wanted = status.toUpperCase();
   const found: StatusStates[] = [];
