@@ -15,7 +15,9 @@ const requirementsOf = (extraSpecs: Record<string, string>): [key: string, requi
 
 /** One aggregate of the host must have the key with a value that satisfies; a value may be a comma-separated list. */
 const holds = (host: HostState, [key, requirement]: [string, string]) =>
-  host.aggregates.some(({ metadata }) => metadata[key]?.split(',').some((value) => satisfies(value.trim(), requirement)) ?? false);
+  host.aggregates.some(
+    ({ metadata }) => Object.hasOwn(metadata, key) && metadata[key]!.split(',').some((value) => satisfies(value.trim(), requirement)),
+  );
 
 /** The flavor's extra specs are found in the metadata of the host's aggregates; a missing key fails. */
 export const aggregateExtraSpecs: HostFilter = {

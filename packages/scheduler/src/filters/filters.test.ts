@@ -62,6 +62,13 @@ test.each([
   ],
   ['a missing key fails', aggregateExtraSpecs, aHost(), specs({ ssd: 'true' }), 'not in an aggregate with ssd=true'],
   [
+    'a key by the name of something that every object inherits is missing too',
+    aggregateExtraSpecs,
+    aHost({ aggregates: [anAggregate({ ssd: 'true' })] }),
+    specs({ constructor: 'true' }),
+    'not in an aggregate with constructor=true',
+  ],
+  [
     'a value may be a list',
     aggregateExtraSpecs,
     aHost({ aggregates: [anAggregate({ gpu: 'a100, h100' })] }),
