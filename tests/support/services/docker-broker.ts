@@ -1,9 +1,8 @@
 import type { StartedTestContainer } from 'testcontainers';
 import { existsSync } from 'node:fs';
-import { connect } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { answersAmqp, freePorts } from './free-port.ts';
+import { answers, answersAmqp, freePorts } from './free-port.ts';
 import type { Broker } from './broker.ts';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -21,18 +20,7 @@ export async function dockerAnswers(): Promise<boolean> {
 }
 
 const answersPing = (path: string) =>
-  new Promise<boolean>((settle) => {
-    const socket = connect(path);
-    const done = (answer: boolean) => {
-      socket.destroy();
-      settle(answer);
-    };
-    socket.setTimeout(2_000, () => done(false));
-    socket.once('error', () => done(false));
-    socket.once('close', () => settle(false));
-    socket.once('connect', () => socket.write('GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n'));
-    socket.once('data', (answer) => done(/^HTTP\/1\.[01] 200/.test(answer.toString('latin1'))));
-  });
+  answers({ path }, 'GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n', (first) => /^HTTP\/1\.[01] 200/.test(first.toString('latin1')));
 
 /** RabbitMQ in a container with a fixed port, so that it has the same address after a kill. */
 export class DockerBroker implements Broker {

@@ -1,4 +1,4 @@
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type NetConnectOpts } from 'node:net';
 
 /** Below 32768 so that no outgoing connection takes a port between our look and our use. */
 const FIRST = 20_000;
@@ -29,9 +29,12 @@ const isFree = (port: number) =>
   });
 
 /** Whether an AMQP broker answers: it says its first frame, and does not merely accept the connection. */
-export const answersAmqp = (port: number, host = '127.0.0.1') =>
+export const answersAmqp = (port: number, host = '127.0.0.1') => answers({ port, host }, 'AMQP\0\0\x09\x01', (frame) => frame[0] === 1); // a method frame: connection.start
+
+/** Whether what listens there answers `greeting` within two seconds with what `expected` recognises by its first bytes. */
+export const answers = (where: NetConnectOpts, greeting: string, expected: (first: Buffer) => boolean) =>
   new Promise<boolean>((settle) => {
-    const socket = connect(port, host);
+    const socket = connect(where);
     const done = (answer: boolean) => {
       socket.destroy();
       settle(answer);
@@ -39,6 +42,6 @@ export const answersAmqp = (port: number, host = '127.0.0.1') =>
     socket.setTimeout(2_000, () => done(false));
     socket.once('error', () => done(false));
     socket.once('close', () => settle(false));
-    socket.once('connect', () => socket.write('AMQP\0\0\x09\x01'));
-    socket.once('data', (frame) => done(frame[0] === 1)); // a method frame: connection.start
+    socket.once('connect', () => socket.write(greeting));
+    socket.once('data', (first) => done(expected(first)));
   });
