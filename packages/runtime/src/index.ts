@@ -2,6 +2,7 @@ export * from './clock.ts';
 export * from './config.ts';
 export * from './folder-lock.ts';
 export * from './http-client.ts';
+export * from './http-end.ts';
 export * from './lifecycle.ts';
 export * from './load-config.ts';
 export * from './log.ts';

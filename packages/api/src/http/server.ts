@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { orderlyEnd } from '@kilonova/runtime';
 import { UpstreamUnavailable } from '../upstream/json-client.ts';
 import { ApiError, errorBody, unavailable } from './api-error.ts';
 import { dispatch, RefusedToken, versionHeaders, type Dispatcher, type Progress } from './dispatch.ts';
@@ -16,13 +17,14 @@ export class HttpServer {
   readonly #dispatcher: Dispatcher;
   readonly #metrics: RequestMetrics;
   readonly #server: Server;
+  readonly #end: () => Promise<void>;
   #inWork = 0;
   #stopped: Promise<void> | undefined;
 
   constructor(dispatcher: Dispatcher, metrics: RequestMetrics) {
     this.#dispatcher = dispatcher;
     this.#metrics = metrics;
-    const { config } = dispatcher.api;
+    const { clock, config } = dispatcher.api;
     this.#server = createServer(
       {
         maxHeaderSize: config.maxHeaderBytes,
@@ -34,6 +36,7 @@ export class HttpServer {
       },
       (request, response) => void this.#answer(request, response),
     );
+    this.#end = orderlyEnd(this.#server, { clock, graceMs: config.stopGraceMs });
     this.#server.maxConnections = config.maxConnections;
   }
 
@@ -53,15 +56,7 @@ export class HttpServer {
 
   /** Takes no new connections, lets requests in work finish within the grace period, then cuts them. */
   stop(): Promise<void> {
-    return (this.#stopped ??= new Promise<void>((resolve) => {
-      const { clock, config } = this.#dispatcher.api;
-      const cancel = clock.after(config.stopGraceMs, () => this.#server.closeAllConnections());
-      this.#server.close(() => {
-        cancel();
-        resolve();
-      });
-      this.#server.closeIdleConnections();
-    }));
+    return (this.#stopped ??= this.#end());
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

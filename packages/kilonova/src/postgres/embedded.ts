@@ -73,7 +73,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const server = await launch(home, binaries, account, options);
     let stopping: Promise<void> | undefined;
     const stop = async () => {
-      await endPostmaster(server.identity, stopGraceMs);
+      // What is removed next needs no checkpoint.
+      await endPostmaster(server.identity, ephemeral ? 0 : stopGraceMs);
       await server.exited;
       lock.release();
       if (ephemeral) removeHome(home);

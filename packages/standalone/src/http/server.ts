@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { AddressInfo } from 'node:net';
-import type { Surroundings } from '@kilonova/runtime';
+import { orderlyEnd, type Surroundings } from '@kilonova/runtime';
 import Router from 'find-my-way';
 import { isBroken, readJson } from './body.ts';
 import type { HttpConfig } from './config.ts';
@@ -40,6 +40,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       void answer(incoming, response);
     },
   );
+  const end = orderlyEnd(server, { clock, graceMs: config.stopGraceMs });
   server.maxConnections = config.maxConnections;
   server.setTimeout(config.idleTimeoutMs);
   await new Promise<void>((resolve, reject) => {
@@ -55,16 +56,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   const url = `http://${host}:${port}`;
 
   let stopped: Promise<void> | undefined;
-  const stop = () =>
-    new Promise<void>((resolve) => {
-      const cancel = clock.after(config.stopGraceMs, () => server.closeAllConnections());
-      server.close(() => {
-        cancel();
-        resolve();
-      });
-      server.closeIdleConnections();
-    });
-  return { url, stop: () => (stopped ??= stop()) };
+  return { url, stop: () => (stopped ??= end()) };
 }
 
 function answerer(options: HttpServerOptions, ownUrl: () => string) {
