@@ -2,6 +2,7 @@ import type { CallOptions } from './client.ts';
 import { Calls, type CallRequest } from './calls.ts';
 import { decoderFor, encoderFor } from './codec/codec.ts';
 import type { CallMethod, Contract, Method, StreamMethod } from './contract.ts';
+import type { RpcLabels } from './environment.ts';
 import { Busy, ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, UnsupportedVersion } from './errors.ts';
 import type { Pin } from './pin.ts';
 import { receiveStream } from './stream-receiver.ts';
@@ -15,6 +16,8 @@ export class Outbox {
   readonly #contract: Contract;
   readonly #pin: Pin;
   readonly #timeoutMs: number | undefined;
+  /** Made once per method: they go with every call. */
+  readonly #labels = new Map<string, RpcLabels>();
   #unconfirmed = 0;
 
   constructor(transport: Transport, contract: Contract, pin: Pin, timeoutMs: number | undefined) {
@@ -44,7 +47,7 @@ export class Outbox {
   ): Promise<object> {
     const { clock, metrics } = this.#transport.environment;
     const { minor } = this.#version(name);
-    const labels = { topic: this.#contract.topic, method: name };
+    const labels = this.#labelsOf(name);
     const prepared = this.#prepare(
       name,
       method,
@@ -181,6 +184,12 @@ export class Outbox {
     const first = bytesFor(firstMs); // too large is known before anything leaves
     const build = (remainingMs: number) => (remainingMs === firstMs ? first : bytesFor(remainingMs));
     return { exchange: this.#contract.exchange, key: this.#key(server), what, timeoutMs, resend, signal: options.signal, build };
+  }
+
+  #labelsOf(name: string): RpcLabels {
+    let labels = this.#labels.get(name);
+    if (labels === undefined) this.#labels.set(name, (labels = { topic: this.#contract.topic, method: name }));
+    return labels;
   }
 
   #key(server: string | undefined): string {

@@ -3,6 +3,7 @@ import { encoderFor } from './codec/codec.ts';
 import type { Context } from './context.ts';
 import type { Contract } from './contract.ts';
 import { Dispatch, type Verdict } from './dispatch.ts';
+import type { RpcLabels } from './environment.ts';
 import { Busy, DeadlineExceeded, NotAuthorized, RpcError, Unreachable } from './errors.ts';
 import { RequestContext } from './request-context.ts';
 import type { ServeOptions, Server } from './server.ts';
@@ -31,6 +32,8 @@ export class RunningServer implements Server {
   readonly #options: ServeOptions & typeof DEFAULTS;
   readonly #dispatch: Dispatch;
   readonly #running = new Set<Job>();
+  /** Made once per method: they go with every request. */
+  readonly #labels = new Map<string, RpcLabels>();
   #listeners: Listener[] = [];
   #waiting: Job[] = [];
   #idle: (() => void) | undefined;
@@ -167,7 +170,7 @@ export class RunningServer implements Server {
       job.context.end();
       job.delivery.ack();
       this.#running.delete(job);
-      metrics.duration('handle', clock.monotonic() - start, { topic: envelope.topic, method: envelope.method });
+      metrics.duration('handle', clock.monotonic() - start, this.#labelsOf(envelope.method));
       this.#next();
     }
   }
@@ -251,7 +254,15 @@ export class RunningServer implements Server {
   ): void {
     // A method that is not ours is not a label: senders could make any number of them.
     const method = envelope !== undefined && Object.hasOwn(this.#contract.methods, envelope.method) ? envelope.method : 'unknown';
-    this.#transport.environment.metrics.count(counter, { topic: this.#contract.topic, method, ...(code === undefined ? {} : { code }) });
+    const labels = this.#labelsOf(method);
+    this.#transport.environment.metrics.count(counter, code === undefined ? labels : { ...labels, code });
+  }
+
+  /** Only of methods that are ours, or `unknown`. */
+  #labelsOf(method: string): RpcLabels {
+    let labels = this.#labels.get(method);
+    if (labels === undefined) this.#labels.set(method, (labels = { topic: this.#contract.topic, method }));
+    return labels;
   }
 }
 

@@ -1,6 +1,7 @@
-import type { Channel, ConsumeMessage } from 'amqplib';
+import type { Channel, ConsumeMessage, Message } from 'amqplib';
 import type { Environment } from '../environment.ts';
 import type { Delivery } from '../transport.ts';
+import { AckBatch } from './ack-batch.ts';
 import { codeOf, type Link } from './link.ts';
 import { declare, type Queue } from './topology.ts';
 
@@ -31,6 +32,7 @@ export class Consumer {
   readonly #plan: ConsumerPlan;
   #channel: Channel | undefined;
   #tag: string | undefined;
+  #acks: AckBatch | undefined;
   #ended = false;
 
   constructor(plan: ConsumerPlan) {
@@ -60,6 +62,7 @@ export class Consumer {
 
   async close(): Promise<void> {
     this.#ended = true;
+    this.#acks?.flush(); // nothing can be acknowledged on a channel that closes
     await this.#channel?.close().catch(() => undefined);
     this.#channel = undefined;
   }
@@ -71,7 +74,9 @@ export class Consumer {
       if (askSteward === undefined) await (this.#plan.declare?.(channel) ?? declare(channel, queue));
       const noAck = prefetch === Number.POSITIVE_INFINITY;
       if (!noAck) await channel.prefetch(prefetch);
-      const { consumerTag } = await channel.consume(queue.name, (message) => this.#take(link, channel, message, noAck), {
+      this.#acks = noAck ? undefined : new AckBatch({ ack: (tag, allUpTo) => acknowledge(channel, tag, allUpTo) });
+      const acks = this.#acks;
+      const { consumerTag } = await channel.consume(queue.name, (message) => this.#take(link, channel, message, acks), {
         noAck,
         // The ghost of a connection that broke half may live until its heartbeats end; the younger consumer is served first.
         ...(own ? { priority: Math.floor(environment.clock.now() / 1_000) } : {}),
@@ -88,31 +93,32 @@ export class Consumer {
     if (this.#ended) await this.close();
   }
 
-  #take(link: Link, channel: Channel, message: ConsumeMessage | null, noAck: boolean): void {
+  #take(link: Link, channel: Channel, message: ConsumeMessage | null, acks: AckBatch | undefined): void {
     if (message === null) {
       this.#lost(link, 'the queue was deleted');
       return;
     }
     const { properties, fields } = message;
-    let open = !noAck;
-    const end = (act: () => void) => {
-      if (!open) return;
-      open = false;
-      try {
-        act();
-      } catch {
-        // The channel is gone, and with it the delivery: the broker hands the message out again.
-      }
-    };
+    let open = acks !== undefined;
     this.#plan.take({
       body: message.content,
       correlationId: properties.correlationId,
       replyTo: properties.replyTo,
       userId: properties.userId ?? '',
-      expiration: properties.expiration,
       redelivered: fields.redelivered,
-      ack: () => end(() => channel.ack(message)),
-      requeue: () => end(() => channel.nack(message, false, true)),
+      expiration: properties.expiration,
+      ack() {
+        if (!open) return;
+        open = false;
+        acks?.ack(fields.deliveryTag);
+      },
+      requeue() {
+        if (!open) return;
+        open = false;
+        acks?.flush();
+        unlessGone(() => channel.nack(message, false, true));
+        acks?.note(fields.deliveryTag);
+      },
     });
   }
 
@@ -131,5 +137,18 @@ export class Consumer {
         () => link.close(),
       );
     });
+  }
+}
+
+/** amqplib wants a message, of which it reads the tag. */
+const acknowledge = (channel: Channel, deliveryTag: number, allUpTo: boolean) =>
+  unlessGone(() => channel.ack({ fields: { deliveryTag } } as Message, allUpTo));
+
+/** When the channel is gone, so is the delivery: the broker hands the message out again. */
+function unlessGone(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // amqplib throws for a closed channel
   }
 }
