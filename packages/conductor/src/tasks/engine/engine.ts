@@ -2,6 +2,7 @@
  * Drives tasks. Everything it must not forget is in the tasks' rows: what stands here in memory only saves time, and a
  * process that dies between any two lines is continued by another one from the rows.
  */
+import { setMaxListeners } from 'node:events';
 import type { Clock, Logger, Random } from '@kilonova/runtime';
 import type { Database, Transaction } from '../../db/connection.ts';
 import { fenceExpired, type Ownership } from '../../db/conductors.ts';
@@ -63,6 +64,8 @@ export class Engine<Services> {
   constructor(options: EngineOptions<Services>) {
     this.#options = options;
     const { settings, knex, clock, log, self } = options;
+    // So many questions may wait for the one signal at the same time, and Node takes more than ten for a leak.
+    setMaxListeners(settings.callConcurrency, this.#stopping.signal);
     this.#ready = new Gatherer({ batch: settings.taskBatch, concurrency: settings.taskConcurrency }, (ids) => this.#drive(ids));
     this.#calls = new Gatherer({ batch: 1, concurrency: settings.callConcurrency }, ([task]) => this.#call(task!));
     this.#lease = new Lease({
