@@ -16,22 +16,20 @@ import type { Services } from '../services.ts';
 import { DELETE_EVENT, deleteEnd, endInstances } from './instance-endings.ts';
 import type { PowerParams } from './power.ts';
 
-/** How often an instance that gets a task between two looks is looked at again. */
-const ATTEMPTS = 5;
-
 /**
  * @throws ServerNotFound, PolicyDenied, ServerLocked, ServerStateConflict, ServerNotReady, ServerBusy, InvalidInput
  */
 export async function actOnServer(services: Services, request: ActOnServer): Promise<Empty> {
-  const { knex, engine } = services;
+  const { knex, engine, config } = services;
   if (!isUuid(request.uuid)) throw notFound(request.uuid);
-  for (let attempt = 1; ; attempt += 1) {
+  for (let retries = 0; ; retries += 1) {
     const woken = await knex.transaction((trx) => accept(services, trx, request));
     if (woken !== 'again') {
       engine.wake(woken);
       return new Empty();
     }
-    if (attempt === ATTEMPTS) throw failure('ServerBusy', `Instance ${request.uuid} is busy.`);
+    // It got a task between the two looks at it.
+    if (retries >= config.conductor.raceRetries) throw failure('ServerBusy', `Instance ${request.uuid} is busy.`);
   }
 }
 
