@@ -49,7 +49,8 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
   };
   try {
     await untilReady(parts, knex);
-    databaseMetrics(metrics, knex, log);
+    const uncounted = databaseMetrics(metrics, knex, log);
+    closing.push(async () => uncounted());
     const pinned = parts.pin === undefined ? {} : { pin: parts.pin };
     const scheduler = createClient(transport, schedulerContract, pinned);
     const compute = createClient(transport, computeContract, pinned);

@@ -4,11 +4,15 @@ import type { Database } from './db/connection.ts';
 import { countCleanups } from './db/cleanups.ts';
 import { countLive } from './db/tasks.ts';
 
-/** Figures of the database's use, and of what is under way in the whole control plane: read when somebody asks for them. */
-export function databaseMetrics(registry: Registry, knex: Database, log: Logger): void {
+/**
+ * Figures of the database's use, and of what is under way in the whole control plane: read when somebody asks for them.
+ * @returns what ends the counting of statements: a database that was handed in outlives its conductor.
+ */
+export function databaseMetrics(registry: Registry, knex: Database, log: Logger): () => void {
   const registers = [registry];
   const statements = new Counter({ name: 'kilonova_database_statements_total', help: 'Statements sent to the database.', registers });
-  knex.on('query', () => statements.inc());
+  const count = () => statements.inc();
+  knex.on('query', count);
   const asked = (read: (gauge: Gauge) => Promise<void>) =>
     async function collect(this: Gauge): Promise<void> {
       try {
@@ -32,4 +36,5 @@ export function databaseMetrics(registry: Registry, knex: Database, log: Logger)
     }),
   ];
   for (const figure of figures) registry.registerMetric(figure);
+  return () => void knex.removeListener('query', count);
 }
