@@ -1,6 +1,6 @@
 import { section, text } from '@kilonova/runtime';
 
-const password = (user: string) => text('', { secret: true, help: `Password that the user ${user} gets at the first start.` });
+const password = (user: string) => text('', { secret: true, help: `Password that the user ${user} has after every start.` });
 
 /** For `kilonova standalone`, which runs the built-in identity and image services where no real ones exist. */
 export const standaloneSection = section('standalone', {
