@@ -25,7 +25,7 @@ export const apiSection = section('api', {
   rpcTimeoutMs: integer(10_000, { min: 100, help: 'How long one question to the conductor may take.' }),
   stopGraceMs: integer(5_000, { min: 0, help: 'How long requests in work may take to finish when the service stops.' }),
   retryAfterSeconds: integer(2, { min: 1, help: 'Value of Retry-After in answers with 503.' }),
-  maxLimit: integer(1_000, { min: 1, max: 10_000, help: 'Largest page of a list.' }),
+  maxLimit: integer(1_000, { min: 1, max: 10_000, help: 'Largest page of a list; more than conductor.page_max would end lists early.' }),
   unpagedLimit: integer(10_000, { min: 1, help: 'Most rows of a list that has no pages; more are answered with 503.' }),
   computeLinkPrefix: text('', {
     help: 'Front of the links in answers, like https://compute.example.com; empty takes what the client asked for.',
