@@ -22,6 +22,9 @@ export interface ReadyMessage {
   readonly addresses: readonly string[];
 }
 
+/** How long a stop waits for a start that is under way; milliseconds. */
+const HALF_OPEN_MS = 500;
+
 /** A process on its way up: everything given to `add` and `onStop` is ended in reverse order. */
 export interface Starting {
   readonly config: KilonovaConfig;
@@ -71,7 +74,8 @@ export async function runServiceProcess(
     log,
     broken,
     stop: async () => {
-      await opening; // what is half open can only be closed once it is open
+      // What is half open can only be closed once it is open; a start that waits for its broker is not waited for.
+      await Promise.race([opening, systemClock.sleep(Math.min(HALF_OPEN_MS, config.process.graceMs))]);
       await stopAll(stops);
     },
   });
