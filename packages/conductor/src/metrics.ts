@@ -11,8 +11,8 @@ import { countLive } from './db/tasks.ts';
 export function databaseMetrics(registry: Registry, knex: Database, log: Logger): () => void {
   const registers = [registry];
   const statements = new Counter({ name: 'kilonova_database_statements_total', help: 'Statements sent to the database.', registers });
-  const count = () => statements.inc();
-  knex.on('query', count);
+  const counted = () => statements.inc();
+  knex.on('query', counted);
   const asked = (read: (gauge: Gauge) => Promise<void>) =>
     async function collect(this: Gauge): Promise<void> {
       try {
@@ -36,5 +36,5 @@ export function databaseMetrics(registry: Registry, knex: Database, log: Logger)
     }),
   ];
   for (const figure of figures) registry.registerMetric(figure);
-  return () => void knex.removeListener('query', count);
+  return () => void knex.removeListener('query', counted);
 }
