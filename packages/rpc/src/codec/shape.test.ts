@@ -2,7 +2,10 @@ import { expect, test } from 'vitest';
 import { decoderFor, encoderFor } from './codec.ts';
 import { shape } from './shape.ts';
 
-const Names = shape<readonly string[]>('a list of texts', (value) => Array.isArray(value) && value.every((name) => typeof name === 'string'));
+const Names = shape<readonly string[]>(
+  'a list of texts',
+  (value) => Array.isArray(value) && value.every((name) => typeof name === 'string'),
+);
 
 test('a plain value passes as it is, in any version', () => {
   expect(encoderFor(Names, 0)(['a'])).toEqual(['a']);

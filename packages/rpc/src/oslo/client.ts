@@ -1,0 +1,232 @@
+import type { Context } from '../context.ts';
+import { decoderFor, encoderFor } from '../codec/codec.ts';
+import type { CallMethod, CastMethod, Contract, FanoutMethod, Method, Methods } from '../contract.ts';
+import { Empty } from '../empty.ts';
+import { Busy, ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, Unreachable, UnsupportedVersion } from '../errors.ts';
+import { Pin } from '../pin.ts';
+import { whenConnected, within } from '../waiting.ts';
+import { OsloCalls } from './calls.ts';
+import { packRequest, withinLimit, type OsloReturn } from './envelope.ts';
+import { checkOsloContract, exchangeOf, serverKey } from './target.ts';
+import type { OsloMessage, OsloTransport } from './transport.ts';
+import { fanoutExchange } from './topology.ts';
+
+export interface OsloCallOptions {
+  /** Milliseconds; never lengthens the deadline of `context`. */
+  readonly timeoutMs?: number;
+  /** Gives up on a server that is silent for so long; whole seconds, at least 2. Python's servers beat twice in that time. */
+  readonly callMonitorSeconds?: number;
+  /** The request on whose behalf this one is made: its id travels on as `request_id`, its deadline bounds this call. */
+  readonly context?: Pick<Context, 'requestId' | 'deadline'>;
+  /** What a Python endpoint gets as its `ctxt`: user, project, roles. */
+  readonly remoteContext?: Readonly<Record<string, unknown>>;
+  /** When aborted, the call rejects at once with the signal's reason. oslo.messaging cannot tell the server. */
+  readonly signal?: AbortSignal;
+}
+
+export interface OsloClientOptions {
+  /** The version to state, MAJOR.MINOR; a function is asked before every message. Default: the contract's own. */
+  readonly pin?: string | (() => string);
+  /** The endpoint's namespace. Default: none. */
+  readonly namespace?: string;
+  /** For calls whose method states none; milliseconds. Default: the transport's `callTimeoutMs`. */
+  readonly timeoutMs?: number;
+  /** For calls that state none; whole seconds, at least 2. Default: servers need not beat. */
+  readonly callMonitorSeconds?: number;
+}
+
+type Sender<M> =
+  M extends CallMethod<infer Req, infer Res>
+    ? (request: Req, options?: OsloCallOptions) => Promise<Res>
+    : M extends CastMethod<infer Req>
+      ? (request: Req, options?: OsloCallOptions) => Promise<void>
+      : M extends FanoutMethod<infer Req>
+        ? (request: Req, options?: OsloCallOptions) => Promise<void>
+        : never;
+
+type Senders<M extends Methods> = { readonly [Name in keyof M]: Sender<M[Name]> };
+
+/** The methods that go to one server: all but the fanouts. */
+type Directed<M extends Methods> = {
+  readonly [Name in keyof M as M[Name] extends { readonly kind: 'fanout' } ? never : Name]: Sender<M[Name]>;
+};
+
+/** A function per method of the contract, and: */
+export type OsloClient<C extends Contract> = Senders<C['methods']> & {
+  /** The same methods, sent to one server of the topic by its name. */
+  at(server: string): Directed<C['methods']>;
+  /** Whether the pin allows the method. */
+  supports(method: keyof C['methods'] & string): boolean;
+};
+
+/**
+ * A function per method of the contract, sent as oslo.messaging's RPCClient does. The fields of a request are the keyword
+ * arguments of the Python method; `Empty` as an answer stands for None.
+ *
+ * @throws UnsupportedVersion when `pin` is a text that the contract cannot speak; TypeError when it is no version, or the
+ *   contract has a stream, which oslo.messaging has not.
+ */
+export function createOsloClient<C extends Contract>(
+  transport: OsloTransport,
+  contract: C,
+  options: OsloClientOptions = {},
+): OsloClient<C> {
+  checkOsloContract(contract);
+  checkMonitor(options.callMonitorSeconds);
+  const outbox = new OsloOutbox(transport, contract, options);
+  const senders = (server: string | undefined) =>
+    Object.fromEntries(
+      Object.entries(contract.methods)
+        .filter(([, { kind }]) => server === undefined || kind !== 'fanout')
+        .map(([name, method]) => [
+          name,
+          (request: object, given: OsloCallOptions = {}) => outbox.send(name, method, request, server, given),
+        ]),
+    );
+  const client = {
+    ...senders(undefined),
+    at(server: string) {
+      serverKey(contract.topic, server);
+      return senders(server);
+    },
+    supports: (method: string) => outbox.pin.allows(method),
+  };
+  return client as unknown as OsloClient<C>;
+}
+
+class OsloOutbox {
+  readonly pin: Pin;
+  readonly #transport: OsloTransport;
+  readonly #contract: Contract;
+  readonly #options: OsloClientOptions;
+  #unconfirmed = 0;
+
+  constructor(transport: OsloTransport, contract: Contract, options: OsloClientOptions) {
+    this.#transport = transport;
+    this.#contract = contract;
+    this.#options = options;
+    this.pin = new Pin(contract, options.pin);
+  }
+
+  async send(name: string, method: Method, request: object, server: string | undefined, options: OsloCallOptions): Promise<unknown> {
+    const { minor, text } = this.#version(name);
+    const what = `${this.#contract.topic}.${name}`;
+    const head = {
+      method: name,
+      args: encoderFor<object>(method.request, minor)(request),
+      namespace: this.#options.namespace,
+      version: text,
+      context: contextOf(options),
+    };
+    const { maxMessageBytes } = this.#transport.limits;
+    const build = (answer: OsloReturn | undefined) =>
+      withinLimit(packRequest({ ...head, answer, uniqueId: this.#transport.uniqueId() }), maxMessageBytes, what);
+    if (method.kind === 'call') return this.#call(name, method, server, options, minor, build);
+    return this.#tell(name, method, server, options, build(undefined));
+  }
+
+  async #call(
+    name: string,
+    method: CallMethod<object, object>,
+    server: string | undefined,
+    options: OsloCallOptions,
+    minor: number,
+    build: (answer: OsloReturn) => Buffer,
+  ): Promise<object> {
+    const { environment, limits } = this.#transport;
+    const { clock, metrics } = environment;
+    const { topic } = this.#contract;
+    const what = `${topic}.${name}`;
+    const ownMs = options.timeoutMs ?? method.timeoutMs ?? this.#options.timeoutMs ?? limits.callTimeoutMs;
+    const timeoutMs = options.context === undefined ? ownMs : Math.min(ownMs, options.context.deadline - clock.now());
+    if (!(timeoutMs > 0)) throw new DeadlineExceeded(`${what}: the deadline had passed before the call`, { timeoutMs });
+    const monitorSeconds = options.callMonitorSeconds ?? this.#options.callMonitorSeconds;
+    checkMonitor(monitorSeconds);
+    const labels = { topic, method: name };
+    metrics.count('calls', labels);
+    const start = clock.monotonic();
+    try {
+      const result = await OsloCalls.of(this.#transport).run({
+        exchange: exchangeOf(this.#transport, this.#contract),
+        key: server === undefined ? topic : serverKey(topic, server),
+        what,
+        timeoutMs,
+        monitorMs: monitorSeconds === undefined ? undefined : monitorSeconds * 1_000,
+        resend: method.idempotent,
+        signal: options.signal,
+        build: (msgId, queue) => build({ msgId, queue, monitorSeconds }),
+      });
+      const plain = result === null && (method.response as unknown) === Empty ? {} : result;
+      return decoderFor<object>(method.response, minor)(plain);
+    } catch (error) {
+      metrics.count('call_failures', { ...labels, code: error instanceof RpcError ? error.code : 'aborted' });
+      throw error;
+    } finally {
+      metrics.duration('call', clock.monotonic() - start, labels);
+    }
+  }
+
+  /** Casts and fanouts: done when the broker has it. A fanout that nobody listens to is done too. */
+  async #tell(name: string, { kind }: Method, server: string | undefined, options: OsloCallOptions, body: Buffer): Promise<void> {
+    const { environment, limits } = this.#transport;
+    const { topic } = this.#contract;
+    const what = `${topic}.${name}`;
+    if (this.#unconfirmed >= limits.maxUnconfirmed) {
+      throw new Busy(`${what}: ${limits.maxUnconfirmed} messages are not confirmed yet, the limit (maxUnconfirmed)`, {
+        limit: limits.maxUnconfirmed,
+      });
+    }
+    this.#unconfirmed++;
+    try {
+      await whenConnected(this.#transport, limits.connectWaitMs, options.signal);
+      environment.metrics.count(kind === 'cast' ? 'casts' : 'fanouts', { topic, method: name });
+      const late = () =>
+        new ConnectionLost(`${what}: the broker did not confirm within ${limits.confirmWaitMs} ms; the outcome is unknown`);
+      const expiry = options.timeoutMs === undefined ? {} : { expirationMs: Math.ceil(options.timeoutMs) };
+      const sent =
+        kind === 'fanout'
+          ? this.#fan({ exchange: fanoutExchange(topic), key: '', body, mandatory: false, ...expiry })
+          : this.#cast({ exchange: '', key: server === undefined ? topic : serverKey(topic, server), body, mandatory: true, ...expiry });
+      await within(environment.clock, limits.confirmWaitMs, sent, late);
+    } finally {
+      this.#unconfirmed--;
+    }
+  }
+
+  async #cast(message: OsloMessage): Promise<void> {
+    const exchange = exchangeOf(this.#transport, this.#contract);
+    await this.#transport.ensureExchange(exchange);
+    await this.#transport.sendConfirmed({ ...message, exchange }, undefined);
+  }
+
+  async #fan(message: OsloMessage): Promise<void> {
+    try {
+      await this.#transport.sendConfirmed(message, { fanout: this.#contract.topic });
+    } catch (error) {
+      // The exchange went with its last listener after it was declared.
+      if (!(error instanceof Unreachable) || !this.#transport.connected) throw error;
+    }
+  }
+
+  /** Refuses here what the pinned peers have not learned. */
+  #version(name: string) {
+    const version = this.pin.current();
+    if (this.pin.allows(name)) return version;
+    const { topic, methods } = this.#contract;
+    const since = methods[name]?.since;
+    if (since === undefined) throw new NoSuchMethod(`${topic} has no method ${name}`);
+    throw new UnsupportedVersion(`${topic}.${name} is since ${since}, but the peers are ${version.text}`, {
+      asked: since,
+      supported: version.text,
+    });
+  }
+}
+
+const contextOf = ({ context, remoteContext = {} }: OsloCallOptions): Readonly<Record<string, unknown>> =>
+  context === undefined ? remoteContext : { request_id: context.requestId, ...remoteContext };
+
+/** Python's servers ignore less than 2 s (rpc/dispatcher.py), and the call would always fail. */
+function checkMonitor(seconds: number | undefined): void {
+  if (seconds !== undefined && !(Number.isInteger(seconds) && seconds >= 2))
+    throw new TypeError(`callMonitorSeconds: expected a whole number of at least 2, got ${seconds}`);
+}

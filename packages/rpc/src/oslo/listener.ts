@@ -1,0 +1,101 @@
+import type { Delivery, Listener } from '../transport.ts';
+import { MalformedMessage, RpcError } from '../errors.ts';
+import { PRIORITIES, readNotification, withinLimit, type OsloNotification, type OsloPriority } from './envelope.ts';
+import type { OsloTransport } from './transport.ts';
+
+export interface OsloListenOptions {
+  /** Default `notifications`. */
+  readonly topics?: readonly string[];
+  /** Default: all of them. */
+  readonly priorities?: readonly OsloPriority[];
+  /** Listeners of one pool share the notifications; every pool gets all. Default: the pool of those that name none. */
+  readonly pool?: string;
+  /** Default: the transport's control exchange. */
+  readonly exchange?: string;
+  /** How many notifications of one topic and priority are handled at the same time. Default 16. */
+  readonly concurrency?: number;
+  /** How often a notification whose handler throws is handled before it is dropped with a log. Default 5. */
+  readonly attempts?: number;
+  /** The wait before a failed one is handled again; milliseconds. Default 1 000. */
+  readonly retryDelayMs?: number;
+}
+
+export interface OsloListener {
+  /** Takes nothing new and settles when what is in hand is done. */
+  stop(): Promise<void>;
+}
+
+const DEFAULTS = { concurrency: 16, attempts: 5, retryDelayMs: 1_000 };
+
+/**
+ * Takes notifications of Python's notifiers (drivers `messaging` and `messagingv2`) and of ours, at least once: what was
+ * in hand when the process died comes again. Settles when the queues are in place.
+ *
+ * @throws TypeError when an option cannot work
+ */
+export async function listenToOsloNotifications(
+  transport: OsloTransport,
+  handle: (notification: OsloNotification) => void | Promise<void>,
+  options: OsloListenOptions = {},
+): Promise<OsloListener> {
+  const { topics = ['notifications'], priorities = PRIORITIES, pool, exchange = transport.controlExchange } = options;
+  const { concurrency = DEFAULTS.concurrency, attempts = DEFAULTS.attempts, retryDelayMs = DEFAULTS.retryDelayMs } = options;
+  for (const [name, value, least] of [
+    ['concurrency', concurrency, 1],
+    ['attempts', attempts, 1],
+    ['retryDelayMs', retryDelayMs, 0],
+  ] as const)
+    // prettier-ignore
+    if (!(value >= least)) throw new TypeError(`listenToOsloNotifications: ${name}: expected a number of at least ${least}, got ${value}`);
+  const { clock, log, metrics } = transport.environment;
+  const end = new AbortController();
+  const running = new Set<Promise<void>>();
+
+  const attend = async (delivery: Delivery) => {
+    let notification: OsloNotification;
+    try {
+      notification = readNotification(withinLimit(delivery.body, transport.limits.maxMessageBytes, 'the notification'));
+    } catch (error) {
+      delivery.ack();
+      metrics.count('refused', { code: error instanceof RpcError ? error.code : MalformedMessage.name });
+      log.warn({ reason: String(error) }, 'a notification could not be read and is dropped');
+      return;
+    }
+    const { messageId, eventType } = notification;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await handle(notification);
+        return delivery.ack();
+      } catch (error) {
+        const last = attempt >= attempts;
+        metrics.count('handler_errors', { code: error instanceof RpcError ? error.code : 'unknown' });
+        log.error({ messageId, eventType, attempt, last, err: error }, last ? 'notification dropped' : 'notification failed');
+        if (last) return delivery.ack();
+        await clock.sleep(retryDelayMs, end.signal).catch(() => undefined);
+        if (end.signal.aborted) return delivery.requeue();
+      }
+    }
+  };
+  const take = (delivery: Delivery) => {
+    const work: Promise<void> = attend(delivery).finally(() => running.delete(work));
+    running.add(work);
+  };
+
+  const listeners: Listener[] = [];
+  for (const topic of topics) {
+    for (const priority of priorities) {
+      const key = `${topic}.${priority}`;
+      listeners.push(
+        await transport.listen(transport.topology.topic(exchange, key, pool === undefined ? key : pool), concurrency, { take }),
+      );
+    }
+  }
+  return {
+    async stop() {
+      await Promise.all(listeners.map((listener) => listener.pause()));
+      end.abort();
+      await Promise.all(running);
+      await Promise.all(listeners.map((listener) => listener.close()));
+    },
+  };
+}

@@ -1,0 +1,82 @@
+import type { CallMethod, CastMethod, Contract, FanoutMethod, Methods } from '../contract.ts';
+import type { OsloContext, OsloEndpoint } from './dispatch.ts';
+import { OsloRunningServer } from './running-server.ts';
+import { checkOsloContract, exchangeOf, serverKey } from './target.ts';
+import type { OsloTransport } from './transport.ts';
+
+type Handler<M> =
+  M extends CallMethod<infer Req, infer Res>
+    ? (context: OsloContext, request: Req) => Promise<Res> | Res
+    : M extends CastMethod<infer Req>
+      ? (context: OsloContext, request: Req) => Promise<void> | void
+      : M extends FanoutMethod<infer Req>
+        ? (context: OsloContext, request: Req) => Promise<void> | void
+        : never;
+
+/** One function per method; handlers written for `serve` fit too. */
+export type OsloHandlers<C extends Contract> = HandlersOf<C['methods']>;
+type HandlersOf<M extends Methods> = { readonly [Name in keyof M]: Handler<M[Name]> };
+
+export interface OsloServeOptions {
+  /** The name by which `prepare(server=...)` reaches this server: `Target.server`. */
+  readonly server: string;
+  /** How many handlers run at the same time. Default 64. */
+  readonly concurrency?: number;
+  /** How many requests may wait here for a handler before calls are answered with Busy. Default 256. */
+  readonly overloadLimit?: number;
+  /** How many unfinished messages the broker hands over per queue. Default: concurrency + overloadLimit + 32. */
+  readonly prefetch?: number;
+  /** Milliseconds that `stop` waits for handlers before it aborts them. Default 10 000. */
+  readonly graceMs?: number;
+  /**
+   * `after` the handler: a request outlives its server and may be handled twice. `before`, as Python's servers do: at
+   * most once. Default `after`.
+   */
+  readonly acknowledge?: 'before' | 'after';
+  /** Throws to refuse; what is no RpcError becomes NotAuthorized. */
+  readonly authorize?: (method: string, context: OsloContext) => void | Promise<void>;
+}
+
+export interface OsloServer {
+  /** Takes nothing new, finishes what is in hand within `graceMs`, then hands back the rest. */
+  stop(): Promise<void>;
+}
+
+/**
+ * One of a server's endpoints: several contracts, namespaces and majors live side by side on a topic.
+ *
+ * @throws TypeError when a handler is missing, or the contract has a stream, which oslo.messaging has not.
+ */
+export function osloEndpoint<C extends Contract>(
+  contract: C,
+  handlers: OsloHandlers<C>,
+  options: { readonly namespace?: string } = {},
+): OsloEndpoint {
+  checkOsloContract(contract);
+  for (const name of Object.keys(contract.methods)) {
+    if (typeof (handlers as Record<string, unknown>)[name] !== 'function') throw new TypeError(`${contract.topic}.${name} has no handler`);
+  }
+  return { contract, namespace: options.namespace, handlers };
+}
+
+/**
+ * Answers Python's RPCClients on `TOPIC`, `TOPIC.SERVER` and the topic's fanout until stopped, over any number of
+ * reconnects. Settles when the queues are in place.
+ *
+ * @throws TypeError when the endpoints are not of one topic, or an option cannot work.
+ */
+export async function serveOslo(
+  transport: OsloTransport,
+  endpoints: readonly [OsloEndpoint, ...OsloEndpoint[]],
+  options: OsloServeOptions,
+): Promise<OsloServer> {
+  const [{ contract: first }] = endpoints;
+  const exchange = exchangeOf(transport, first);
+  for (const { contract } of endpoints)
+    if (contract.topic !== first.topic || exchangeOf(transport, contract) !== exchange)
+      throw new TypeError(`serveOslo: expected endpoints of one topic and exchange, got ${first.topic} and ${contract.topic}`);
+  serverKey(first.topic, options.server);
+  const server = new OsloRunningServer(transport, { topic: first.topic, exchange, endpoints }, options);
+  await server.start();
+  return server;
+}
