@@ -1,7 +1,8 @@
 // What awaits an answer. One table per transport; every entry has a deadline, and the table has a limit.
 import { Busy, ConnectionLost, DeadlineExceeded, Unreachable, type RpcError } from './errors.ts';
 import type { Transport } from './transport.ts';
-import { readReply, REPLIES, type ReplyEnvelope } from './wire.ts';
+import { blockedError } from './waiting.ts';
+import { cancelText, readReply, REPLIES, type ReplyEnvelope } from './wire.ts';
 
 export interface CallRequest {
   readonly exchange: string;
@@ -36,6 +37,10 @@ interface Entry {
   readonly request: CallRequest;
   readonly endsAt: number;
   sent: boolean;
+  /** The reply key of the process that works on it, once it has said so. */
+  from: string | undefined;
+  /** Ends the wait for its next sign of life. */
+  cancelSilence: (() => void) | undefined;
   /** It was sent on a connection that is gone. */
   lost: boolean;
   stop(): void;
@@ -50,6 +55,8 @@ export class Calls {
   readonly #transport: Transport;
   readonly #entries = new Map<string, Entry>();
   readonly #outgoing = new Map<string, StreamWatch>();
+  /** Long calls that are worked on here. */
+  readonly #cancellable = new Map<string, (account: string) => void>();
   /** Unguessable, so that nobody else can answer. */
   readonly #prefix: string;
   #count = 0;
@@ -64,11 +71,12 @@ export class Calls {
     this.#transport = transport;
     this.#prefix = transport.environment.random.uuid();
     transport.attach({
-      onReply: ({ body, correlationId }) => this.#take(body, correlationId),
+      onReply: ({ body, correlationId, userId }) => this.#take(body, correlationId, userId),
       onReturned: (exchange, correlationId) => this.#returned(exchange, correlationId ?? ''),
       onBroken: (error) => this.#broken(error),
       onMended: () => this.#sendWaiting(),
     });
+    transport.onUnblocked(() => this.#sendWaiting());
     transport.onChange((connected, reason) => (connected ? this.#sendWaiting() : this.#lose(reason)));
   }
 
@@ -93,7 +101,10 @@ export class Calls {
         new DeadlineExceeded(`${request.what}: no answer within ${Math.round(request.timeoutMs)} ms`, { timeoutMs: request.timeoutMs }),
       ),
     );
-    const onAbort = () => this.#fail(entry, request.signal?.reason);
+    const onAbort = () => {
+      if (entry.from !== undefined) this.reply(entry.from, entry.id, CANCEL);
+      this.#fail(entry, request.signal?.reason);
+    };
     request.signal?.addEventListener('abort', onAbort, { once: true });
     let cancelWait: (() => void) | undefined;
     const entry: Entry = {
@@ -101,19 +112,24 @@ export class Calls {
       request,
       endsAt: clock.monotonic() + request.timeoutMs,
       sent: false,
+      from: undefined,
+      cancelSilence: undefined,
       lost: false,
       stop() {
         cancelDeadline();
         cancelWait?.();
+        entry.cancelSilence?.();
         request.signal?.removeEventListener('abort', onAbort);
       },
     };
     this.#entries.set(id, entry);
-    if (this.#transport.connected) {
+    if (this.#writable) {
       this.#send(entry);
     } else {
       cancelWait = clock.after(limits.connectWaitMs, () => {
-        if (!entry.sent) this.#fail(entry, new Unreachable(`${request.what}: no connection to the broker for ${limits.connectWaitMs} ms`));
+        if (entry.sent) return;
+        if (this.#transport.blocked !== undefined) this.#fail(entry, blockedError(this.#transport, limits.connectWaitMs));
+        else this.#fail(entry, new Unreachable(`${request.what}: no connection to the broker for ${limits.connectWaitMs} ms`));
       });
     }
     return () => this.#end(entry);
@@ -125,10 +141,22 @@ export class Calls {
     return () => this.#outgoing.delete(watch.run);
   }
 
+  /** `act` is told, with the sender's account, when the caller gives up. The returned function ends that. */
+  onCancel(correlationId: string, act: (account: string) => void): () => void {
+    this.#cancellable.set(correlationId, act);
+    return () => {
+      if (this.#cancellable.get(correlationId) === act) this.#cancellable.delete(correlationId);
+    };
+  }
+
   /** A message to another process's reply queue. */
   reply(key: string, correlationId: string, body: Buffer): void {
     const sent = this.#transport.send({ exchange: REPLIES, key, correlationId, body, mandatory: true });
     if (!sent) this.#transport.environment.metrics.count('unroutable_replies', {});
+  }
+
+  get #writable(): boolean {
+    return this.#transport.connected && this.#transport.blocked === undefined;
   }
 
   #send(entry: Entry): void {
@@ -160,7 +188,7 @@ export class Calls {
       entry.sent = false;
       const { clock, random } = this.#transport.environment;
       clock.after(RESEND_MS * (0.5 + random.next()), () => {
-        if (this.#entries.has(entry.id) && !entry.sent && this.#transport.connected) this.#send(entry);
+        if (this.#entries.has(entry.id) && !entry.sent && this.#writable) this.#send(entry);
       });
       return;
     }
@@ -179,6 +207,7 @@ export class Calls {
   }
 
   #sendWaiting(): void {
+    if (!this.#writable) return;
     for (const entry of [...this.#entries.values()]) {
       if (entry.sent) continue;
       if (entry.lost) this.#transport.environment.metrics.count('resent', {});
@@ -197,6 +226,25 @@ export class Calls {
     }
   }
 
+  #beat(entry: Entry, from: string): void {
+    const { clock, metrics } = this.#transport.environment;
+    const { beatMs } = this.#transport.limits;
+    entry.from = from;
+    entry.cancelSilence?.();
+    entry.cancelSilence = clock.after(2 * beatMs, () => {
+      metrics.count('silent_servers', {});
+      if (entry.request.resend) {
+        park(entry);
+        this.#sendWaiting();
+      } else {
+        this.#fail(
+          entry,
+          new ConnectionLost(`${entry.request.what}: its server has given no sign of life for ${2 * beatMs} ms; the outcome is unknown`),
+        );
+      }
+    });
+  }
+
   #fail(entry: Entry, error: unknown): void {
     if (this.#end(entry)) entry.request.onFailure(error);
   }
@@ -207,7 +255,7 @@ export class Calls {
     return true;
   }
 
-  #take(body: Buffer, correlationId: string | undefined): void {
+  #take(body: Buffer, correlationId: string | undefined, account: string): void {
     const { log, metrics } = this.#transport.environment;
     const entry = correlationId === undefined ? undefined : this.#entries.get(correlationId);
     let reply: ReplyEnvelope;
@@ -220,9 +268,15 @@ export class Calls {
     }
     if (reply.kind === 'credit') {
       this.#outgoing.get(correlationId ?? '')?.onCredit(reply.consumed);
+    } else if (reply.kind === 'cancel') {
+      this.#cancellable.get(correlationId ?? '')?.(account);
     } else if (entry === undefined) {
+      // Whoever still works for a caller that left is told so.
+      if (reply.kind === 'beat') return this.reply(reply.from, correlationId ?? '', CANCEL);
       if (reply.kind === 'piece' && !reply.piece.end) this.reply(reply.piece.from, reply.piece.run, STOP);
       metrics.count('late_replies', {});
+    } else if (reply.kind === 'beat') {
+      this.#beat(entry, reply.from);
     } else if (reply.kind === 'error') {
       this.#fail(entry, reply.error);
     } else {
@@ -231,6 +285,11 @@ export class Calls {
   }
 }
 
-const park = (entry: Entry) => Object.assign(entry, { sent: false, lost: true });
+/** It is to be sent again, to whoever takes it. */
+function park(entry: Entry): void {
+  entry.cancelSilence?.();
+  Object.assign(entry, { sent: false, lost: true, from: undefined, cancelSilence: undefined });
+}
 
+const CANCEL = Buffer.from(cancelText());
 const STOP = Buffer.from(JSON.stringify({ credit: -1 }));

@@ -4,7 +4,7 @@ export interface Context {
   readonly requestId: string;
   /** Milliseconds since the epoch by the local clock; Infinity for a cast sent without one. */
   readonly deadline: number;
-  /** Aborted at the deadline, and when the server has to end before the handler did. */
+  /** Aborted at the deadline, when the caller gives up (reason: Cancelled), and when the server has to end before the handler did. */
   readonly signal: AbortSignal;
   /** The account the sender is logged in with, validated by the broker; '' when there is none. */
   readonly caller: string;

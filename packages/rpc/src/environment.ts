@@ -40,6 +40,8 @@ export type RpcCounter =
   | 'handler_errors' // received
   | 'refused' // with label `code`: UnsupportedVersion, NoSuchMethod, Busy, NotAuthorized
   | 'expired' // arrived after its deadline
+  | 'cancelled' // the caller gave up before the handler ended
+  | 'silent_servers' // no sign of life for two beats
   | 'dead_lettered'
   | 'misdirected' // named another server
   | 'unroutable_replies'

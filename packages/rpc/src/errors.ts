@@ -60,6 +60,13 @@ export class ConnectionLost extends RpcError {
   }
 }
 
+/** The reason of a handler's signal when its caller gave the call up. */
+export class Cancelled extends RpcError {
+  constructor(...rest: Rest) {
+    super('Cancelled', ...rest);
+  }
+}
+
 /** A message that is not of the shape its contract states. Details: `path`, `expected`. */
 export class MalformedMessage extends RpcError {
   constructor(...rest: Rest) {

@@ -7,7 +7,7 @@ import { Busy, ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, Unsuppo
 import type { Pin } from './pin.ts';
 import { receiveStream } from './stream-receiver.ts';
 import type { Transport } from './transport.ts';
-import { whenConnected, within } from './waiting.ts';
+import { whenWritable, within } from './waiting.ts';
 import { addressKeys, toBytes, type RequestEnvelope } from './wire.ts';
 
 /** Turns a method and its request into a message, and what comes back into its outcome. */
@@ -130,7 +130,7 @@ export class Outbox {
     }
     this.#unconfirmed++;
     try {
-      await whenConnected(this.#transport, limits.connectWaitMs, options.signal);
+      await whenWritable(this.#transport, limits.connectWaitMs, options.signal);
       metrics.count(method.kind === 'cast' ? 'casts' : 'fanouts', { topic: this.#contract.topic, method: name });
       const sent = this.#transport.sendConfirmed({
         exchange: this.#contract.exchange,
@@ -178,12 +178,18 @@ export class Outbox {
       method: name,
       version: version.text,
       requestId,
+      ...(this.#beats(method, timeoutMs, options) ? { beatMs: limits.beatMs } : {}),
     }).slice(0, -1);
     const bytesFor = (ms: number) => toBytes(`${head},"timeoutMs":${ms},"body":${content}}`, limits.maxMessageBytes, what);
     const firstMs = Math.ceil(timeoutMs);
     const first = bytesFor(firstMs); // too large is known before anything leaves
     const build = (remainingMs: number) => (remainingMs === firstMs ? first : bytesFor(remainingMs));
     return { exchange: this.#contract.exchange, key: this.#key(server), what, timeoutMs, resend, signal: options.signal, build };
+  }
+
+  /** A call that is soon over needs no sign of life, unless it may be given up: beats tell whom to tell. */
+  #beats(method: Method, timeoutMs: number, { signal }: CallOptions): boolean {
+    return method.kind === 'call' && (signal !== undefined || timeoutMs > 2 * this.#transport.limits.beatMs);
   }
 
   #labelsOf(name: string): RpcLabels {

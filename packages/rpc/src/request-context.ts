@@ -13,6 +13,7 @@ export class RequestContext implements Context {
   #controller: AbortController | undefined;
   #cancel: (() => void) | undefined;
   #aborted: Error | undefined;
+  #cancelled = false;
 
   constructor(clock: Clock, given: Omit<Context, 'signal'>) {
     this.#clock = clock;
@@ -25,6 +26,11 @@ export class RequestContext implements Context {
 
   get expired(): boolean {
     return this.#clock.now() >= this.deadline;
+  }
+
+  /** The caller gave up. */
+  get cancelled(): boolean {
+    return this.#cancelled;
   }
 
   get signal(): AbortSignal {
@@ -43,6 +49,11 @@ export class RequestContext implements Context {
   abort(reason: Error): void {
     this.#aborted = reason;
     this.#controller?.abort(reason);
+  }
+
+  cancel(reason: Error): void {
+    this.#cancelled = true;
+    this.abort(reason);
   }
 
   /** The handler has ended. */

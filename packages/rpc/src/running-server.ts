@@ -1,3 +1,4 @@
+import { Beats } from './beats.ts';
 import { Calls } from './calls.ts';
 import { encoderFor } from './codec/codec.ts';
 import type { Context } from './context.ts';
@@ -18,6 +19,8 @@ interface Job {
   readonly delivery: Delivery;
   readonly accepted: Accepted;
   readonly context: RequestContext;
+  /** Ends its signs of life. */
+  readonly endBeats: (() => void) | undefined;
 }
 
 const DEFAULTS = { concurrency: 64, overloadLimit: 256, graceMs: 10_000 };
@@ -31,6 +34,7 @@ export class RunningServer implements Server {
   readonly #handlers: Readonly<Record<string, AnyHandler>>;
   readonly #options: ServeOptions & typeof DEFAULTS;
   readonly #dispatch: Dispatch;
+  readonly #beats: Beats;
   readonly #running = new Set<Job>();
   /** Made once per method: they go with every request. */
   readonly #labels = new Map<string, RpcLabels>();
@@ -50,6 +54,7 @@ export class RunningServer implements Server {
         throw new TypeError(`${name} of ${contract.topic}: expected a number of at least ${name === 'concurrency' ? 1 : 0}, got ${value}`);
     }
     if (options.server !== undefined) checkServerName(options.server);
+    this.#beats = new Beats(transport);
     this.#dispatch = new Dispatch(contract, options.server);
   }
 
@@ -94,6 +99,7 @@ export class RunningServer implements Server {
       job.context.abort(new Unreachable(`${this.#contract.topic}: the server stops`));
       job.delivery.requeue();
     }
+    this.#beats.stop();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
   }
 
@@ -109,7 +115,9 @@ export class RunningServer implements Server {
         method: envelope.method,
         version: envelope.version,
       });
-      this.#admit({ delivery, accepted: verdict, context });
+      const { beatMs } = envelope;
+      const endBeats = beatMs === undefined || envelope.kind !== 'call' ? undefined : this.#beats.watch(delivery, context, beatMs);
+      this.#admit({ delivery, accepted: verdict, context, endBeats });
     } else if (verdict.verdict === 'refuse') {
       this.#refuse(delivery, verdict);
     } else {
@@ -132,6 +140,7 @@ export class RunningServer implements Server {
       });
       this.#count('refused', envelope, error.code);
       this.#answer(job.delivery, errorText(ownError(error)));
+      job.endBeats?.();
       job.delivery.ack();
       return;
     }
@@ -164,10 +173,12 @@ export class RunningServer implements Server {
     this.#running.add(job);
     const start = clock.monotonic();
     try {
-      if (job.context.expired) this.#count('expired', envelope);
+      if (job.context.cancelled) this.#count('cancelled', envelope);
+      else if (job.context.expired) this.#count('expired', envelope);
       else await this.#handle(job);
     } finally {
       job.context.end();
+      job.endBeats?.();
       job.delivery.ack();
       this.#running.delete(job);
       metrics.duration('handle', clock.monotonic() - start, this.#labelsOf(envelope.method));
@@ -206,7 +217,7 @@ export class RunningServer implements Server {
         return;
       }
       const answer = await result;
-      if (method.kind === 'call' && !context.expired)
+      if (method.kind === 'call' && !context.expired && !context.cancelled)
         this.#answer(delivery, answerText(encoderFor<object>(method.response, minor)(answer as object)));
     } catch (error) {
       if (!(error instanceof ReaderLeft)) this.#failed(delivery, envelope, context, error);
@@ -216,6 +227,7 @@ export class RunningServer implements Server {
   #failed(delivery: Delivery, envelope: RequestEnvelope, context: RequestContext, error: unknown): void {
     const { log } = this.#transport.environment;
     const fields = { topic: envelope.topic, method: envelope.method, requestId: envelope.requestId };
+    if (context.cancelled) return this.#count('cancelled', envelope);
     this.#count('handler_errors', envelope, error instanceof RpcError ? error.code : 'unknown');
     // The application's own errors are answers; a caller who left, or ran out of time, is told nothing.
     if (error instanceof RpcError && (envelope.kind === 'call' || envelope.kind === 'stream'))
@@ -248,7 +260,7 @@ export class RunningServer implements Server {
   }
 
   #count(
-    counter: 'handled' | 'handler_errors' | 'refused' | 'expired' | 'misdirected' | 'dead_lettered',
+    counter: 'handled' | 'handler_errors' | 'refused' | 'expired' | 'cancelled' | 'misdirected' | 'dead_lettered',
     envelope: RequestEnvelope | undefined,
     code?: string,
   ): void {

@@ -9,7 +9,7 @@ export interface TransportLimits {
   readonly maxCalls: number;
   /** Casts that the broker has not confirmed yet. */
   readonly maxUnconfirmed: number;
-  /** How long a message waits for a connection before it fails as Unreachable; milliseconds. */
+  /** How long a message waits for a connection before it fails as Unreachable, and for a broker that blocks before it fails as Busy; milliseconds. */
   readonly connectWaitMs: number;
   /** How long a cast waits for the broker's confirmation; milliseconds. */
   readonly confirmWaitMs: number;
@@ -17,6 +17,8 @@ export interface TransportLimits {
   readonly callTimeoutMs: number;
   /** For streams that state no timeout; milliseconds. */
   readonly streamTimeoutMs: number;
+  /** A call that lasts is told this often that its server lives; silent for two of them, it fails as ConnectionLost. Milliseconds. */
+  readonly beatMs: number;
   /** Items in one piece of a stream. */
   readonly pieceItems: number;
   /** Bytes in one piece, but for an item that is larger by itself. */
@@ -34,6 +36,7 @@ export const defaultLimits: TransportLimits = {
   confirmWaitMs: 5_000,
   callTimeoutMs: 30_000,
   streamTimeoutMs: 60_000,
+  beatMs: 5_000,
   pieceItems: 100,
   pieceBytes: 65_536,
   streamWindow: 8,
@@ -98,12 +101,16 @@ export interface Transport {
   /** Stable for the process, distinct among those of its service. */
   readonly id: string;
   readonly connected: boolean;
+  /** Why the broker takes no messages at present (an alarm of memory or disk); undefined: it does. For probes. */
+  readonly blocked: string | undefined;
   /** True when its queues are declared for it (it has no right to). */
   readonly steward: boolean;
   readonly environment: Environment;
   readonly limits: TransportLimits;
   /** Called at every change of `connected`; the returned function ends that. */
   onChange(listener: (connected: boolean, reason?: string) => void): () => void;
+  /** Called when the broker takes messages again; the returned function ends that. */
+  onUnblocked(listener: () => void): () => void;
   /** The routing key of this process's reply queue. */
   readonly replyKey: string;
   /** Hands over a message that nobody confirms; what becomes of it is told to the `Correspondent`. False when not connected. */

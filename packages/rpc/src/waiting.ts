@@ -1,4 +1,4 @@
-import { Unreachable } from './errors.ts';
+import { Busy, Unreachable } from './errors.ts';
 import type { Clock } from './environment.ts';
 import type { Transport } from './transport.ts';
 
@@ -27,6 +27,31 @@ export function whenConnected(
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
+
+/**
+ * Settles when the transport is connected and the broker takes messages.
+ *
+ * @throws Unreachable after `ms` without a connection, Busy after `ms` of a broker that blocks, or the signal's reason.
+ */
+export async function whenWritable(transport: Transport, ms: number, signal?: AbortSignal): Promise<void> {
+  await whenConnected(transport, ms, signal);
+  if (transport.blocked === undefined) return;
+  await new Promise<void>((resolve, reject) => {
+    const settle = (act: () => void) => {
+      cancel();
+      forget();
+      signal?.removeEventListener('abort', onAbort);
+      act();
+    };
+    const onAbort = () => settle(() => reject(signal?.reason));
+    const cancel = transport.environment.clock.after(ms, () => settle(() => reject(blockedError(transport, ms))));
+    const forget = transport.onUnblocked(() => settle(resolve));
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+export const blockedError = (transport: Transport, ms: number) =>
+  new Busy(`the broker has taken no messages for ${ms} ms: ${transport.blocked ?? 'not connected'}`, { waitedMs: ms });
 
 /** The outcome of `work`, or a failure after `ms`. */
 export function within<T>(clock: Clock, ms: number, work: Promise<T>, late: () => Error): Promise<T> {

@@ -49,6 +49,8 @@ export interface RequestEnvelope {
   readonly requestId: string;
   /** What was left of the deadline at the sender. */
   readonly timeoutMs?: number;
+  /** The caller wants a sign of life this often while it waits; absent: none. Servers before 0.2 ignore it. */
+  readonly beatMs?: number;
   readonly body: unknown;
 }
 
@@ -74,7 +76,11 @@ export type ReplyEnvelope =
   | { readonly kind: 'error'; readonly error: RpcError }
   | { readonly kind: 'piece'; readonly piece: Piece }
   /** To the sender of a stream: pieces consumed so far, or -1 to stop. */
-  | { readonly kind: 'credit'; readonly consumed: number };
+  | { readonly kind: 'credit'; readonly consumed: number }
+  /** To a caller that asked for it: its call is being worked on by the process with this reply key. */
+  | { readonly kind: 'beat'; readonly from: string }
+  /** To whoever sent a beat: nobody waits any longer. */
+  | { readonly kind: 'cancel' };
 
 /** @throws MessageTooLarge */
 export function toBytes(text: string, limit: number, what: string): Buffer {
@@ -97,15 +103,18 @@ export function readRequest(bytes: Buffer): RequestEnvelope {
     if (typeof envelope[name] !== 'string') throw malformed(name, 'string', envelope[name]);
   }
   if (!KINDS.has(envelope['kind'])) throw malformed('kind', [...KINDS].join(', '), envelope['kind']);
-  const { server, timeoutMs } = envelope;
+  const { server, timeoutMs, beatMs } = envelope;
   if (server !== undefined && typeof server !== 'string') throw malformed('server', 'string', server);
   if (timeoutMs !== undefined && typeof timeoutMs !== 'number') throw malformed('timeoutMs', 'number', timeoutMs);
+  if (beatMs !== undefined && typeof beatMs !== 'number') throw malformed('beatMs', 'number', beatMs);
   return envelope as unknown as RequestEnvelope;
 }
 
 export const answerText = (body: unknown) => JSON.stringify({ body });
 export const errorText = (error: WireError) => JSON.stringify({ error });
 export const creditText = (consumed: number) => JSON.stringify({ credit: consumed });
+export const beatText = (from: string) => JSON.stringify({ beat: from });
+export const cancelText = () => JSON.stringify({ cancel: true });
 /** The items are JSON texts already: they were measured one by one. */
 export const pieceText = ({ run, from, seq, end }: Omit<Piece, 'items'>, items: readonly string[]) =>
   `{"run":${JSON.stringify(run)},"from":${JSON.stringify(from)},"seq":${seq},"end":${end},"items":[${items.join(',')}]}`;
@@ -116,6 +125,8 @@ export function readReply(bytes: Buffer): ReplyEnvelope {
   if ('body' in envelope) return { kind: 'answer', body: envelope['body'] };
   if (typeof envelope['error'] === 'object' && envelope['error'] !== null) return { kind: 'error', error: fromWire(envelope['error']) };
   if (Number.isInteger(envelope['credit'])) return { kind: 'credit', consumed: envelope['credit'] as number };
+  if (typeof envelope['beat'] === 'string') return { kind: 'beat', from: envelope['beat'] };
+  if (envelope['cancel'] === true) return { kind: 'cancel' };
   const { run, from, seq, items, end } = envelope;
   if (typeof run === 'string' && typeof from === 'string' && Number.isInteger(seq) && Array.isArray(items) && typeof end === 'boolean') {
     return { kind: 'piece', piece: { run, from, seq: seq as number, items, end } };

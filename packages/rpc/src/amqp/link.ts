@@ -65,7 +65,7 @@ export class Link {
         resolve(error?.message ?? reason);
       });
     });
-    model.on('blocked', (reason) => events.onBlocked(reason));
+    model.on('blocked', (reason) => events.onBlocked(reason || 'no reason given'));
     model.on('unblocked', () => events.onBlocked(undefined));
   }
 

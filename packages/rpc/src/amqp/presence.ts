@@ -6,6 +6,8 @@ import type { Link } from './link.ts';
 
 /** For how long an answer is believed; milliseconds. A call to a server that left within it ends at its deadline only. */
 const BELIEVED_MS = 100;
+/** A question that was cut off by another's absent queue is asked again so often. */
+const ATTEMPTS = 5;
 /** Queues remembered. */
 const MAX_KNOWN = 10_000;
 
@@ -38,19 +40,23 @@ export class Presence {
   }
 
   async #ask(queue: string): Promise<boolean> {
-    try {
-      const channel = await (this.#channel ??= this.#open());
-      const { consumerCount } = await channel.checkQueue(queue);
-      if (consumerCount === 0) {
-        this.#seenAt.delete(queue);
-        return false;
+    for (let attempt = 0; attempt < ATTEMPTS && this.#link.alive; attempt++) {
+      try {
+        const channel = await (this.#channel ??= this.#open());
+        const { consumerCount } = await channel.checkQueue(queue);
+        if (consumerCount === 0) {
+          this.#seenAt.delete(queue);
+          return false;
+        }
+        if (this.#seenAt.size >= MAX_KNOWN) this.#seenAt.clear();
+        this.#seenAt.set(queue, this.#clock.monotonic());
+        return true;
+      } catch (error) {
+        // The broker closes the channel for an absent queue, and with it ends the questions about others.
+        if (error instanceof Error && error.message.includes(`'${queue}'`)) return false;
       }
-      if (this.#seenAt.size >= MAX_KNOWN) this.#seenAt.clear();
-      this.#seenAt.set(queue, this.#clock.monotonic());
-      return true;
-    } catch {
-      return false; // 404, or the link is dying: either way nobody can be reached now
     }
+    return false;
   }
 
   async #open(): Promise<Channel> {

@@ -4,12 +4,13 @@ import { call, cast, connectAmqp, createClient, defineContract, Empty, serve, ty
 import { describeTransport } from '../testing/behaviour.ts';
 import { eventually, type Bench } from '../testing/bench.ts';
 import { Text } from '../testing/echo.ts';
+import { describeLongCalls } from '../testing/long-calls.ts';
 import { openProxy, testBroker } from '../testing/proxy.ts';
 
 let runs = 0;
 
 describe.each(['classic', 'quorum'] as const)('the AMQP transport with %s queues', (queues) => {
-  describeTransport(async (): Promise<Bench> => {
+  const open = async (): Promise<Bench> => {
     const proxy = await openProxy(testBroker());
     const namespace = `test-${process.pid}-${queues}-${++runs}`;
     const transports: Transport[] = [];
@@ -27,7 +28,9 @@ describe.each(['classic', 'quorum'] as const)('the AMQP transport with %s queues
         await proxy.close();
       },
     };
-  });
+  };
+  describeTransport(open);
+  describeLongCalls(open);
 });
 
 const contract = defineContract({

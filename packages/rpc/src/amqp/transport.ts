@@ -39,6 +39,8 @@ export class AmqpTransport implements Transport {
   #link: Link | undefined;
   #presence: Presence | undefined;
   #connected = false;
+  #blocked: string | undefined;
+  readonly #unblocked = new Set<() => void>();
   #attempts = 0;
   #running: Promise<void> | undefined;
   /** Why the last attempt failed. @internal */
@@ -66,6 +68,15 @@ export class AmqpTransport implements Transport {
   onChange(listener: (connected: boolean, reason?: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  get blocked(): string | undefined {
+    return this.#blocked;
+  }
+
+  onUnblocked(listener: () => void): () => void {
+    this.#unblocked.add(listener);
+    return () => this.#unblocked.delete(listener);
   }
 
   attach(correspondent: Correspondent): void {
@@ -169,6 +180,7 @@ export class AmqpTransport implements Transport {
         reason = error instanceof Error ? error.message || String(codeOf(error)) : String(error);
       }
       this.#link = undefined;
+      this.#blocked = undefined;
       this.lastReason = reason;
       if (this.#end.signal.aborted) return;
       const waitMs = random.next() * Math.min(retryCapMs, retryBaseMs * 2 ** Math.min(failures++, 30));
@@ -183,8 +195,7 @@ export class AmqpTransport implements Transport {
       onReturned: (message) => this.#returned(message),
       onBroken: (error) => this.#correspondent?.onBroken(error),
       onMended: () => this.#correspondent?.onMended(),
-      onBlocked: (reason) =>
-        this.environment.log.warn({ reason }, reason === undefined ? 'the broker takes messages again' : 'the broker blocks messages'),
+      onBlocked: (reason) => this.#block(reason),
     });
     if (this.#end.signal.aborted) await link.close();
     this.#link = link;
@@ -215,6 +226,12 @@ export class AmqpTransport implements Transport {
     const { namespace } = this.topology;
     const word = exchange.slice(namespace.length + 1, exchange.lastIndexOf('.'));
     this.#correspondent?.onReturned(word, message.properties.correlationId);
+  }
+
+  #block(reason: string | undefined): void {
+    this.#blocked = reason;
+    this.environment.log.warn({ reason }, reason === undefined ? 'the broker takes messages again' : 'the broker blocks messages');
+    if (reason === undefined) for (const listener of [...this.#unblocked]) listener();
   }
 
   #change(connected: boolean, reason?: string): void {

@@ -2,9 +2,10 @@ import { describe } from 'vitest';
 import { InProcessBroker } from '../index.ts';
 import { describeTransport } from '../testing/behaviour.ts';
 import type { Bench } from '../testing/bench.ts';
+import { describeLongCalls } from '../testing/long-calls.ts';
 
 describe('the in-process transport', () => {
-  describeTransport(async (): Promise<Bench> => {
+  const open = async (): Promise<Bench> => {
     const broker = new InProcessBroker();
     const transports: ReturnType<InProcessBroker['connect']>[] = [];
     return {
@@ -18,5 +19,7 @@ describe('the in-process transport', () => {
       restore: () => transports.forEach((transport) => transport.restore()),
       close: async () => undefined,
     };
-  });
+  };
+  describeTransport(open);
+  describeLongCalls(open);
 });

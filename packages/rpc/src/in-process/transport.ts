@@ -17,6 +17,7 @@ export class InProcessTransport implements Transport {
   readonly service: string;
   readonly id: string;
   readonly steward = false;
+  readonly blocked = undefined;
   readonly environment: Environment;
   readonly limits: TransportLimits;
   readonly replyKey: string;
@@ -54,6 +55,10 @@ export class InProcessTransport implements Transport {
   onChange(listener: (connected: boolean, reason?: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  onUnblocked(): () => void {
+    return () => undefined;
   }
 
   attach(correspondent: Correspondent): void {

@@ -395,11 +395,12 @@ export function describeTransport(open: () => Promise<Bench>): void {
 
   test('when the connection breaks calls in flight fail at once, repeatable ones are sent again, and work goes on', async () => {
     let calls = 0;
+    let through = false; // the answer of a redelivered request may find its caller not yet back: a resent one must not wait
     await run(
       {
         repeatable: async () => {
           calls++;
-          await new Promise<void>((resolve) => release.add(resolve));
+          if (!through) await new Promise<void>((resolve) => release.add(resolve));
           return count(calls);
         },
       },
@@ -413,6 +414,7 @@ export function describeTransport(open: () => Promise<Bench>): void {
     expect(near.connected).toBe(false);
     bench.restore();
     await eventually(() => calls >= 2);
+    through = true;
     for (const act of release) act();
     expect((await repeated).count).toBeGreaterThanOrEqual(2);
     await eventually(() => near.connected && far.connected);
