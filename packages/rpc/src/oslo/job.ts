@@ -2,7 +2,7 @@ import { RequestContext } from '../request-context.ts';
 import type { Delivery } from '../transport.ts';
 import { whenConnected } from '../waiting.ts';
 import type { OsloContext } from './dispatch.ts';
-import { packReply, withinLimit, type OsloReply, type OsloRequest } from './envelope.ts';
+import { packReply, withinLimit, type OsloReply, type OsloRequest, type OsloReturn } from './envelope.ts';
 import { packFailure } from './failure.ts';
 import type { OsloTransport } from './transport.ts';
 
@@ -116,4 +116,10 @@ export class OsloJob {
     if (answer === undefined) return true;
     return this.#transport.send({ exchange: '', key: answer.queue, body, correlationId: answer.msgId, mandatory: true });
   }
+}
+
+/** The answer to a request that is wrong inside but says where its answer goes. */
+export function refuseUnread(transport: OsloTransport, { msgId, queue }: OsloReturn, error: unknown): void {
+  const body = packReply({ msgId, result: null, failure: packFailure(error, transport.pythonClasses), ending: true }, transport.uniqueId());
+  transport.send({ exchange: '', key: queue, body, correlationId: msgId, mandatory: true });
 }

@@ -4,8 +4,8 @@ import { Busy, DeadlineExceeded, NotAuthorized, RpcError, Unreachable } from '..
 import type { Delivery, Listener } from '../transport.ts';
 import { dispatch, type OsloContext, type OsloEndpoint } from './dispatch.ts';
 import { Duplicates } from './duplicates.ts';
-import { readRequest, withinLimit, type OsloRequest } from './envelope.ts';
-import { OsloJob } from './job.ts';
+import { readRequest, withinLimit, type OsloRequest, type OsloReturn } from './envelope.ts';
+import { OsloJob, refuseUnread } from './job.ts';
 import type { OsloServeOptions, OsloServer } from './server.ts';
 import { serverKey } from './target.ts';
 import type { OsloTransport } from './transport.ts';
@@ -99,6 +99,8 @@ export class OsloRunningServer implements OsloServer {
       delivery.ack();
       if (!(error instanceof RpcError)) throw error;
       this.#count('refused', undefined, error.code);
+      const answer = error.details?.['answer'] as OsloReturn | undefined;
+      if (answer !== undefined) refuseUnread(this.#transport, answer, error);
       log.warn({ topic: this.#offer.topic, code: error.code, reason: error.message }, 'a request could not be read and is dropped');
       return;
     }

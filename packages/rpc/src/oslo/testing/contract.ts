@@ -48,3 +48,14 @@ export const contractOf = (topic: string, version = '1.1') =>
       news: fanout({ since: '1.0', request: Note }),
     },
   });
+
+/** A call and a cast, for what needs no Python. */
+export const workContract = (topic: string) =>
+  defineContract({
+    topic,
+    version: '1.0',
+    methods: {
+      run: call({ since: '1.0', request: Note, response: Text }),
+      note: cast({ since: '1.0', request: Note }),
+    },
+  });

@@ -1,0 +1,248 @@
+import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  connectOslo,
+  createOsloClient,
+  osloEndpoint,
+  serveOslo,
+  type OsloHandlers,
+  type OsloOptions,
+  type OsloServeOptions,
+  type OsloTransport,
+} from '../index.ts';
+import { eventually } from '../testing/bench.ts';
+import { openProxy, testBroker } from '../testing/proxy.ts';
+import { packRequest, readReply, type OsloReply } from './envelope.ts';
+import { workContract } from './testing/contract.ts';
+
+/** What other peers may do to ours, byte by byte. */
+let topic: string;
+let runs = 0;
+let connection: ChannelModel;
+let channel: ConfirmChannel;
+const opened: OsloTransport[] = [];
+const counts = new Map<string, number>();
+const replies: OsloReply[] = [];
+
+beforeEach(async () => {
+  topic = `oslo-wire-${process.pid}-${++runs}`;
+  counts.clear();
+  replies.length = 0;
+  connection = await connect(testBroker());
+  channel = await connection.createConfirmChannel();
+  await channel.assertQueue(`${topic}-answers`, { exclusive: true });
+  await channel.consume(`${topic}-answers`, (message) => message && replies.push(readReply(message.content)), { noAck: true });
+});
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((one) => one.close()));
+  for (const queue of [topic, `${topic}.s-1`]) await channel.deleteQueue(queue);
+  await channel.deleteExchange(topic);
+  await connection.close();
+});
+
+async function connectHere(over: Partial<OsloOptions> = {}): Promise<OsloTransport> {
+  const transport = await connectOslo({
+    url: testBroker(),
+    service: 'test',
+    controlExchange: topic,
+    retryBaseMs: 20,
+    retryCapMs: 200,
+    metrics: { count: (counter) => counts.set(counter, (counts.get(counter) ?? 0) + 1), duration: () => undefined },
+    ...over,
+  });
+  opened.push(transport);
+  return transport;
+}
+
+type Work = OsloHandlers<ReturnType<typeof workContract>>;
+async function serveHere(transport: OsloTransport, handlers: Partial<Work>, options: Partial<OsloServeOptions> = {}) {
+  const endpoint = osloEndpoint(workContract(topic), { run: () => 'done', note: () => undefined, ...handlers });
+  return serveOslo(transport, [endpoint], { server: 's-1', ...options });
+}
+
+const request = (method: string, args: object, uniqueId: string, msgId?: string) =>
+  packRequest({
+    method,
+    args: { ...args },
+    namespace: undefined,
+    version: '1.0',
+    answer: msgId === undefined ? undefined : { msgId, queue: `${topic}-answers`, monitorSeconds: undefined },
+    context: {},
+    uniqueId,
+  });
+
+const publish = (body: Buffer, options = {}) => {
+  channel.publish(topic, topic, body, options);
+  return channel.waitForConfirms();
+};
+
+test('what cannot be read is dropped and counted, and the next request is handled', async () => {
+  await serveHere(await connectHere({ maxMessageBytes: 2_000 }), {});
+  const bad = [
+    'not JSON',
+    '[]',
+    '{"oslo.version":"3.0","oslo.message":"{}"}',
+    '{"oslo.version":"2.0","oslo.message":{}}',
+    '{"oslo.version":"2.0","oslo.message":"{"}',
+    '{"oslo.version":"2.0","oslo.message":"{\\"method\\":7}"}',
+    '{"method":"run","args":[]}',
+    JSON.stringify({ method: 'run', args: { text: 'x'.repeat(3_000) } }),
+  ];
+  for (const body of bad) await publish(Buffer.from(body));
+  await publish(request('run', { text: 'x' }, 'u-1', 'm-1'));
+  await eventually(() => replies.length === 1);
+  expect(replies[0]).toEqual({ msgId: 'm-1', result: 'done', failure: null, ending: true });
+  expect(counts.get('refused')).toBe(bad.length);
+});
+
+test('a caller whose request is wrong inside is told, where it can be', async () => {
+  await serveHere(await connectHere(), {});
+  await publish(Buffer.from(JSON.stringify({ method: 'run', args: 'x', _msg_id: 'm-1', _reply_q: `${topic}-answers` })));
+  await eventually(() => replies.length === 1);
+  expect(JSON.parse(String(replies[0]?.failure))).toMatchObject({ class: 'TypeError', module: 'builtins' });
+});
+
+test('a request without envelope (format 1.0), and one of one number as version, are understood', async () => {
+  await serveHere(await connectHere(), { run: (_context, { text }) => text });
+  const plain = { method: 'run', args: { text: 'old' }, version: '1', _msg_id: 'm-1', _reply_q: `${topic}-answers` };
+  await publish(Buffer.from(JSON.stringify(plain)));
+  await eventually(() => replies.length === 1);
+  expect(replies[0]?.result).toBe('old');
+});
+
+test('the same message again is dropped, within the window', async () => {
+  const notes: string[] = [];
+  await serveHere(await connectHere({ duplicateWindow: 2 }), { note: (_context, { text }) => void notes.push(text) });
+  for (const id of ['a', 'a', 'b', 'a', 'c', 'd', 'a']) await publish(request('note', { text: id }, id));
+  await eventually(() => notes.length + (counts.get('duplicates') ?? 0) === 7);
+  expect(notes).toEqual(['a', 'b', 'c', 'd', 'a']);
+});
+
+test('above its limit a server answers calls with Busy and keeps casts', async () => {
+  const releases: (() => void)[] = [];
+  const notes: string[] = [];
+  const run = () => new Promise<string>((resolve) => releases.push(() => resolve('done')));
+  const limits = { concurrency: 1, overloadLimit: 1 };
+  await serveHere(await connectHere(), { run, note: (_context, { text }) => void notes.push(text) }, limits);
+  for (const id of ['1', '2', '3']) await publish(request('run', { text: 'x' }, `u-${id}`, `m-${id}`));
+  await publish(request('note', { text: 'kept' }, 'u-4'));
+  await eventually(() => replies.length === 1);
+  expect(replies[0]).toMatchObject({ msgId: 'm-3', failure: expect.stringContaining('"class":"Busy"') });
+  releases[0]?.();
+  await eventually(() => releases.length === 2);
+  releases[1]?.();
+  await eventually(() => notes.length === 1 && replies.length === 3);
+});
+
+test('a handler is told when its caller has given up, or its reply queue is gone', async () => {
+  const reasons: string[] = [];
+  const run: Work['run'] = ({ signal }) =>
+    new Promise((resolve) =>
+      signal.addEventListener('abort', () => {
+        reasons.push((signal.reason as { code: string }).code);
+        resolve('late');
+      }),
+    );
+  await serveHere(await connectHere(), { run });
+  await publish(request('run', { text: 'x' }, 'u-1', 'm-1'), { expiration: '200' });
+  await eventually(() => reasons.length === 1);
+  const gone = { msgId: 'm-2', queue: `${topic}-nowhere`, monitorSeconds: 1 };
+  const base = { method: 'run', args: { text: 'x' }, namespace: undefined, version: '1.0', context: {} };
+  await publish(packRequest({ ...base, answer: gone, uniqueId: 'u-2' }));
+  await eventually(() => reasons.length === 2);
+  expect(reasons).toEqual(['DeadlineExceeded', 'Unreachable']);
+  expect(replies).toEqual([]);
+});
+
+test('a stopped server hands back what it did not finish, and another one does it', async () => {
+  const [first, second] = [await connectHere(), await connectHere()];
+  let started = 0;
+  const server = await serveHere(first, { run: () => new Promise(() => void started++) }, { graceMs: 0 });
+  await publish(request('run', { text: 'x' }, 'u-1', 'm-1'));
+  await eventually(() => started === 1);
+  await server.stop();
+  await serveHere(second, { run: () => 'second' });
+  await eventually(() => replies.length === 1);
+  expect(replies[0]?.result).toBe('second');
+});
+
+test('a silent server ends a monitored call long before its deadline', async () => {
+  const transport = await connectHere();
+  await channel.assertQueue(topic, { durable: false });
+  await channel.bindQueue(topic, topic, topic);
+  const client = createOsloClient(transport, workContract(topic), { callMonitorSeconds: 2 });
+  await expect(client.run({ text: 'x' }, { timeoutMs: 20_000 })).rejects.toMatchObject({
+    code: 'DeadlineExceeded',
+    details: { timeoutMs: 2_000 },
+  });
+});
+
+test('when the connection breaks, a call fails at once, an idempotent one is made again, and a client waits a bounded time', async () => {
+  const proxy = await openProxy(testBroker());
+  const near = await connectHere({ url: proxy.url, connectWaitMs: 300 });
+  const hung: (() => void)[] = [];
+  const server = await connectHere();
+  await serveHere(server, { run: () => new Promise((resolve) => hung.push(() => resolve('done'))) });
+  const { run, ...rest } = workContract(topic).methods;
+  const again = createOsloClient(near, { ...workContract(topic), methods: { ...rest, run: { ...run, idempotent: true } } });
+  const once = createOsloClient(near, workContract(topic));
+  const [lost, kept] = [once.run({ text: 'x' }), again.run({ text: 'x' })];
+  await eventually(() => hung.length === 2);
+  proxy.cut();
+  await expect(lost).rejects.toMatchObject({ code: 'ConnectionLost' });
+  await expect(once.run({ text: 'x' })).rejects.toMatchObject({ code: 'Unreachable' });
+  await expect(once.note({ text: 'x' })).rejects.toMatchObject({ code: 'Unreachable' });
+  proxy.restore();
+  await eventually(() => hung.length === 3);
+  for (const release of hung) release();
+  expect(await kept).toBe('done');
+  await near.close();
+  await proxy.close();
+});
+
+test('queues that were deleted are declared again, and work goes on', async () => {
+  const [near, far] = [await connectHere(), await connectHere()];
+  await serveHere(far, {});
+  const client = createOsloClient(near, workContract(topic));
+  expect(await client.run({ text: 'x' })).toBe('done');
+  for (const queue of [topic, `${topic}.s-1`, `reply_${near.unique}`]) await channel.deleteQueue(queue);
+  const works = () =>
+    client.run({ text: 'x' }, { timeoutMs: 500 }).then(
+      () => true,
+      () => false,
+    );
+  await expect.poll(works, { timeout: 5_000 }).toBe(true);
+});
+
+test('the queues of a process are gone some time after it', async () => {
+  const transport = await connectHere({ transientTtlSeconds: 1 });
+  await serveHere(transport, {});
+  await createOsloClient(transport, workContract(topic)).run({ text: 'x' });
+  const { unique } = transport;
+  await transport.close();
+  const there = async (queue: string) => {
+    const probe = await connection.createChannel();
+    probe.on('error', () => undefined);
+    const found = await probe.checkQueue(queue).then(
+      () => true,
+      () => false,
+    );
+    if (found) await probe.close();
+    return found;
+  };
+  for (const queue of [`reply_${unique}`, `${topic}_fanout_${unique}`])
+    // To ask is to use it: the questions must be further apart than the time it stays.
+    await expect.poll(() => there(queue), { timeout: 15_000, interval: 2_500 }).toBe(false);
+});
+
+test('calls above maxCalls are refused, and an aborted call ends with the reason', async () => {
+  const transport = await connectHere({ maxCalls: 1 });
+  await serveHere(transport, { run: () => new Promise(() => undefined) }, { graceMs: 0 });
+  const client = createOsloClient(transport, workContract(topic));
+  const abort = new AbortController();
+  const first = client.run({ text: 'x' }, { signal: abort.signal });
+  await expect(client.run({ text: 'x' })).rejects.toMatchObject({ code: 'Busy' });
+  abort.abort(new Error('changed my mind'));
+  await expect(first).rejects.toThrow('changed my mind');
+});
