@@ -29,7 +29,8 @@ let testsFailed = false;
 const closings: string[] = [];
 let services: Services | undefined;
 try {
-  const clients = plan.stages.includes('journeys') ? await ensureStockClients(say) : 'present';
+  const clients = plan.stages.includes('journeys') ? await ensureStockClients('journeys', say) : 'present';
+  if (plan.stages.includes('packages')) await ensureStockClients('packages', say); // when absent, the tests that need them fail
   if (plan.stages.some((stage) => stage !== 'check')) services = await startServices({ say, signal });
   for (const stage of plan.stages) {
     signal.throwIfAborted();
