@@ -15,6 +15,8 @@ export { connectAmqp } from './amqp/connect.ts';
 export type { AmqpOptions } from './amqp/connect.ts';
 export { brokerDefinitions } from './amqp/definitions.ts';
 export type { BrokerAccounts } from './amqp/definitions.ts';
+export { listDeadLetters, requeueDeadLetters } from './amqp/dead-letters.ts';
+export type { DeadLetterEntry, DeadLetterSource, RequeueOutcome } from './amqp/dead-letters.ts';
 export { serveSteward } from './amqp/steward.ts';
 export type { StewardGrant } from './amqp/steward.ts';
 export { InProcessBroker } from './in-process/broker.ts';

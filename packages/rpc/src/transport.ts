@@ -65,6 +65,8 @@ export interface Delivery {
   /** Validated by the broker; '' when there is none. */
   readonly userId: string;
   readonly redelivered: boolean;
+  /** Where it was sent, in the broker's own names; so that it can be sent again. */
+  readonly origin?: { readonly exchange: string; readonly key: string };
   /** What the sender gave the message to wait, in milliseconds as text; for peers whose envelope does not state it. */
   readonly expiration?: string | undefined;
   ack(): void;

@@ -106,6 +106,7 @@ export class Consumer {
       replyTo: properties.replyTo,
       userId: properties.userId ?? '',
       redelivered: fields.redelivered,
+      origin: { exchange: fields.exchange, key: fields.routingKey },
       expiration: properties.expiration,
       ack() {
         if (!open) return;

@@ -136,6 +136,7 @@ export class AmqpTransport implements Transport {
       topic,
       reason: reason.slice(0, 1_000),
       caller: delivery.userId,
+      ...delivery.origin,
     });
     Promise.resolve(sent)
       .catch((error: unknown) =>
