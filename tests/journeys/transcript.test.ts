@@ -33,8 +33,10 @@ afterAll(async () => {
 });
 
 const hostOf = (server: Shown) => server['OS-EXT-SRV-ATTR:host'];
-const bootIn = (...args: readonly string[]) =>
-  admin.json<Shown>('server', 'create', '--flavor', 'm1.tiny', '--image', 'cirros', '--wait', ...args);
+const creating = ['server', 'create', '--flavor', 'm1.tiny', '--image', 'cirros', '--wait'] as const;
+const bootIn = (...args: readonly string[]) => admin.json<Shown>(...creating, ...args);
+/** The client of a server that ended in ERROR prints so, shows nothing of it, and ends with code 0 all the same. */
+const bootInVain = (...args: readonly string[]) => admin.openstack(...creating, ...args);
 
 test('nova: aggregates, a zone, a flavor with an extra spec', async () => {
   expect(await admin.nova('aggregate-create', 'test-aggregate1')).toMatch(/\| 1 +\| test-aggregate1 +\| - +\|/);
@@ -78,7 +80,7 @@ test('a host cannot be in two zones, and a zone with servers cannot be changed f
 });
 
 test('a flavor with an extra spec lands only on hosts of an aggregate with the matching metadata', async () => {
-  await expect(bootIn('--flavor', '100', 'nowhere')).rejects.toThrow('Error creating server');
+  expect(await bootInVain('--flavor', '100', 'nowhere')).toContain('Error creating server');
   const fault = (await admin.json<Shown>('server', 'show', 'nowhere'))['fault'] as Shown;
   expect(fault['message']).toBe('No valid host was found. 4 hosts considered: 4 not in an aggregate with coolhardware=true');
   await admin.openstack('aggregate', 'add', 'host', 'test-aggregate1', hosts[2]!);
@@ -87,7 +89,7 @@ test('a flavor with an extra spec lands only on hosts of an aggregate with the m
 
 test('when no host fits, the fault says why, filter by filter', async () => {
   await admin.openstack('flavor', 'create', '--ram', '40000', '--disk', '1', '--vcpus', '1', 'm1.huge');
-  await expect(bootIn('--flavor', 'm1.huge', '--availability-zone', 'test-az', 'huge')).rejects.toThrow('Error creating server');
+  expect(await bootInVain('--flavor', 'm1.huge', '--availability-zone', 'test-az', 'huge')).toContain('Error creating server');
   const shown = await admin.json<Shown>('server', 'show', 'huge');
   expect(shown['status']).toBe('ERROR');
   expect((shown['fault'] as Shown)['message']).toMatch(
