@@ -1,5 +1,5 @@
 // npm run bench -w packages/rpc -- [--op call,cast] [--queue classic,quorum] [--bytes 200,4096,65536]
-//   [--concurrency 1,32,256] [--peers raw,kilonova,oslo] [--seconds 1.5] [--rounds 3] [--json]
+//   [--concurrency 1,32,256] [--peers raw,kilonova,codec,oslo] [--seconds 1.5] [--rounds 3] [--json]
 // Client and server are processes of their own, on one broker. The peers take turns within each round, and a ratio is
 // taken within its round: on a machine with other work the ratios mean something, single rates do not.
 import { spawnSync } from 'node:child_process';
@@ -16,7 +16,7 @@ const { values } = parseArgs({
     queue: { type: 'string', default: 'classic,quorum' },
     bytes: { type: 'string', default: '200,4096,65536' },
     concurrency: { type: 'string', default: '1,32,256' },
-    peers: { type: 'string', default: 'raw,kilonova,oslo' },
+    peers: { type: 'string', default: 'raw,kilonova,codec,oslo' },
     seconds: { type: 'string', default: '1.5' },
     rounds: { type: 'string', default: '3' },
     json: { type: 'boolean', default: false },
@@ -24,6 +24,8 @@ const { values } = parseArgs({
 });
 const PYTHON = '/usr/bin/python3';
 const FLOOR = 'raw';
+/** Peers whose queues are the broker's default kind. */
+const ONLY_CLASSIC: readonly string[] = ['codec', 'oslo'];
 
 const url = process.env['KILONOVA_TEST_AMQP_URL'];
 if (url === undefined) throw new Error('expected a broker in KILONOVA_TEST_AMQP_URL; `npm run bench` starts one');
@@ -31,6 +33,7 @@ const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const commands: Readonly<Record<string, (role: string) => readonly string[]>> = {
   raw: (role) => [process.execPath, file('raw-process.ts'), role, url],
   kilonova: (role) => [process.execPath, file('kilonova-process.ts'), role, url],
+  codec: (role) => [process.execPath, file('codec-process.ts'), role, url],
   oslo: (role) => [PYTHON, file('oslo_process.py'), role, `${url.replace(/^amqp/, 'rabbit').replace(/\/$/, '')}/`],
 };
 
@@ -61,7 +64,7 @@ function* cells(): Generator<Cell> {
 
 async function measure(cell: Cell, cpu: () => number): Promise<void> {
   const rounds: Map<string, Outcome>[] = [];
-  const present = peers.filter(({ name }) => name !== 'oslo' || cell.queue === 'classic');
+  const present = peers.filter(({ name }) => !ONLY_CLASSIC.includes(name) || cell.queue === 'classic');
   for (let round = 0; round < Number(values.rounds); round++) {
     const outcomes = new Map<string, Outcome>();
     for (const peer of present) outcomes.set(peer.name, await peer.measure(cell, cpu));

@@ -1,10 +1,9 @@
 // Which endpoint handles a request. The rules of oslo_messaging/rpc/dispatcher.py: the first endpoint of the namespace
 // that understands the version and has the method; whether it was called or cast makes no difference.
 import { decoderFor } from '../codec/codec.ts';
-import type { Contract, Method } from '../contract.ts';
 import type { Context } from '../context.ts';
+import { parseVersion, type Contract, type Method } from '../contract.ts';
 import { NoSuchMethod, UnsupportedVersion } from '../errors.ts';
-import { parseVersion } from '../contract.ts';
 import { sinceMinors, understands } from '../pin.ts';
 import type { OsloRequest } from './envelope.ts';
 
@@ -28,39 +27,65 @@ export interface Dispatched {
   readonly minor: number;
 }
 
-const LEAST = '1.0';
+/** Versions seen and judged; a peer cannot make it grow without end. */
+const MAX_JUDGED = 256;
 
-/** @throws UnsupportedVersion, NoSuchMethod, MalformedMessage: each before any effect. */
-export function dispatch(endpoints: readonly OsloEndpoint[], request: OsloRequest): Dispatched {
-  const { method: name, namespace, version, args } = request;
-  const asked = /^\d+$/.test(version) ? `${version}.0` : version;
-  let found: UnsupportedVersion | NoSuchMethod | undefined;
-  for (const endpoint of endpoints) {
-    const { contract } = endpoint;
-    if (endpoint.namespace !== namespace || !isUnderstood(contract.version, asked)) continue;
-    const method = Object.hasOwn(contract.methods, name) ? contract.methods[name] : undefined;
-    if (method === undefined) {
-      found ??= new NoSuchMethod(`Endpoint does not support RPC method ${name}`, { method: name });
-      continue;
-    }
-    const { minor } = parseVersion(asked, 'version');
-    if (minor < (sinceMinors(contract).get(name) ?? 0)) {
-      found = unsupported(version, name, `it is since ${method.since}`);
-      continue;
-    }
-    return { endpoint, method, minor, request: decoderFor<object>(method.request, minor)(args) };
+export class OsloDispatch {
+  readonly #endpoints: readonly (OsloEndpoint & { readonly since: ReadonlyMap<string, number> })[];
+  readonly #known: string;
+  /** The minor asked for, and which endpoints understand it. */
+  readonly #judged = new Map<string, Judged>();
+
+  constructor(endpoints: readonly OsloEndpoint[]) {
+    this.#endpoints = endpoints.map((endpoint) => ({ ...endpoint, since: sinceMinors(endpoint.contract) }));
+    this.#known = endpoints.map(({ contract }) => contract.version).join(', ');
   }
-  const known = endpoints.map(({ contract }) => contract.version).join(', ');
-  throw found ?? unsupported(version, name, `this server supports ${known || LEAST}`);
+
+  /** @throws UnsupportedVersion, NoSuchMethod, MalformedMessage: each before any effect. */
+  find({ method: name, namespace, version, args }: OsloRequest): Dispatched {
+    const { minor, understood } = this.#judge(version);
+    let found: UnsupportedVersion | NoSuchMethod | undefined;
+    for (const [index, endpoint] of this.#endpoints.entries()) {
+      if (endpoint.namespace !== namespace || understood[index] !== true) continue;
+      const { methods } = endpoint.contract;
+      const method = Object.hasOwn(methods, name) ? methods[name] : undefined;
+      if (method === undefined) {
+        found ??= new NoSuchMethod(`Endpoint does not support RPC method ${name}`, { method: name });
+      } else if (minor < (endpoint.since.get(name) ?? 0)) {
+        found = unsupported(version, name, `it is since ${method.since}`);
+      } else {
+        return { endpoint, method, minor, request: decoderFor<object>(method.request, minor)(args) };
+      }
+    }
+    throw found ?? unsupported(version, name, `this server supports ${this.#known}`);
+  }
+
+  #judge(version: string): Judged {
+    let judged = this.#judged.get(version);
+    if (judged !== undefined) return judged;
+    judged = judge(
+      version,
+      this.#endpoints.map(({ contract }) => contract.version),
+    );
+    if (this.#judged.size < MAX_JUDGED) this.#judged.set(version, judged);
+    return judged;
+  }
+}
+
+interface Judged {
+  readonly minor: number;
+  readonly understood: readonly boolean[];
+}
+
+/** Python also takes a version of one number. */
+function judge(version: string, known: readonly string[]): Judged {
+  const asked = /^\d+$/.test(version) ? `${version}.0` : version;
+  try {
+    return { minor: parseVersion(asked, 'version').minor, understood: known.map((own) => understands(own, asked)) };
+  } catch {
+    return { minor: 0, understood: [] }; // no version at all
+  }
 }
 
 const unsupported = (asked: string, method: string, why: string) =>
   new UnsupportedVersion(`Endpoint does not support RPC version ${asked}. Attempted method: ${method}; ${why}`, { asked });
-
-function isUnderstood(own: string, asked: string): boolean {
-  try {
-    return understands(own, asked);
-  } catch {
-    return false; // no version at all
-  }
-}

@@ -2,7 +2,7 @@ import { encoderFor } from '../codec/codec.ts';
 import { Empty } from '../empty.ts';
 import { Busy, DeadlineExceeded, NotAuthorized, RpcError, Unreachable } from '../errors.ts';
 import type { Delivery, Listener } from '../transport.ts';
-import { dispatch, type OsloContext, type OsloEndpoint } from './dispatch.ts';
+import { OsloDispatch, type OsloContext, type OsloEndpoint } from './dispatch.ts';
 import { Duplicates } from './duplicates.ts';
 import { readRequest, withinLimit, type OsloRequest, type OsloReturn } from './envelope.ts';
 import { OsloJob, refuseUnread } from './job.ts';
@@ -26,6 +26,7 @@ export class OsloRunningServer implements OsloServer {
   readonly #offer: Offer;
   readonly #options: OsloServeOptions & { readonly [Name in keyof typeof DEFAULTS]: NonNullable<OsloServeOptions[Name]> };
   readonly #seen: Duplicates;
+  readonly #dispatch: OsloDispatch;
   readonly #running = new Set<OsloJob>();
   #listeners: Listener[] = [];
   #waiting: OsloJob[] = [];
@@ -41,6 +42,7 @@ export class OsloRunningServer implements OsloServer {
       if (!(this.#options[name] >= least))
         throw new TypeError(`${name} of ${offer.topic}: expected a number of at least ${least}, got ${this.#options[name]}`);
     }
+    this.#dispatch = new OsloDispatch(offer.endpoints);
     const { duplicateWindow, duplicateWindowMs } = transport.limits;
     this.#seen = new Duplicates(transport.environment.clock, duplicateWindow, duplicateWindowMs);
   }
@@ -150,8 +152,8 @@ export class OsloRunningServer implements OsloServer {
     const { context, request } = job;
     let found;
     try {
-      found = dispatch(this.#offer.endpoints, request);
-      await this.#authorize(context);
+      found = this.#dispatch.find(request);
+      if (this.#options.authorize !== undefined) await this.#authorize(this.#options.authorize, context);
     } catch (error) {
       return this.#refuse(job, error);
     }
@@ -168,9 +170,9 @@ export class OsloRunningServer implements OsloServer {
     }
   }
 
-  async #authorize(context: OsloContext): Promise<void> {
+  async #authorize(authorize: NonNullable<OsloServeOptions['authorize']>, context: OsloContext): Promise<void> {
     try {
-      await this.#options.authorize?.(context.method, context);
+      await authorize(context.method, context);
     } catch (error) {
       if (error instanceof RpcError) throw error;
       throw new NotAuthorized(error instanceof Error ? error.message : 'not authorized', { method: context.method });
