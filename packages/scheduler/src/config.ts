@@ -24,6 +24,8 @@ export const schedulerSection = section('scheduler', {
   diskWeightMultiplier: multiplier('free disk', 1),
   ioOpsWeightMultiplier: multiplier('heavy disk operations', -1),
   buildFailureWeightMultiplier: multiplier('builds that did not fail lately', 1_000_000),
+  softAffinityWeightMultiplier: multiplier('members of a soft-affinity group', 10),
+  softAntiAffinityWeightMultiplier: multiplier('the absence of members of a soft-anti-affinity group', 10),
   answerKeptMs: integer(3_000, { min: 0, max: 60_000, help: 'How long an answer counts as used until its claim shows.' }),
   maxKeptSets: integer(256, { min: 1, max: 100_000, help: 'Classes of requests whose sets of hosts are kept.' }),
   maxInstancesPerRequest: integer(10_000, { min: 1, help: 'More instances in one request are refused.' }),

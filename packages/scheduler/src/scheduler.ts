@@ -16,6 +16,8 @@ const policyOf = (config: SchedulerConfig): Policy => ({
     disk: config.diskWeightMultiplier,
     io_ops: config.ioOpsWeightMultiplier,
     build_failure: config.buildFailureWeightMultiplier,
+    soft_affinity: config.softAffinityWeightMultiplier,
+    soft_anti_affinity: config.softAntiAffinityWeightMultiplier,
   },
   hostSubsetSize: config.hostSubsetSize,
   maxAlternates: config.maxAlternates,

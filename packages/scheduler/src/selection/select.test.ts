@@ -11,7 +11,7 @@ import { select, type Policy } from './select.ts';
 const policy: Policy = {
   filters: [availabilityZone, affinity, antiAffinity, memory, vcpus],
   weighers,
-  multipliers: { ram: 1, cpu: 1, disk: 1, io_ops: -1, build_failure: 1_000_000 },
+  multipliers: { ram: 1, cpu: 1, disk: 1, io_ops: -1, build_failure: 1_000_000, soft_affinity: 10, soft_anti_affinity: 10 },
   hostSubsetSize: 1,
   maxAlternates: 5,
 };
@@ -79,6 +79,21 @@ test('anti-affinity holds among the instances of one request', () => {
 test('affinity keeps the instances of one request together', () => {
   const hosts = [aHost({ host: 'a' }), aHost({ host: 'b' }), aHost({ host: 'c' })];
   expect(new Set(chosen(hosts, { instanceUuids: uuids(5), group: aGroup({ policy: 'affinity' }) }).flat()).size).toBe(1);
+});
+
+test('soft-affinity keeps instances together while there is room, and goes on elsewhere', () => {
+  const hosts = [aHost({ host: 'a', vcpus: 2 }), aHost({ host: 'b', vcpus: 2 })];
+  const placed = chosen(hosts, { instanceUuids: uuids(4), group: aGroup({ policy: 'soft-affinity' }) }).flat();
+  expect(placed[0]).toBe(placed[1]);
+  expect(placed[2]).toBe(placed[3]);
+  expect(new Set(placed).size).toBe(2);
+});
+
+test('soft-anti-affinity keeps away from members, but not at any price', () => {
+  const hosts = [aHost({ host: 'a', memoryMb: 65_536 }), aHost({ host: 'b', memoryMb: 4_096 })];
+  const group = aGroup({ policy: 'soft-anti-affinity', membersByHost: { a: 1 } });
+  expect(chosen(hosts, { group })).toEqual([['b']]);
+  expect(chosen(hosts.slice(0, 1), { group })).toEqual([['a']]);
 });
 
 test('a forced host skips the filters, an unknown one is refused with a reason', () => {

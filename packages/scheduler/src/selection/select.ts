@@ -37,7 +37,7 @@ export function select(request: HostRequest, hosts: HostTable, policy: Policy, r
 
   const candidates: number[] = [];
   for (let row = 0; row < hosts.extent; row += 1) if (hosts.at(row) !== undefined && fits(row)) candidates.push(row);
-  const scores = new Scores(hosts, candidates, policy.weighers, policy.multipliers);
+  const scores = new Scores(request, { hosts, placed }, candidates, policy.weighers, policy.multipliers);
   const queue = new BestFirst();
   for (const row of candidates) queue.push(row, scores.of(row), random.next());
 
