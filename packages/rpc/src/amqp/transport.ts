@@ -2,7 +2,7 @@ import type { Message } from 'amqplib';
 import type { Environment } from '../environment.ts';
 import { ConnectionLost, Unreachable } from '../errors.ts';
 import type { Address, Correspondent, Delivery, Listener, OutgoingMessage, Transport, TransportLimits } from '../transport.ts';
-import { addressKeys } from '../wire.ts';
+import { addressKeys, REPLIES } from '../wire.ts';
 import { Consumer } from './consumer.ts';
 import { brokerError, codeOf, Link } from './link.ts';
 import { Presence } from './presence.ts';
@@ -85,7 +85,8 @@ export class AmqpTransport implements Transport {
 
   send(message: OutgoingMessage): boolean {
     const link = this.#link;
-    if (!this.#connected || link === undefined) return false;
+    // Requests come as soon as the first queue is back, before the transport calls itself connected: they are answered.
+    if (link?.alive !== true || !(this.#connected || message.exchange === REPLIES)) return false;
     const queue = this.#queueToAsk(message);
     if (queue === undefined) return link.send(this.topology.exchange(message.exchange), message);
     void this.#presence?.ask(queue).then((present) => {
