@@ -18,11 +18,13 @@ export class Duplicates {
   has(id: string): boolean {
     const now = this.#clock.monotonic();
     for (const [oldest, at] of this.#seen) {
-      if (now - at <= this.#ageMs && this.#seen.size <= this.#size) break;
+      if (now - at <= this.#ageMs) break;
       this.#seen.delete(oldest);
     }
     if (this.#seen.has(id)) return true;
     this.#seen.set(id, now);
+    const [oldest] = this.#seen.keys();
+    if (this.#seen.size > this.#size && oldest !== undefined) this.#seen.delete(oldest);
     return false;
   }
 

@@ -83,6 +83,10 @@ export class OsloJob {
       .catch(() => undefined);
   }
 
+  acknowledge(): void {
+    this.#delivery.ack();
+  }
+
   end(): void {
     this.#over = true;
     this.#cancelBeat?.();

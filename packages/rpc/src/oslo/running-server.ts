@@ -112,7 +112,6 @@ export class OsloRunningServer implements OsloServer {
       return;
     }
     const job = new OsloJob(this.#transport, delivery, request, () => this.#seen.forget(request.uniqueId ?? ''));
-    if (this.#options.acknowledge === 'before') delivery.ack();
     this.#admit(job);
   }
 
@@ -123,12 +122,13 @@ export class OsloRunningServer implements OsloServer {
       this.#refuse(job, new Busy(`${this.#offer.topic}: ${this.#waiting.length} requests wait already`, { limit }));
       return job.end();
     }
-    this.#waiting.push(job); // bounded by prefetch; with `before` nothing else bounds it
+    this.#waiting.push(job); // bounded by prefetch
   }
 
   async #run(job: OsloJob): Promise<void> {
     const { clock, metrics } = this.#transport.environment;
     this.#running.add(job);
+    if (this.#options.acknowledge === 'before') job.acknowledge();
     const start = clock.monotonic();
     try {
       if (job.context.expired) this.#count('expired', job.request.method);

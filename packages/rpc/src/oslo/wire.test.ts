@@ -246,3 +246,47 @@ test('calls above maxCalls are refused, and an aborted call ends with the reason
   abort.abort(new Error('changed my mind'));
   await expect(first).rejects.toThrow('changed my mind');
 });
+
+test('a request acknowledged before its handler is not handled again by another server', async () => {
+  const [first, second] = [await connectHere(), await connectHere()];
+  const texts: string[] = [];
+  const note: Work['note'] = (_context, { text }) => {
+    texts.push(text);
+    return new Promise(() => undefined);
+  };
+  const server = await serveHere(first, { note }, { acknowledge: 'before', graceMs: 0 });
+  await publish(request('note', { text: 'first' }, 'u-1'));
+  await eventually(() => texts.length === 1);
+  await server.stop();
+  await serveHere(second, { note });
+  await publish(request('note', { text: 'second' }, 'u-2'));
+  await eventually(() => texts.length === 2);
+  expect(texts).toEqual(['first', 'second']);
+});
+
+test('what `authorize` refuses is answered with NotAuthorized before any effect', async () => {
+  const ran: string[] = [];
+  const run: Work['run'] = (_context, { text }) => (ran.push(text), 'done');
+  const authorize: OsloServeOptions['authorize'] = (_method, { remote }) => {
+    if (remote['user_id'] !== 'admin') throw new Error('only the admin may');
+  };
+  await serveHere(await connectHere(), { run }, { authorize });
+  const client = createOsloClient(await connectHere(), workContract(topic));
+  const refused = client.run({ text: 'x' }, { remoteContext: { user_id: 'u-1' } });
+  await expect(refused).rejects.toMatchObject({ remoteName: 'NotAuthorized', message: 'only the admin may' });
+  expect(await client.run({ text: 'y' }, { remoteContext: { user_id: 'admin' } })).toBe('done');
+  expect(ran).toEqual(['y']);
+});
+
+test('calls and fanouts go through replicated reply and fanout queues', async () => {
+  const [near, far] = [await connectHere({ transientQuorum: true }), await connectHere({ transientQuorum: true })];
+  const notes: string[] = [];
+  await serveHere(far, { note: (_context, { text }) => void notes.push(text) });
+  const { run, note } = workContract(topic).methods;
+  const client = createOsloClient(near, { ...workContract(topic), methods: { run, note: { ...note, kind: 'fanout' as const } } });
+  expect(await client.run({ text: 'x' })).toBe('done');
+  await client.note({ text: 'all' });
+  await eventually(() => notes.length === 1);
+  await Promise.all([near.close(), far.close()]);
+  for (const queue of [`reply_${near.unique}`, `${topic}_fanout_${far.unique}`]) await channel.deleteQueue(queue);
+});
