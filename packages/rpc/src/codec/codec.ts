@@ -122,10 +122,10 @@ function check(field: Field, value: unknown, path: string): void {
 const expected = (field: Field, otherwise: string) => (field.shape === 'any' ? otherwise : field.shape);
 
 /** JSON that is an object. @throws MalformedMessage */
-export function parseObject(bytes: Buffer): Record<string, unknown> {
+export function parseObject(json: Buffer | string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(bytes.toString('utf8'));
+    value = JSON.parse(typeof json === 'string' ? json : json.toString('utf8'));
   } catch (cause) {
     throw new MalformedMessage('the message is not JSON', { path: '' }, { cause });
   }

@@ -73,7 +73,7 @@ function unpack(bytes: Buffer): Record<string, unknown> {
       expected: ENVELOPE,
     });
   if (typeof inner !== 'string') throw malformed('oslo.message', 'a JSON text', inner);
-  return parseObject(Buffer.from(inner));
+  return parseObject(inner);
 }
 
 export function packRequest(request: OsloRequest): Buffer {

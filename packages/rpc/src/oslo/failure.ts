@@ -45,7 +45,7 @@ function classOf(error: Error, classes: PythonClasses): PythonClass {
 export function readFailure(text: string, classes: PythonClasses): RpcError {
   let failure: Record<string, unknown>;
   try {
-    failure = parseObject(Buffer.from(text));
+    failure = parseObject(text);
   } catch (error) {
     return error as MalformedMessage;
   }
