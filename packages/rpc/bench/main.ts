@@ -1,5 +1,5 @@
 // npm run bench -w packages/rpc -- [--op call,cast] [--queue classic,quorum] [--bytes 200,4096,65536]
-//   [--concurrency 1,32,256] [--peers raw,kilonova,codec,oslo] [--seconds 1.5] [--rounds 3] [--json]
+//   [--concurrency 1,32,256] [--peers raw,raw-like-ours,kilonova,codec,oslo] [--seconds 1.5] [--rounds 3] [--json]
 // Client and server are processes of their own, on one broker. The peers take turns within each round, and a ratio is
 // taken within its round: on a machine with other work the ratios mean something, single rates do not.
 import { spawnSync } from 'node:child_process';
@@ -16,7 +16,7 @@ const { values } = parseArgs({
     queue: { type: 'string', default: 'classic,quorum' },
     bytes: { type: 'string', default: '200,4096,65536' },
     concurrency: { type: 'string', default: '1,32,256' },
-    peers: { type: 'string', default: 'raw,kilonova,codec,oslo' },
+    peers: { type: 'string', default: 'raw,raw-like-ours,kilonova,codec,oslo' },
     seconds: { type: 'string', default: '1.5' },
     rounds: { type: 'string', default: '3' },
     json: { type: 'boolean', default: false },
@@ -32,6 +32,7 @@ if (url === undefined) throw new Error('expected a broker in KILONOVA_TEST_AMQP_
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const commands: Readonly<Record<string, (role: string) => readonly string[]>> = {
   raw: (role) => [process.execPath, file('raw-process.ts'), role, url],
+  'raw-like-ours': (role) => [process.execPath, file('raw-process.ts'), role, url, 'like-ours'],
   kilonova: (role) => [process.execPath, file('kilonova-process.ts'), role, url],
   codec: (role) => [process.execPath, file('codec-process.ts'), role, url],
   oslo: (role) => [PYTHON, file('oslo_process.py'), role, `${url.replace(/^amqp/, 'rabbit').replace(/\/$/, '')}/`],
@@ -107,5 +108,5 @@ function headings() {
 }
 
 function row(columns: readonly string[]): string {
-  return columns.map((text, index) => (index < 2 || index === 4 ? text.padEnd(9) : text.padStart(9))).join(' ');
+  return columns.map((text, index) => (index < 2 || index === 4 ? text.padEnd(index === 4 ? 13 : 9) : text.padStart(9))).join(' ');
 }
