@@ -41,6 +41,11 @@ export const brokerSection = section('broker', {
   }),
   callTimeoutMs: integer(defaultLimits.callTimeoutMs, { min: 100, max: 600_000, help: 'For calls that state no timeout.' }),
   streamTimeoutMs: integer(defaultLimits.streamTimeoutMs, { min: 100, max: 600_000, help: 'For streamed answers that state no timeout.' }),
+  beatMs: integer(defaultLimits.beatMs, {
+    min: 100,
+    max: 600_000,
+    help: 'How often a server tells the caller of a long call that it is at work; after two silent ones the caller gives up.',
+  }),
   maxMessageBytes: integer(defaultLimits.maxMessageBytes, {
     min: 4_096,
     max: 16_777_216,
