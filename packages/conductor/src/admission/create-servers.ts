@@ -2,7 +2,7 @@ import { failure, ServersCreated, type CreateServers, type Flavor, type Image } 
 import type { Transaction } from '../db/connection.ts';
 import { keepAnswer, takeKey, type IdempotencyScope } from '../db/idempotency.ts';
 import { insertServers, type NewServer } from '../db/new-servers.ts';
-import { lockUsage, takeUsage } from '../db/quota-usages.ts';
+import { lockUsage, readUsage, takeUsage, takeUsageWithin, type UsageChange } from '../db/quota-usages.ts';
 import { limitsOf, type Limits } from '../db/quotas.ts';
 import { findReferences, lockGroup, type References } from '../db/references.ts';
 import { isUuid } from '../db/rows.ts';
@@ -33,22 +33,48 @@ export async function createServers(services: Services, request: CreateServers):
     route: 'POST /servers',
     key: request.idempotencyKey,
   };
-  const { answer, taskId } = await knex.transaction(async (trx) => {
-    const earlier = await takeKey<Answer>(trx, key, request.bodyHash, config.conductor.idempotencyHours);
-    if (earlier !== null) {
-      if (earlier.bodyHash !== request.bodyHash)
-        throw failure('IdempotencyConflict', 'The Idempotency-Key was used before for a request with another body.');
-      return { answer: earlier.response, taskId: null };
-    }
-    const accepted = await accept(services, trx, request);
-    await keepAnswer(trx, key, accepted.answer);
-    return accepted;
+  const admit = (quota: Quota) =>
+    knex.transaction(async (trx) => {
+      const earlier = await takeKey<Answer>(trx, key, request.bodyHash, config.conductor.idempotencyHours);
+      if (earlier !== null) {
+        if (earlier.bodyHash !== request.bodyHash)
+          throw failure('IdempotencyConflict', 'The Idempotency-Key was used before for a request with another body.');
+        return { answer: earlier.response, taskId: null };
+      }
+      const accepted = await accept(services, trx, request, quota);
+      await keepAnswer(trx, key, accepted.answer);
+      if (quota === 'taken last' && !(await takeUsageWithin(trx, accepted.usage, accepted.limits))) throw new QuotaMoved();
+      return accepted;
+    });
+  const { answer, taskId } = await admit('taken last').catch((error: unknown) => {
+    if (error instanceof QuotaMoved) return admit('taken first');
+    throw error;
   });
   if (taskId !== null) engine.wake([taskId]);
   return Object.assign(new ServersCreated(), answer, { replayed: taskId === null });
 }
 
-async function accept(services: Services, trx: Transaction, request: CreateServers): Promise<{ answer: Answer; taskId: string }> {
+/**
+ * Every create of a project changes the same two rows of quota. Taken last, they are locked for the commit alone, and the
+ * creates of a project run side by side. When what was read before does not hold at the end, all is rolled back and done once
+ * more with the rows locked first.
+ */
+type Quota = 'taken last' | 'taken first';
+
+/** Others took quota meanwhile; nothing was changed. */
+class QuotaMoved extends Error {
+  override name = 'QuotaMoved';
+}
+
+interface Accepted {
+  readonly answer: Answer;
+  readonly taskId: string;
+  /** What the servers count as, and what it must fit into. */
+  readonly usage: UsageChange;
+  readonly limits: { readonly project: Limits; readonly user: Limits };
+}
+
+async function accept(services: Services, trx: Transaction, request: CreateServers, quota: Quota): Promise<Accepted> {
   const { random, engine, config } = services;
   const { scope } = request;
   const references = await findReferences(trx, request, config.conductor.defaultZone);
@@ -57,7 +83,8 @@ async function accept(services: Services, trx: Transaction, request: CreateServe
   refuseTooMuchMetadata(request.metadata, limits.user.metadata_items);
   const group = groupOf(request);
   const members = group === null ? 0 : await membersOf(trx, request, group);
-  const count = await takeQuota(trx, request, flavor, limits);
+  const usage = await quotaFor(trx, request, flavor, limits, quota);
+  const count = usage.instances;
   if (group !== null) refuseCrowd(members + count, limits.user.server_group_members);
 
   const servers = Array.from({ length: count }, (_, launchIndex): NewServer => {
@@ -90,7 +117,7 @@ async function accept(services: Services, trx: Transaction, request: CreateServe
       deadlineMs: config.conductor.createDeadlineMs,
     },
   ]);
-  return { answer: { reservationId, serverUuids }, taskId };
+  return { answer: { reservationId, serverUuids }, taskId, usage, limits };
 }
 
 function refuseBadCount({ minCount, maxCount, hostname }: CreateServers, most: number): void {
@@ -131,22 +158,25 @@ function refuseSmallFlavor({ memoryMb, rootGb }: Flavor, { minRamMb, minDiskGb, 
     );
 }
 
-async function takeQuota(
+/** As many servers as fit. */
+async function quotaFor(
   trx: Transaction,
   request: CreateServers,
   flavor: Flavor,
   limits: { project: Limits; user: Limits },
-): Promise<number> {
+  quota: Quota,
+): Promise<UsageChange> {
   const { projectId, userId } = request.scope;
-  const used = await lockUsage(trx, projectId, userId);
+  const used = await (quota === 'taken first' ? lockUsage : readUsage)(trx, projectId, userId);
   const each = { instances: 1, cores: flavor.vcpus, ram: flavor.memoryMb };
   const fit = serversThatFit({ min: request.minCount, max: request.maxCount, each }, [
     { limits: limits.project, used: used.project },
     { limits: limits.user, used: used.user },
   ]);
   if ('refusal' in fit) throw failure('QuotaExceeded', fit.refusal);
-  await takeUsage(trx, [{ projectId, userId, instances: fit.count, cores: fit.count * each.cores, ram: fit.count * each.ram }]);
-  return fit.count;
+  const usage = { projectId, userId, instances: fit.count, cores: fit.count * each.cores, ram: fit.count * each.ram };
+  if (quota === 'taken first') await takeUsage(trx, [usage]);
+  return usage;
 }
 
 function groupOf({ hints }: CreateServers): string | null {

@@ -62,6 +62,46 @@ const SUMS = `
     select project_id, user_id from quota_usages join changes using (project_id, user_id) order by 1, 2 for update of quota_usages
   )`;
 
+/** What may not be exceeded, by resource; negative is unlimited. */
+export type UsageLimits = Readonly<Record<string, number>>;
+
+/**
+ * Counts instances in if they still fit, in one statement, so that the rows are locked for no longer than the commit.
+ *
+ * @returns false, and nothing is changed, when they do not fit any more or a row is missing
+ */
+export async function takeUsageWithin(
+  trx: Knex.Transaction,
+  { projectId, userId, ...amounts }: UsageChange,
+  limits: { readonly project: UsageLimits; readonly user: UsageLimits },
+): Promise<boolean> {
+  const most = (scope: UsageLimits, resource: string) => (scope[resource] === undefined || scope[resource] < 0 ? null : scope[resource]);
+  const bounds = (['instances', 'cores', 'ram'] as const).map((resource) => ({
+    resource,
+    project: most(limits.project, resource),
+    user: most(limits.user, resource),
+  }));
+  const bindings: Record<string, number | string | null> = { projectId, userId, ...amounts };
+  for (const { resource, project, user } of bounds) Object.assign(bindings, { [`${resource}Project`]: project, [`${resource}User`]: user });
+  const fits = bounds
+    .map(({ resource }) => {
+      const limit = `case when l.user_id = '' then cast(:${resource}Project as bigint) else cast(:${resource}User as bigint) end`;
+      return `(${limit} is null or l.${resource} + cast(:${resource} as bigint) <= ${limit})`;
+    })
+    .join(' and ');
+  const rows = await rowsOf<{ user_id: string }>(
+    trx,
+    `with locked as materialized (
+       select * from quota_usages where project_id = :projectId and user_id in ('', :userId) order by user_id for no key update
+     ), fitting as (select 1 from locked l having count(*) = 2 and bool_and(${fits}))
+     update quota_usages q set instances = q.instances + :instances, cores = q.cores + :cores, ram = q.ram + :ram
+     from locked l, fitting where q.project_id = l.project_id and q.user_id = l.user_id
+     returning q.user_id`,
+    bindings,
+  );
+  return rows.length === 2;
+}
+
 /** Counts instances in. The rows must be there: `lockUsage` came before. */
 export const takeUsage = (trx: Knex.Transaction, changes: readonly UsageChange[]): Promise<void> => move(trx, changes, '+');
 
