@@ -129,7 +129,7 @@ test('fifty servers take as many statements as one', async () => {
     database.knex.removeListener('query', note);
     return statements;
   };
-  // A project's first create makes its rows of quota, with the whole transaction done once more.
+  // A project's first create makes its rows of quota besides.
   await statementsOf(1);
   const one = await statementsOf(1);
   expect(await statementsOf(50)).toBe(one);

@@ -2,7 +2,7 @@ import { failure, ServersCreated, type CreateServers, type Flavor, type Image } 
 import type { Transaction } from '../db/connection.ts';
 import { keepAnswer, takeKey, type IdempotencyScope } from '../db/idempotency.ts';
 import { insertServers, type NewServer } from '../db/new-servers.ts';
-import { lockUsage, readUsage, takeUsage, takeUsageWithin, type UsageChange } from '../db/quota-usages.ts';
+import { keptUsage, lockUsage, takeUsage, takeUsageWithin, type UsageChange } from '../db/quota-usages.ts';
 import { limitsOf, type Limits } from '../db/quotas.ts';
 import { findReferences, lockGroup, type References } from '../db/references.ts';
 import { isUuid } from '../db/rows.ts';
@@ -43,7 +43,7 @@ export async function createServers(services: Services, request: CreateServers):
       }
       const accepted = await accept(services, trx, request, quota);
       await keepAnswer(trx, key, accepted.answer);
-      if (quota === 'taken last' && !(await takeUsageWithin(trx, accepted.usage, accepted.limits))) throw new QuotaMoved();
+      if (!accepted.taken && !(await takeUsageWithin(trx, accepted.usage, accepted.limits))) throw new QuotaMoved();
       return accepted;
     });
   const { answer, taskId } = await admit('taken last').catch((error: unknown) => {
@@ -71,6 +71,8 @@ interface Accepted {
   readonly taskId: string;
   /** What the servers count as, and what it must fit into. */
   readonly usage: UsageChange;
+  /** It is counted in already. */
+  readonly taken: boolean;
   readonly limits: { readonly project: Limits; readonly user: Limits };
 }
 
@@ -83,7 +85,7 @@ async function accept(services: Services, trx: Transaction, request: CreateServe
   refuseTooMuchMetadata(request.metadata, limits.user.metadata_items);
   const group = groupOf(request);
   const members = group === null ? 0 : await membersOf(trx, request, group);
-  const usage = await quotaFor(trx, request, flavor, limits, quota);
+  const { usage, taken } = await quotaFor(trx, request, flavor, limits, quota);
   const count = usage.instances;
   if (group !== null) refuseCrowd(members + count, limits.user.server_group_members);
 
@@ -117,7 +119,7 @@ async function accept(services: Services, trx: Transaction, request: CreateServe
       deadlineMs: config.conductor.createDeadlineMs,
     },
   ]);
-  return { answer: { reservationId, serverUuids }, taskId, usage, limits };
+  return { answer: { reservationId, serverUuids }, taskId, usage, taken, limits };
 }
 
 function refuseBadCount({ minCount, maxCount, hostname }: CreateServers, most: number): void {
@@ -158,16 +160,17 @@ function refuseSmallFlavor({ memoryMb, rootGb }: Flavor, { minRamMb, minDiskGb, 
     );
 }
 
-/** As many servers as fit. */
+/** As many servers as fit; taken at once by who locked the rows, which a project's first create has to make. */
 async function quotaFor(
   trx: Transaction,
   request: CreateServers,
   flavor: Flavor,
   limits: { project: Limits; user: Limits },
   quota: Quota,
-): Promise<UsageChange> {
+): Promise<Pick<Accepted, 'usage' | 'taken'>> {
   const { projectId, userId } = request.scope;
-  const used = await (quota === 'taken first' ? lockUsage : readUsage)(trx, projectId, userId);
+  const kept = quota === 'taken last' ? await keptUsage(trx, projectId, userId) : null;
+  const used = kept ?? (await lockUsage(trx, projectId, userId));
   const each = { instances: 1, cores: flavor.vcpus, ram: flavor.memoryMb };
   const fit = serversThatFit({ min: request.minCount, max: request.maxCount, each }, [
     { limits: limits.project, used: used.project },
@@ -175,8 +178,8 @@ async function quotaFor(
   ]);
   if ('refusal' in fit) throw failure('QuotaExceeded', fit.refusal);
   const usage = { projectId, userId, instances: fit.count, cores: fit.count * each.cores, ram: fit.count * each.ram };
-  if (quota === 'taken first') await takeUsage(trx, [usage]);
-  return usage;
+  if (kept === null) await takeUsage(trx, [usage]);
+  return { usage, taken: kept === null };
 }
 
 function groupOf({ hints }: CreateServers): string | null {

@@ -43,13 +43,22 @@ export async function lockUsage(trx: Knex.Transaction, projectId: string, userId
 }
 
 export async function readUsage(knex: Knex, projectId: string, userId: string): Promise<ProjectUsage> {
-  const rows = await rowsOf<UsageRow>(
+  const rows = await usageRows(knex, projectId, userId);
+  return { project: of(rows, ''), user: of(rows, userId) };
+}
+
+/** As `readUsage`; null when one of the two rows was not made yet. */
+export async function keptUsage(knex: Knex, projectId: string, userId: string): Promise<ProjectUsage | null> {
+  const rows = await usageRows(knex, projectId, userId);
+  return rows.length === 2 ? { project: of(rows, ''), user: of(rows, userId) } : null;
+}
+
+const usageRows = (knex: Knex, projectId: string, userId: string) =>
+  rowsOf<UsageRow>(
     knex,
     `select user_id, instances, cores, ram from quota_usages where project_id = :projectId and user_id in ('', :userId)`,
     { projectId, userId },
   );
-  return { project: of(rows, ''), user: of(rows, userId) };
-}
 
 const SUMS = `
   with changes as (
