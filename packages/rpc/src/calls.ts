@@ -57,9 +57,6 @@ export class Calls {
   readonly #outgoing = new Map<string, StreamWatch>();
   /** Long calls that are worked on here. */
   readonly #cancellable = new Map<string, (account: string) => void>();
-  /** Unguessable, so that nobody else can answer. */
-  readonly #prefix: string;
-  #count = 0;
 
   static of(transport: Transport): Calls {
     let table = tables.get(transport);
@@ -69,7 +66,6 @@ export class Calls {
 
   private constructor(transport: Transport) {
     this.#transport = transport;
-    this.#prefix = transport.environment.random.uuid();
     transport.attach({
       onReply: ({ body, correlationId, userId }) => this.#take(body, correlationId, userId),
       onReturned: (exchange, correlationId) => this.#returned(exchange, correlationId ?? ''),
@@ -94,7 +90,7 @@ export class Calls {
       );
       return () => undefined;
     }
-    const id = `${this.#prefix}.${(this.#count++).toString(36)}`;
+    const id = this.nextId();
     const cancelDeadline = clock.after(request.timeoutMs, () =>
       this.#fail(
         entry,
@@ -133,6 +129,11 @@ export class Calls {
       });
     }
     return () => this.#end(entry);
+  }
+
+  /** The id of a message. Not even who was sent the one before can guess it, and so answer in another's place. */
+  nextId(): string {
+    return this.#transport.environment.random.uuid();
   }
 
   /** For a stream sent from here. The returned function ends it. */

@@ -5,7 +5,7 @@ import type { Contract, Method } from './contract.ts';
 import { MalformedMessage, NoSuchMethod, RpcError, UnsupportedVersion } from './errors.ts';
 import { sinceMinors, understands } from './pin.ts';
 import type { Address, Delivery } from './transport.ts';
-import { readRequest, type RequestEnvelope } from './wire.ts';
+import { isAwaited, isReplyKey, readRequest, type RequestEnvelope } from './wire.ts';
 
 export type Verdict =
   | {
@@ -43,10 +43,7 @@ export class Dispatch {
       if (envelope.topic !== this.#contract.topic || envelope.server !== wanted) return { verdict: 'misdirected', envelope };
       const minor = this.#minor(envelope.version);
       const method = this.#method(envelope, minor);
-      if (
-        (envelope.kind === 'call' || envelope.kind === 'stream') &&
-        (!delivery.replyTo?.startsWith('reply.') || delivery.correlationId === undefined)
-      ) {
+      if (isAwaited(envelope.kind) && (!isReplyKey(delivery.replyTo) || delivery.correlationId === undefined)) {
         throw new MalformedMessage('a call without an address for its answer', { path: 'replyTo', expected: 'reply.*' });
       }
       if (envelope.timeoutMs !== undefined && !(envelope.timeoutMs > 0)) return { verdict: 'expired', envelope };

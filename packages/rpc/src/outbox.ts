@@ -136,6 +136,7 @@ export class Outbox {
         exchange: this.#contract.exchange,
         key: method.kind === 'fanout' ? addressKeys.fanout(this.#contract.topic) : this.#key(server),
         body,
+        correlationId: Calls.of(this.#transport).nextId(),
         ...(options.timeoutMs === undefined ? {} : { expirationMs: Math.ceil(options.timeoutMs) }),
         mandatory: method.kind === 'cast',
       });

@@ -1,33 +1,23 @@
+import { Admission } from './admission.ts';
+import { Answers } from './answers.ts';
 import { Beats } from './beats.ts';
 import { Calls } from './calls.ts';
-import { encoderFor } from './codec/codec.ts';
-import type { Context } from './context.ts';
 import type { Contract } from './contract.ts';
 import { Dispatch, type Verdict } from './dispatch.ts';
-import type { RpcLabels } from './environment.ts';
-import { Busy, DeadlineExceeded, NotAuthorized, RpcError, Unreachable } from './errors.ts';
+import { Busy, Unreachable } from './errors.ts';
+import { Execution } from './execution.ts';
+import type { AnyHandler, Job } from './job.ts';
 import { RequestContext } from './request-context.ts';
+import { ServerCounts } from './server-counts.ts';
 import type { ServeOptions, Server } from './server.ts';
-import { ReaderLeft, sendStream } from './stream-sender.ts';
 import type { Address, Delivery, Listener, Transport } from './transport.ts';
-import { answerText, checkServerName, errorText, handlerError, ownError, toBytes, type RequestEnvelope } from './wire.ts';
-
-export type AnyHandler = (context: Context, request: object) => unknown;
-
-type Accepted = Extract<Verdict, { verdict: 'run' }>;
-interface Job {
-  readonly delivery: Delivery;
-  readonly accepted: Accepted;
-  readonly context: RequestContext;
-  /** Ends its signs of life. */
-  readonly endBeats: (() => void) | undefined;
-}
+import { checkServerName, isAwaited } from './wire.ts';
 
 const DEFAULTS = { concurrency: 64, overloadLimit: 256, graceMs: 10_000 };
 /** Room for casts, which are never refused, beside the calls that wait. */
 const SPARE_PREFETCH = 32;
 
-/** Takes messages, lets a bounded number of handlers run, answers, and acknowledges when the handler is done. */
+/** Takes messages off the queues, judges them, and gives each its way: run, refused, dropped. */
 export class RunningServer implements Server {
   readonly #transport: Transport;
   readonly #contract: Contract;
@@ -35,12 +25,10 @@ export class RunningServer implements Server {
   readonly #options: ServeOptions & typeof DEFAULTS;
   readonly #dispatch: Dispatch;
   readonly #beats: Beats;
-  readonly #running = new Set<Job>();
-  /** Made once per method: they go with every request. */
-  readonly #labels = new Map<string, RpcLabels>();
+  readonly #answers: Answers;
+  readonly #counts: ServerCounts;
+  readonly #admission: Admission<Job>;
   #listeners: Listener[] = [];
-  #waiting: Job[] = [];
-  #idle: (() => void) | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(transport: Transport, contract: Contract, handlers: Readonly<Record<string, AnyHandler>>, options: ServeOptions) {
@@ -56,6 +44,10 @@ export class RunningServer implements Server {
     if (options.server !== undefined) checkServerName(options.server);
     this.#beats = new Beats(transport);
     this.#dispatch = new Dispatch(contract, options.server);
+    this.#answers = new Answers(transport);
+    this.#counts = new ServerCounts(transport.environment.metrics, contract);
+    const execution = new Execution(transport, this.#answers, this.#counts, options.authorize);
+    this.#admission = new Admission(this.#options.concurrency, (job) => execution.run(job));
   }
 
   async start(): Promise<void> {
@@ -78,23 +70,12 @@ export class RunningServer implements Server {
 
   async #stop(): Promise<void> {
     const { clock, log } = this.#transport.environment;
+    const { graceMs } = this.#options;
     await Promise.all(this.#listeners.map((listener) => listener.pause()));
-    if (this.#running.size + this.#waiting.length > 0) {
-      await new Promise<void>((resolve) => {
-        const cancel = clock.after(this.#options.graceMs, resolve);
-        this.#idle = () => {
-          cancel();
-          resolve();
-        };
-      });
-    }
-    const left = [...this.#running, ...this.#waiting];
+    await this.#admission.drained(clock, graceMs);
+    const left = this.#admission.giveUp();
     if (left.length > 0)
-      log.warn(
-        { topic: this.#contract.topic, requests: left.length, graceMs: this.#options.graceMs },
-        'stopped before all requests were done; handed back',
-      );
-    this.#waiting = [];
+      log.warn({ topic: this.#contract.topic, requests: left.length, graceMs }, 'stopped before all requests were done; handed back');
     for (const job of left) {
       job.context.abort(new Unreachable(`${this.#contract.topic}: the server stops`));
       job.delivery.requeue();
@@ -104,186 +85,58 @@ export class RunningServer implements Server {
   }
 
   #take(delivery: Delivery, address: Address): void {
-    const { clock } = this.#transport.environment;
     const verdict = this.#dispatch.judge(delivery, address);
     if (verdict.verdict === 'run') {
-      const { envelope } = verdict;
-      const context = new RequestContext(clock, {
-        requestId: envelope.requestId,
-        deadline: envelope.timeoutMs === undefined ? Number.POSITIVE_INFINITY : clock.now() + envelope.timeoutMs,
-        caller: delivery.userId,
-        method: envelope.method,
-        version: envelope.version,
-      });
-      const { beatMs } = envelope;
-      const endBeats = beatMs === undefined || envelope.kind !== 'call' ? undefined : this.#beats.watch(delivery, context, beatMs);
-      this.#admit({ delivery, accepted: verdict, context, endBeats });
+      this.#admit(this.#job(delivery, verdict));
     } else if (verdict.verdict === 'refuse') {
       this.#refuse(delivery, verdict);
     } else {
-      this.#count(verdict.verdict, verdict.envelope);
-      if (verdict.verdict === 'misdirected') {
-        const { topic, server, method } = verdict.envelope;
+      const { topic, server, method } = verdict.envelope;
+      this.#counts.count(verdict.verdict, method);
+      if (verdict.verdict === 'misdirected')
         this.#transport.environment.log.warn({ topic, server, method, caller: delivery.userId }, 'message for another server dropped');
-      }
       delivery.ack();
     }
   }
 
+  #job(delivery: Delivery, accepted: Job['accepted']): Job {
+    const { clock } = this.#transport.environment;
+    const { envelope } = accepted;
+    const context = new RequestContext(clock, {
+      requestId: envelope.requestId,
+      deadline: envelope.timeoutMs === undefined ? Number.POSITIVE_INFINITY : clock.now() + envelope.timeoutMs,
+      caller: delivery.userId,
+      method: envelope.method,
+      version: envelope.version,
+    });
+    const { beatMs } = envelope;
+    const endBeats = beatMs === undefined || envelope.kind !== 'call' ? undefined : this.#beats.watch(delivery, context, beatMs);
+    return { delivery, accepted, handler: this.#handlers[envelope.method] as AnyHandler, context, endBeats };
+  }
+
   #admit(job: Job): void {
-    if (this.#running.size < this.#options.concurrency) return void this.#run(job);
-    const { envelope } = job.accepted;
-    const awaited = envelope.kind === 'call' || envelope.kind === 'stream';
-    if (awaited && this.#waiting.length >= this.#options.overloadLimit) {
-      const error = new Busy(`${this.#contract.topic}: ${this.#waiting.length} requests wait already`, {
-        limit: this.#options.overloadLimit,
-      });
-      this.#count('refused', envelope, error.code);
-      this.#answer(job.delivery, errorText(ownError(error)));
-      job.endBeats?.();
-      job.delivery.ack();
-      return;
-    }
-    this.#waiting.push(job); // bounded by prefetch
+    const { kind, method } = job.accepted.envelope;
+    const { overloadLimit } = this.#options;
+    // What nobody waits for is never refused: prefetch bounds it.
+    if (this.#admission.admit(job, isAwaited(kind) ? overloadLimit : Number.POSITIVE_INFINITY)) return;
+    const error = new Busy(`${this.#contract.topic}: ${this.#admission.waiting} requests wait already`, { limit: overloadLimit });
+    this.#counts.count('refused', method, error.code);
+    this.#answers.refuse(job.delivery, error);
+    job.endBeats?.();
+    job.delivery.ack();
   }
 
   #refuse(delivery: Delivery, { error, envelope, poison }: Extract<Verdict, { verdict: 'refuse' }>): void {
-    const { log } = this.#transport.environment;
-    this.#count('refused', envelope, error.code);
-    log.warn(
-      {
-        topic: this.#contract.topic,
-        method: envelope?.method,
-        requestId: envelope?.requestId,
-        caller: delivery.userId,
-        code: error.code,
-        reason: error.message,
-      },
+    const { topic } = this.#contract;
+    const { code, message } = error;
+    this.#counts.count('refused', envelope?.method, code);
+    this.#transport.environment.log.warn(
+      { topic, method: envelope?.method, requestId: envelope?.requestId, caller: delivery.userId, code, reason: message },
       'message refused',
     );
-    this.#answer(delivery, errorText(ownError(error)));
+    this.#answers.refuse(delivery, error);
     if (!poison) return delivery.ack();
-    this.#count('dead_lettered', envelope, error.code);
-    this.#transport.deadLetter(delivery, this.#contract.topic, `${error.code}: ${error.message}`);
-  }
-
-  async #run(job: Job): Promise<void> {
-    const { clock, metrics } = this.#transport.environment;
-    const { envelope } = job.accepted;
-    this.#running.add(job);
-    const start = clock.monotonic();
-    try {
-      if (job.context.cancelled) this.#count('cancelled', envelope);
-      else if (job.context.expired) this.#count('expired', envelope);
-      else await this.#handle(job);
-    } finally {
-      job.context.end();
-      job.endBeats?.();
-      job.delivery.ack();
-      this.#running.delete(job);
-      metrics.duration('handle', clock.monotonic() - start, this.#labelsOf(envelope.method));
-      this.#next();
-    }
-  }
-
-  #next(): void {
-    const job = this.#waiting.shift();
-    if (job !== undefined) void this.#run(job);
-    else if (this.#running.size === 0) this.#idle?.();
-  }
-
-  /** Never throws: whatever the handler does ends as an answer or in the log. */
-  async #handle({ delivery, accepted, context }: Job): Promise<void> {
-    const { envelope, method, request, minor } = accepted;
-    const handler = this.#handlers[envelope.method] as AnyHandler;
-    try {
-      if (this.#options.authorize !== undefined) {
-        const refusal = await this.#authorize(this.#options.authorize, context);
-        if (refusal !== undefined) {
-          this.#count('refused', envelope, refusal.code);
-          return this.#answer(delivery, errorText(ownError(refusal)));
-        }
-      }
-      this.#count('handled', envelope);
-      const result = handler(context, request);
-      if (method.kind === 'stream') {
-        const target = { replyTo: delivery.replyTo ?? '', correlationId: delivery.correlationId ?? '', signal: context.signal };
-        await sendStream(
-          this.#transport,
-          target,
-          result as AsyncIterable<readonly object[]>,
-          encoderFor<object>(method.item, minor) as (item: unknown) => unknown,
-        );
-        return;
-      }
-      const answer = await result;
-      if (method.kind === 'call' && !context.expired && !context.cancelled)
-        this.#answer(delivery, answerText(encoderFor<object>(method.response, minor)(answer as object)));
-    } catch (error) {
-      if (!(error instanceof ReaderLeft)) this.#failed(delivery, envelope, context, error);
-    }
-  }
-
-  #failed(delivery: Delivery, envelope: RequestEnvelope, context: RequestContext, error: unknown): void {
-    const { log } = this.#transport.environment;
-    const fields = { topic: envelope.topic, method: envelope.method, requestId: envelope.requestId };
-    if (context.cancelled) return this.#count('cancelled', envelope);
-    this.#count('handler_errors', envelope, error instanceof RpcError ? error.code : 'unknown');
-    // The application's own errors are answers; a caller who left, or ran out of time, is told nothing.
-    if (error instanceof RpcError && (envelope.kind === 'call' || envelope.kind === 'stream'))
-      log.debug({ ...fields, code: error.code, reason: error.message }, 'request failed');
-    else log.error({ ...fields, err: error }, 'handler failed');
-    if (context.expired && error instanceof DeadlineExceeded) return;
-    this.#answer(delivery, failureText(error));
-  }
-
-  async #authorize(authorize: NonNullable<ServeOptions['authorize']>, context: Context): Promise<RpcError | undefined> {
-    try {
-      await authorize(context.method, context);
-      return undefined;
-    } catch (error) {
-      if (error instanceof RpcError) return error;
-      return new NotAuthorized(error instanceof Error ? error.message : 'not authorized', { method: context.method });
-    }
-  }
-
-  #answer(delivery: Delivery, text: string): void {
-    if (delivery.replyTo === undefined || delivery.correlationId === undefined || !delivery.replyTo.startsWith('reply.')) return;
-    const { limits } = this.#transport;
-    let bytes: Buffer;
-    try {
-      bytes = toBytes(text, limits.maxMessageBytes, 'the answer');
-    } catch (error) {
-      bytes = Buffer.from(errorText(ownError(error as RpcError)));
-    }
-    Calls.of(this.#transport).reply(delivery.replyTo, delivery.correlationId, bytes);
-  }
-
-  #count(
-    counter: 'handled' | 'handler_errors' | 'refused' | 'expired' | 'cancelled' | 'misdirected' | 'dead_lettered',
-    envelope: RequestEnvelope | undefined,
-    code?: string,
-  ): void {
-    // A method that is not ours is not a label: senders could make any number of them.
-    const method = envelope !== undefined && Object.hasOwn(this.#contract.methods, envelope.method) ? envelope.method : 'unknown';
-    const labels = this.#labelsOf(method);
-    this.#transport.environment.metrics.count(counter, code === undefined ? labels : { ...labels, code });
-  }
-
-  /** Only of methods that are ours, or `unknown`. */
-  #labelsOf(method: string): RpcLabels {
-    let labels = this.#labels.get(method);
-    if (labels === undefined) this.#labels.set(method, (labels = { topic: this.#contract.topic, method }));
-    return labels;
-  }
-}
-
-/** Details that JSON cannot carry must not hide the error itself. */
-function failureText(error: unknown): string {
-  const wire = handlerError(error);
-  try {
-    return errorText(wire);
-  } catch {
-    return errorText({ kind: wire.kind, code: wire.code, message: wire.message });
+    this.#counts.count('dead_lettered', envelope?.method, code);
+    this.#transport.deadLetter(delivery, topic, `${code}: ${message}`);
   }
 }

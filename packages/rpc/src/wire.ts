@@ -36,7 +36,13 @@ export function checkServerName(name: string): void {
   }
 }
 
+/** Answers go nowhere else, whatever a sender asks for. */
+export const isReplyKey = (key: string | undefined): key is string => key?.startsWith('reply.') === true;
+
 export type RequestKind = 'call' | 'cast' | 'fanout' | 'stream';
+
+/** Whether somebody waits for what comes of it. */
+export const isAwaited = (kind: RequestKind): boolean => kind === 'call' || kind === 'stream';
 
 export interface RequestEnvelope {
   readonly kind: RequestKind;
