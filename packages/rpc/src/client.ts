@@ -1,5 +1,7 @@
 import type { Context } from './context.ts';
 import type { CallMethod, CastMethod, Contract, FanoutMethod, Methods, StreamMethod } from './contract.ts';
+import type { ClientInterceptor, Metadata } from './interceptors.ts';
+import { intercepted } from './interception.ts';
 import { Outbox } from './outbox.ts';
 import { Pin } from './pin.ts';
 import { checkServerName } from './wire.ts';
@@ -8,9 +10,11 @@ import type { Transport } from './transport.ts';
 export interface CallOptions {
   /** Milliseconds; never lengthens the deadline of `context`. */
   readonly timeoutMs?: number;
-  /** The request on whose behalf this one is made: its id travels on, its deadline bounds this call. */
-  readonly context?: Pick<Context, 'requestId' | 'deadline'>;
+  /** The request on whose behalf this one is made: its id and its trace context travel on, its deadline bounds this call. */
+  readonly context?: Pick<Context, 'requestId' | 'deadline'> & Partial<Pick<Context, 'metadata'>>;
   readonly requestId?: string;
+  /** What the handler finds in `context.metadata`; at most `maxMetadataBytes`. */
+  readonly metadata?: Metadata;
   /** When aborted, the call rejects at once with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -20,6 +24,8 @@ export interface ClientOptions {
   readonly pin?: string | (() => string);
   /** For calls whose method states none; milliseconds. Default: the transport's `callTimeoutMs`. */
   readonly timeoutMs?: number;
+  /** Around every request of this client, inside those of the transport. */
+  readonly interceptors?: readonly ClientInterceptor[];
 }
 
 type Sender<M> =
@@ -56,12 +62,15 @@ export type Client<C extends Contract> = Senders<C['methods']> & {
 export function createClient<C extends Contract>(transport: Transport, contract: C, options: ClientOptions = {}): Client<C> {
   const pin = new Pin(contract, options.pin);
   const outbox = new Outbox(transport, contract, pin, options.timeoutMs);
+  const send = intercepted(transport, contract, options, (name, method, request, server, given) =>
+    outbox.send(name, method, request, server, given),
+  );
   const names = Object.entries(contract.methods);
   const senders = (server: string | undefined) =>
     Object.fromEntries(
       names
         .filter(([, method]) => server === undefined || method.kind !== 'fanout')
-        .map(([name, method]) => [name, (request: object, given: CallOptions = {}) => outbox.send(name, method, request, server, given)]),
+        .map(([name, method]) => [name, (request: object, given: CallOptions = {}) => send(name, method, request, server, given)]),
     );
   const client = {
     ...senders(undefined),

@@ -1,3 +1,5 @@
+import type { Metadata } from './interceptors.ts';
+
 /** What a handler knows about the request beside its content. */
 export interface Context {
   /** Follows the request through every hop. */
@@ -11,4 +13,6 @@ export interface Context {
   readonly method: string;
   /** The version of the sender's form, MAJOR.MINOR. */
   readonly version: string;
+  /** What the sender and its interceptors put beside the request, as it came: nobody vouches for it. Empty if nothing. */
+  readonly metadata: Metadata;
 }

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleepOnTimer } from 'node:timers/promises';
+import type { Interceptors } from './interceptors.ts';
 
 /** Time is handed in; the default is the machine's. */
 export interface Clock {
@@ -67,6 +68,8 @@ export interface Environment {
   readonly random: Random;
   readonly log: Logger;
   readonly metrics: RpcMetrics;
+  /** Around every call of its clients and every handler of its servers. */
+  readonly interceptors: Interceptors;
 }
 
 export const systemClock: Clock = {
@@ -86,6 +89,7 @@ export const systemRandom: Random = {
 
 const nothing = () => undefined;
 const silentLog: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+const noInterceptors: Interceptors = Object.freeze({});
 const noMetrics: RpcMetrics = { count: nothing, duration: nothing };
 
 /** The given parts, and the machine's own for those not given. */
@@ -94,4 +98,5 @@ export const environment = (given: Partial<Environment>): Environment => ({
   random: given.random ?? systemRandom,
   log: given.log ?? silentLog,
   metrics: given.metrics ?? noMetrics,
+  interceptors: given.interceptors ?? noInterceptors,
 });

@@ -1,6 +1,7 @@
 import type { Answers } from './answers.ts';
 import { encoderFor } from './codec/codec.ts';
 import { DeadlineExceeded, NotAuthorized, RpcError } from './errors.ts';
+import { chain, type IncomingCall } from './interceptors.ts';
 import type { Job } from './job.ts';
 import type { ServerCounts } from './server-counts.ts';
 import type { ServeOptions } from './server.ts';
@@ -8,18 +9,23 @@ import { ReaderLeft, sendStream } from './stream-sender.ts';
 import type { Transport } from './transport.ts';
 import { isAwaited } from './wire.ts';
 
+type Around = NonNullable<ReturnType<typeof chain<IncomingCall>>>;
+
 /** Runs one job: asks whether its sender may, calls the handler, answers, acknowledges. */
 export class Execution {
   readonly #transport: Transport;
   readonly #answers: Answers;
   readonly #counts: ServerCounts;
   readonly #authorize: ServeOptions['authorize'];
+  /** Undefined where there are none. */
+  readonly #around: Around | undefined;
 
-  constructor(transport: Transport, answers: Answers, counts: ServerCounts, authorize: ServeOptions['authorize']) {
+  constructor(transport: Transport, answers: Answers, counts: ServerCounts, options: Pick<ServeOptions, 'authorize' | 'interceptors'>) {
     this.#transport = transport;
     this.#answers = answers;
     this.#counts = counts;
-    this.#authorize = authorize;
+    this.#authorize = options.authorize;
+    this.#around = chain(transport.environment.interceptors.server, options.interceptors);
   }
 
   /** Never rejects: whatever the handler does ends as an answer or in the log. */
@@ -40,34 +46,56 @@ export class Execution {
   }
 
   async #handle(job: Job): Promise<void> {
-    const { delivery, accepted, context, handler } = job;
-    const { envelope, method, request, minor } = accepted;
+    const { delivery, accepted, context } = job;
+    const { method, minor } = accepted;
     try {
-      if (this.#authorize !== undefined) {
-        const refusal = await this.#refusal(this.#authorize, job);
-        if (refusal !== undefined) {
-          this.#counts.count('refused', envelope.method, refusal.code);
-          return this.#answers.refuse(delivery, refusal);
-        }
-      }
-      this.#counts.count('handled', envelope.method);
-      const result = handler(context, request);
-      if (method.kind === 'stream') {
-        const target = { replyTo: delivery.replyTo ?? '', correlationId: delivery.correlationId ?? '', signal: context.signal };
-        await sendStream(
-          this.#transport,
-          target,
-          result as AsyncIterable<readonly object[]>,
-          encoderFor<object>(method.item, minor) as (item: unknown) => unknown,
-        );
-        return;
-      }
-      const answer = await result;
+      const answer = await (this.#around === undefined ? this.#work(job) : this.#intercepted(this.#around, job));
       if (method.kind === 'call' && !context.expired && !context.cancelled)
         this.#answers.answer(delivery, encoderFor<object>(method.response, minor)(answer as object));
     } catch (error) {
-      if (!(error instanceof ReaderLeft)) this.#failed(job, error);
+      if (error instanceof Refused) this.#refuse(job, error.refusal);
+      else if (!(error instanceof ReaderLeft)) this.#failed(job, error);
     }
+  }
+
+  /** @throws Refused, ReaderLeft, and whatever the handler throws */
+  async #work(job: Job): Promise<unknown> {
+    const { delivery, accepted, context, handler } = job;
+    const { envelope, method, request, minor } = accepted;
+    if (this.#authorize !== undefined) await this.#checkAuthority(this.#authorize, job);
+    this.#counts.count('handled', envelope.method);
+    const result = handler(context, request);
+    if (method.kind !== 'stream') return result;
+    const target = { replyTo: delivery.replyTo ?? '', correlationId: delivery.correlationId ?? '', signal: context.signal };
+    const encode = encoderFor<object>(method.item, minor) as (item: unknown) => unknown;
+    await sendStream(this.#transport, target, result as AsyncIterable<readonly object[]>, encode);
+    return undefined;
+  }
+
+  async #intercepted(around: Around, job: Job): Promise<unknown> {
+    const { kind, topic, method, server } = job.accepted.envelope;
+    const { request } = job.accepted;
+    const call = { kind, topic, method, server, request, context: job.context, redelivered: job.delivery.redelivered };
+    let begun = false;
+    let refusal: RpcError | undefined;
+    try {
+      return await around(call, () => {
+        begun = true;
+        return this.#work(job).catch((error: unknown) => {
+          if (!(error instanceof Refused)) throw error;
+          refusal = error.refusal; // interceptors see the error that the caller will
+          throw refusal;
+        });
+      });
+    } catch (error) {
+      if (error === refusal || (!begun && error instanceof RpcError)) throw new Refused(error as RpcError);
+      throw error;
+    }
+  }
+
+  #refuse({ delivery, accepted: { envelope } }: Job, refusal: RpcError): void {
+    this.#counts.count('refused', envelope.method, refusal.code);
+    this.#answers.refuse(delivery, refusal);
   }
 
   #failed({ delivery, accepted: { envelope }, context }: Job, error: unknown): void {
@@ -84,13 +112,22 @@ export class Execution {
     if (isAwaited(envelope.kind)) this.#answers.fail(delivery, error);
   }
 
-  async #refusal(authorize: NonNullable<ServeOptions['authorize']>, { context }: Job): Promise<RpcError | undefined> {
+  async #checkAuthority(authorize: NonNullable<ServeOptions['authorize']>, { context }: Job): Promise<void> {
     try {
       await authorize(context.method, context);
-      return undefined;
     } catch (error) {
-      if (error instanceof RpcError) return error;
-      return new NotAuthorized(error instanceof Error ? error.message : 'not authorized', { method: context.method });
+      if (error instanceof RpcError) throw new Refused(error);
+      throw new Refused(new NotAuthorized(error instanceof Error ? error.message : 'not authorized', { method: context.method }));
     }
+  }
+}
+
+/** The handler was not reached: the sender is told the error as this side's own. */
+class Refused extends Error {
+  readonly refusal: RpcError;
+
+  constructor(refusal: RpcError) {
+    super(refusal.message);
+    this.refusal = refusal;
   }
 }

@@ -9,6 +9,7 @@ export { createClient } from './client.ts';
 export type { CallOptions, Client, ClientOptions } from './client.ts';
 export { serve } from './server.ts';
 export type { Handlers, Server, ServeOptions } from './server.ts';
+export type { ClientInterceptor, IncomingCall, Interceptors, Metadata, OutgoingCall, ServerInterceptor } from './interceptors.ts';
 export { defaultLimits } from './transport.ts';
 export type { Transport, TransportLimits } from './transport.ts';
 export { connectAmqp } from './amqp/connect.ts';

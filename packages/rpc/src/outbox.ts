@@ -4,6 +4,7 @@ import { decoderFor, encoderFor } from './codec/codec.ts';
 import type { CallMethod, Contract, Method, StreamMethod } from './contract.ts';
 import type { RpcLabels } from './environment.ts';
 import { Busy, ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, UnsupportedVersion } from './errors.ts';
+import { checkMetadata, metadataOf } from './metadata.ts';
 import type { Pin } from './pin.ts';
 import { receiveStream } from './stream-receiver.ts';
 import type { Transport } from './transport.ts';
@@ -112,6 +113,8 @@ export class Outbox {
     } = this.#transport;
     const what = `${this.#contract.topic}.${name}`;
     const version = this.#version(name);
+    const metadata = metadataOf(options);
+    if (metadata !== undefined) checkMetadata(metadata, limits.maxMetadataBytes, what);
     const envelope: RequestEnvelope = {
       kind: method.kind,
       topic: this.#contract.topic,
@@ -120,6 +123,7 @@ export class Outbox {
       version: version.text,
       requestId: this.#requestId(options),
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+      ...(metadata === undefined ? {} : { metadata }),
       body: encoderFor(method.request, version.minor)(request),
     };
     const body = toBytes(JSON.stringify(envelope), limits.maxMessageBytes, what);
@@ -170,6 +174,8 @@ export class Outbox {
     const timeoutMs = options.context === undefined ? ownMs : Math.min(ownMs, options.context.deadline - clock.now());
     if (!(timeoutMs > 0)) throw new DeadlineExceeded(`${what}: the deadline had passed before the call`, { timeoutMs });
     const requestId = this.#requestId(options);
+    const metadata = metadataOf(options);
+    if (metadata !== undefined) checkMetadata(metadata, limits.maxMetadataBytes, what);
     // The content is encoded once; a resend only states less time.
     const content = JSON.stringify(encoderFor(method.request, version.minor)(request));
     const head = JSON.stringify({
@@ -179,6 +185,7 @@ export class Outbox {
       method: name,
       version: version.text,
       requestId,
+      metadata,
       ...(this.#beats(method, timeoutMs, options) ? { beatMs: limits.beatMs } : {}),
     }).slice(0, -1);
     const bytesFor = (ms: number) => toBytes(`${head},"timeoutMs":${ms},"body":${content}}`, limits.maxMessageBytes, what);

@@ -1,6 +1,8 @@
 import type { Context } from './context.ts';
 import type { Clock } from './environment.ts';
 import { DeadlineExceeded } from './errors.ts';
+import type { Metadata } from './interceptors.ts';
+import { noMetadata } from './metadata.ts';
 
 /** Most handlers never look at the signal, so it and its timer are made when asked for. */
 export class RequestContext implements Context {
@@ -9,19 +11,21 @@ export class RequestContext implements Context {
   readonly caller: string;
   readonly method: string;
   readonly version: string;
+  readonly metadata: Metadata;
   readonly #clock: Clock;
   #controller: AbortController | undefined;
   #cancel: (() => void) | undefined;
   #aborted: Error | undefined;
   #cancelled = false;
 
-  constructor(clock: Clock, given: Omit<Context, 'signal'>) {
+  constructor(clock: Clock, given: Omit<Context, 'signal' | 'metadata'> & { readonly metadata?: Metadata | undefined }) {
     this.#clock = clock;
     this.requestId = given.requestId;
     this.deadline = given.deadline;
     this.caller = given.caller;
     this.method = given.method;
     this.version = given.version;
+    this.metadata = given.metadata ?? noMetadata;
   }
 
   get expired(): boolean {

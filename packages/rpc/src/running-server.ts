@@ -46,7 +46,7 @@ export class RunningServer implements Server {
     this.#dispatch = new Dispatch(contract, options.server);
     this.#answers = new Answers(transport);
     this.#counts = new ServerCounts(transport.environment.metrics, contract);
-    const execution = new Execution(transport, this.#answers, this.#counts, options.authorize);
+    const execution = new Execution(transport, this.#answers, this.#counts, options);
     this.#admission = new Admission(this.#options.concurrency, (job) => execution.run(job));
   }
 
@@ -108,6 +108,7 @@ export class RunningServer implements Server {
       caller: delivery.userId,
       method: envelope.method,
       version: envelope.version,
+      metadata: envelope.metadata,
     });
     const { beatMs } = envelope;
     const endBeats = beatMs === undefined || envelope.kind !== 'call' ? undefined : this.#beats.watch(delivery, context, beatMs);

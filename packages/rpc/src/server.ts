@@ -1,5 +1,6 @@
 import type { Context } from './context.ts';
 import type { CallMethod, CastMethod, Contract, FanoutMethod, Methods, StreamMethod } from './contract.ts';
+import type { ServerInterceptor } from './interceptors.ts';
 import { RunningServer } from './running-server.ts';
 import type { Transport } from './transport.ts';
 
@@ -36,6 +37,8 @@ export interface ServeOptions {
   readonly graceMs?: number;
   /** Throws to refuse; what is no RpcError becomes NotAuthorized. */
   readonly authorize?: (method: string, context: Context) => void | Promise<void>;
+  /** Around every handler, inside those of the transport. */
+  readonly interceptors?: readonly ServerInterceptor[];
 }
 
 export interface Server {

@@ -5,6 +5,8 @@ import type { RpcError } from './errors.ts';
 export interface TransportLimits {
   /** Largest message body in bytes. */
   readonly maxMessageBytes: number;
+  /** Names and values of the metadata of one request, in bytes. */
+  readonly maxMetadataBytes: number;
   /** Calls in flight, and those that wait for a connection. */
   readonly maxCalls: number;
   /** Casts that the broker has not confirmed yet. */
@@ -30,6 +32,7 @@ export interface TransportLimits {
 export const defaultLimits: TransportLimits = {
   // What a user may send in one field (64 KiB of user data) must fit beside the rest.
   maxMessageBytes: 262_144,
+  maxMetadataBytes: 8_192,
   maxCalls: 10_000,
   maxUnconfirmed: 4_096,
   connectWaitMs: 2_000,

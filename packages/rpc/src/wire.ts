@@ -16,6 +16,7 @@ import {
   UnsupportedVersion,
   type ErrorDetails,
 } from './errors.ts';
+import type { Metadata } from './interceptors.ts';
 
 /** The exchange word of all answers. */
 export const REPLIES = 'replies';
@@ -57,6 +58,8 @@ export interface RequestEnvelope {
   readonly timeoutMs?: number;
   /** The caller wants a sign of life this often while it waits; absent: none. Servers before 0.2 ignore it. */
   readonly beatMs?: number;
+  /** Texts for the handler beside the content: trace context and the like. Servers before 0.2 ignore it. */
+  readonly metadata?: Metadata;
   readonly body: unknown;
 }
 
@@ -109,11 +112,19 @@ export function readRequest(bytes: Buffer): RequestEnvelope {
     if (typeof envelope[name] !== 'string') throw malformed(name, 'string', envelope[name]);
   }
   if (!KINDS.has(envelope['kind'])) throw malformed('kind', [...KINDS].join(', '), envelope['kind']);
-  const { server, timeoutMs, beatMs } = envelope;
+  const { server, timeoutMs, beatMs, metadata } = envelope;
   if (server !== undefined && typeof server !== 'string') throw malformed('server', 'string', server);
   if (timeoutMs !== undefined && typeof timeoutMs !== 'number') throw malformed('timeoutMs', 'number', timeoutMs);
   if (beatMs !== undefined && typeof beatMs !== 'number') throw malformed('beatMs', 'number', beatMs);
+  if (metadata !== undefined) checkTexts('metadata', metadata);
   return envelope as unknown as RequestEnvelope;
+}
+
+function checkTexts(path: string, value: unknown): void {
+  if (kindOf(value) !== 'object') throw malformed(path, 'object of strings', value);
+  for (const [name, text] of Object.entries(value as object)) {
+    if (typeof text !== 'string') throw malformed(`${path}.${name}`, 'string', text);
+  }
 }
 
 export const answerText = (body: unknown) => JSON.stringify({ body });

@@ -4,6 +4,7 @@ import { call, cast, connectAmqp, createClient, defineContract, Empty, serve, ty
 import { describeTransport } from '../testing/behaviour.ts';
 import { eventually, type Bench } from '../testing/bench.ts';
 import { Text } from '../testing/echo.ts';
+import { describeInterceptors } from '../testing/interceptors.ts';
 import { describeLongCalls } from '../testing/long-calls.ts';
 import { openProxy, testBroker } from '../testing/proxy.ts';
 
@@ -31,6 +32,7 @@ describe.each(['classic', 'quorum'] as const)('the AMQP transport with %s queues
   };
   describeTransport(open);
   describeLongCalls(open);
+  describeInterceptors(open);
 });
 
 const contract = defineContract({

@@ -2,6 +2,7 @@ import { describe } from 'vitest';
 import { InProcessBroker } from '../index.ts';
 import { describeTransport } from '../testing/behaviour.ts';
 import type { Bench } from '../testing/bench.ts';
+import { describeInterceptors } from '../testing/interceptors.ts';
 import { describeLongCalls } from '../testing/long-calls.ts';
 
 describe('the in-process transport', () => {
@@ -22,4 +23,5 @@ describe('the in-process transport', () => {
   };
   describeTransport(open);
   describeLongCalls(open);
+  describeInterceptors(open);
 });

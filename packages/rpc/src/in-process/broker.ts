@@ -145,9 +145,10 @@ export class InProcessBroker {
   }
 }
 
-const definedParts = ({ clock, random, log, metrics }: Partial<Environment>): Partial<Environment> => ({
+const definedParts = ({ clock, random, log, metrics, interceptors }: Partial<Environment>): Partial<Environment> => ({
   ...(clock === undefined ? {} : { clock }),
   ...(random === undefined ? {} : { random }),
   ...(log === undefined ? {} : { log }),
   ...(metrics === undefined ? {} : { metrics }),
+  ...(interceptors === undefined ? {} : { interceptors }),
 });

@@ -1,8 +1,8 @@
-import type { Transport, TransportLimits } from '../index.ts';
+import type { Environment, Transport, TransportLimits } from '../index.ts';
 
 /** One broker, as the suite needs it. */
 export interface Bench {
-  connect(service: string, id: string, limits?: Partial<TransportLimits>): Promise<Transport>;
+  connect(service: string, id: string, options?: Partial<TransportLimits> & Partial<Environment>): Promise<Transport>;
   /** After this it is known that a server has left. */
   readonly noticeMs: number;
   /** Breaks the connection of everyone. */
