@@ -63,8 +63,8 @@ test('a cloud whose hosts have accounts of their own boots servers', async () =>
   expect(hosts).toEqual(['host-1', 'host-2']);
 });
 
-const exchange = (word: string) => `${namespace}.${word}.v1`;
-const queue = (name: string) => `${namespace}.${name}.v1`;
+const exchange = (word: string) => `${namespace}.${word}.v2`;
+const queue = (name: string) => `${namespace}.${name}.v2`;
 const publish =
   (to: () => string, key: () => string, options = {}) =>
   async (channel: ConfirmChannel) => {
@@ -125,14 +125,21 @@ const attempts: readonly { readonly title: string; readonly act: (channel: Confi
   {
     title: 'answer in place of a conductor',
     act: publish(
-      () => exchange('replies'),
+      () => exchange('replies-from-hosts'),
       () => 'reply.api.any',
+    ),
+  },
+  {
+    title: 'answer where the services do',
+    act: publish(
+      () => exchange('replies'),
+      () => 'reply.conductor.any',
     ),
   },
   {
     title: 'answer another host',
     act: publish(
-      () => exchange('replies'),
+      () => exchange('replies-from-hosts'),
       () => 'reply.compute.host-2',
     ),
   },

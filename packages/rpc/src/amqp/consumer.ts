@@ -3,12 +3,12 @@ import type { Environment } from '../environment.ts';
 import type { Delivery } from '../transport.ts';
 import { AckBatch } from './ack-batch.ts';
 import { codeOf, type Link } from './link.ts';
-import { declare, type Queue } from './topology.ts';
+import type { Queue } from './topology.ts';
 
 export interface ConsumerPlan {
-  readonly queue: Queue;
-  /** Declares the queue where its topology is not ours. */
-  readonly declare?: (channel: Channel) => Promise<void>;
+  readonly queue: Pick<Queue, 'name'>;
+  /** Declares the queue, where we may. */
+  readonly declare: (channel: Channel) => Promise<void>;
   /** Infinity: nothing is acknowledged. */
   readonly prefetch: number;
   /** The queue belongs to this process alone: a newer connection of it goes before its own ghost. */
@@ -71,7 +71,7 @@ export class Consumer {
     const { queue, prefetch, own, askSteward, environment } = this.#plan;
     const channel = await link.channel();
     try {
-      if (askSteward === undefined) await (this.#plan.declare?.(channel) ?? declare(channel, queue));
+      if (askSteward === undefined) await this.#plan.declare(channel);
       const noAck = prefetch === Number.POSITIVE_INFINITY;
       if (!noAck) await channel.prefetch(prefetch);
       this.#acks = noAck ? undefined : new AckBatch({ ack: (tag, allUpTo) => acknowledge(channel, tag, allUpTo) });

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { checkServerName } from '../wire.ts';
-import { FROM_HOSTS, STEWARD_TOPIC, Topology } from './topology.ts';
+import { FROM_HOSTS, REPLIES_FROM_HOSTS, STEWARD_TOPIC, Topology } from './topology.ts';
 
 export interface BrokerAccounts {
   /** Default `kilonova`. */
@@ -40,7 +40,7 @@ export function brokerDefinitions(accounts: BrokerAccounts): Record<string, unkn
   const hostPermissions = hosts.map(({ user, topic, server }) => {
     checkServerName(topic);
     checkServerName(server);
-    const exchanges = [topology.exchange(FROM_HOSTS), topology.exchange('replies'), topology.deadExchange];
+    const exchanges = [topology.exchange(FROM_HOSTS), topology.exchange(REPLIES_FROM_HOSTS), topology.deadExchange];
     const queues = [
       topology.queue({ kind: 'server', exchange: '', topic, server }, topic, server),
       topology.queue({ kind: 'fanout', exchange: '', topic }, topic, server),
@@ -53,7 +53,7 @@ export function brokerDefinitions(accounts: BrokerAccounts): Record<string, unkn
     const limit = (exchange: string, write: string) => ({ user, vhost, exchange, write, read: NOTHING });
     return [
       limit(topology.exchange(FROM_HOSTS), oneOf([STEWARD_TOPIC, ...talksTo].map((peer) => `${peer}.any`))),
-      limit(topology.exchange('replies'), talksTo.length === 0 ? NOTHING : `^reply\\.(${peers})\\.[^.]([A-Za-z0-9._-]*)$`),
+      limit(topology.exchange(REPLIES_FROM_HOSTS), talksTo.length === 0 ? NOTHING : `^reply\\.(${peers})\\.[^.]([A-Za-z0-9._-]*)$`),
       limit(topology.deadExchange, oneOf([topic])),
     ];
   });

@@ -64,7 +64,7 @@ async function provideQueues(transport: AmqpTransport, { topic, server, exchange
       topology.queue({ kind: 'fanout', exchange, topic }, topic, server),
       topology.reply(topic, server),
     ])
-      await declare(channel, queue);
+      await declare(channel, topology, queue);
   } finally {
     await channel.close().catch(() => undefined);
   }

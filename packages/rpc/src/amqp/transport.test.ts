@@ -60,10 +60,10 @@ async function workplace(over: { note?: () => void } = {}) {
 
 test('what cannot be read, and a cast of a newer version, stand in the dead-letter queue with their reasons', async () => {
   const { namespace, near, channel, client, close } = await workplace();
-  channel.publish(`${namespace}.internal.v1`, 'work.any', Buffer.from('not JSON'));
+  channel.publish(`${namespace}.internal.v2`, 'work.any', Buffer.from('not JSON'));
   await createClient(near, { ...contract, version: '1.1' }).note(Object.assign(new Text(), { text: 'newer' }));
   const reasons: string[] = [];
-  await channel.consume(`${namespace}.dead.v1`, (message) => void reasons.push(String(message?.properties.headers?.['reason'])), {
+  await channel.consume(`${namespace}.dead.v2`, (message) => void reasons.push(String(message?.properties.headers?.['reason'])), {
     noAck: true,
   });
   await eventually(() => reasons.length === 2);
@@ -77,7 +77,7 @@ test('what cannot be read, and a cast of a newer version, stand in the dead-lett
 
 test('queues that were deleted are declared again, and work goes on', async () => {
   const { namespace, channel, client, close } = await workplace();
-  for (const queue of ['work', 'work.host-1', 'reply.near.1']) await channel.deleteQueue(`${namespace}.${queue}.v1`);
+  for (const queue of ['work', 'work.host-1', 'reply.near.1']) await channel.deleteQueue(`${namespace}.${queue}.v2`);
   const works = (ping: () => Promise<unknown>) =>
     ping().then(
       () => true,
@@ -91,14 +91,14 @@ test('queues that were deleted are declared again, and work goes on', async () =
 test('nothing stays on the broker but the exchanges and the dead-letter queue', async () => {
   const { namespace, channel, client, close } = await workplace();
   await client.ping(new Empty());
-  const consumers = async () => (await channel.checkQueue(`${namespace}.reply.near.1.v1`)).consumerCount;
+  const consumers = async () => (await channel.checkQueue(`${namespace}.reply.near.1.v2`)).consumerCount;
   expect(await consumers()).toBe(1);
   await close();
   const connection = await connect(testBroker());
   for (const queue of ['work', 'work.host-1', 'reply.near.1', 'reply.far.1']) {
     const probe = await connection.createChannel();
     probe.on('error', () => undefined);
-    await expect(probe.checkQueue(`${namespace}.${queue}.v1`)).rejects.toMatchObject({ code: 404 });
+    await expect(probe.checkQueue(`${namespace}.${queue}.v2`)).rejects.toMatchObject({ code: 404 });
   }
   await connection.close();
 });

@@ -6,7 +6,7 @@ import { addressKeys, REPLIES } from '../wire.ts';
 import { Consumer } from './consumer.ts';
 import { brokerError, codeOf, Link } from './link.ts';
 import { Presence } from './presence.ts';
-import { declareBasics, FROM_HOSTS, STEWARD_TOPIC, type Topology } from './topology.ts';
+import { declare, declareBasics, FROM_HOSTS, REPLIES_FROM_HOSTS, STEWARD_TOPIC, type Topology } from './topology.ts';
 
 export interface AmqpSettings {
   readonly urls: readonly string[];
@@ -88,9 +88,9 @@ export class AmqpTransport implements Transport {
     // Requests come as soon as the first queue is back, before the transport calls itself connected: they are answered.
     if (link?.alive !== true || !(this.#connected || message.exchange === REPLIES)) return false;
     const queue = this.#queueToAsk(message);
-    if (queue === undefined) return link.send(this.topology.exchange(message.exchange), message);
+    if (queue === undefined) return link.send(this.#exchange(message.exchange), message);
     void this.#presence?.ask(queue).then((present) => {
-      if (present) link.send(this.topology.exchange(message.exchange), message);
+      if (present) link.send(this.#exchange(message.exchange), message);
       else this.#correspondent?.onReturned(message.exchange, message.correlationId);
     });
     return true;
@@ -102,7 +102,7 @@ export class AmqpTransport implements Transport {
     const queue = this.#queueToAsk(message);
     if (queue !== undefined && (await this.#presence?.ask(queue)) === false)
       throw new Unreachable(`nobody listens to ${message.key}`, { key: message.key });
-    await link.sendConfirmed(this.topology.exchange(message.exchange), message);
+    await link.sendConfirmed(this.#exchange(message.exchange), message);
   }
 
   async listen(address: Address, prefetch: number, take: (delivery: Delivery) => void): Promise<Listener> {
@@ -227,7 +227,12 @@ export class AmqpTransport implements Transport {
     const { exchange } = message.fields;
     const { namespace } = this.topology;
     const word = exchange.slice(namespace.length + 1, exchange.lastIndexOf('.'));
-    this.#correspondent?.onReturned(word, message.properties.correlationId);
+    this.#correspondent?.onReturned(word === REPLIES_FROM_HOSTS ? REPLIES : word, message.properties.correlationId);
+  }
+
+  /** An account that is kept apart answers where the broker looks at its routing keys. */
+  #exchange(word: string): string {
+    return this.topology.exchange(this.steward && word === REPLIES ? REPLIES_FROM_HOSTS : word);
   }
 
   #block(reason: string | undefined): void {
@@ -245,6 +250,7 @@ export class AmqpTransport implements Transport {
   #consumer(queue: ReturnType<Topology['queue']>, prefetch: number, own: boolean, take: (delivery: Delivery) => void): Consumer {
     return new Consumer({
       queue,
+      declare: (channel) => declare(channel, this.topology, queue),
       prefetch,
       own,
       askSteward: this.steward ? (link) => this.#askSteward(link) : undefined,

@@ -28,7 +28,8 @@ export const defaultQueues: OsloQueues = {
 };
 
 /** A queue with the way to declare it. */
-export interface OsloQueue extends Queue {
+export interface OsloQueue extends Pick<Queue, 'name' | 'key' | 'options'> {
+  readonly exchange: string;
   declare(channel: Channel): Promise<void>;
 }
 
