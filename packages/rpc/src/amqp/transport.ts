@@ -3,25 +3,24 @@ import type { Environment } from '../environment.ts';
 import { ConnectionLost, Unreachable } from '../errors.ts';
 import type { Address, Correspondent, Delivery, Listener, OutgoingMessage, Transport, TransportLimits } from '../transport.ts';
 import { addressKeys, REPLIES } from '../wire.ts';
+import { Connection } from './connection.ts';
+import type { ConnectionSettings } from './connection-options.ts';
 import { Consumer } from './consumer.ts';
-import { brokerError, codeOf, Link } from './link.ts';
+import type { Link } from './link.ts';
 import { Presence } from './presence.ts';
 import { declare, declareBasics, FROM_HOSTS, REPLIES_FROM_HOSTS, STEWARD_TOPIC, type Topology } from './topology.ts';
 
 export interface AmqpSettings {
-  readonly urls: readonly string[];
   readonly service: string;
   readonly id: string;
   readonly steward: boolean;
-  readonly heartbeatSeconds: number;
-  readonly retryBaseMs: number;
-  readonly retryCapMs: number;
   readonly limits: TransportLimits;
   readonly environment: Environment;
   readonly topology: Topology;
+  readonly connection: ConnectionSettings;
 }
 
-/** One connection at a time, opened again whenever it is lost, with everything that was on it. */
+/** Everything that a process sends and takes, over one connection. */
 export class AmqpTransport implements Transport {
   readonly service: string;
   readonly id: string;
@@ -30,53 +29,41 @@ export class AmqpTransport implements Transport {
   readonly limits: TransportLimits;
   readonly topology: Topology;
   readonly replyKey: string;
-  readonly #settings: AmqpSettings;
-  readonly #listeners = new Set<(connected: boolean, reason?: string) => void>();
-  readonly #consumers = new Set<Consumer>();
-  readonly #end = new AbortController();
-  readonly #replies: Consumer;
+  readonly #connection: Connection;
   #correspondent: Correspondent | undefined;
-  #link: Link | undefined;
   #presence: Presence | undefined;
-  #connected = false;
-  #blocked: string | undefined;
-  readonly #unblocked = new Set<() => void>();
-  #attempts = 0;
-  #running: Promise<void> | undefined;
-  /** Why the last attempt failed. @internal */
-  lastError: unknown;
-  lastReason = 'no attempt was finished';
 
   constructor(settings: AmqpSettings) {
-    this.#settings = settings;
-    this.service = settings.service;
-    this.id = settings.id;
+    const { service, id, topology, environment } = settings;
+    this.service = service;
+    this.id = id;
     this.steward = settings.steward;
-    this.environment = settings.environment;
+    this.environment = environment;
     this.limits = settings.limits;
-    this.topology = settings.topology;
-    this.replyKey = addressKeys.reply(settings.service, settings.id);
-    this.#replies = this.#consumer(settings.topology.reply(settings.service, settings.id), Number.POSITIVE_INFINITY, true, (delivery) =>
-      this.#correspondent?.onReply(delivery),
-    );
+    this.topology = topology;
+    this.replyKey = addressKeys.reply(service, id);
+    this.#connection = new Connection(`${service}.${id}`, settings.connection, environment, {
+      onLink: (link) => this.#prepare(link),
+      onReturned: (message) => this.#returned(message),
+      onBroken: (error) => this.#correspondent?.onBroken(error),
+      onMended: () => this.#correspondent?.onMended(),
+    });
   }
 
   get connected(): boolean {
-    return this.#connected;
+    return this.#connection.connected;
   }
 
   onChange(listener: (connected: boolean, reason?: string) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#connection.onChange(listener);
   }
 
   get blocked(): string | undefined {
-    return this.#blocked;
+    return this.#connection.blocked;
   }
 
   onUnblocked(listener: () => void): () => void {
-    this.#unblocked.add(listener);
-    return () => this.#unblocked.delete(listener);
+    return this.#connection.onUnblocked(listener);
   }
 
   attach(correspondent: Correspondent): void {
@@ -84,9 +71,9 @@ export class AmqpTransport implements Transport {
   }
 
   send(message: OutgoingMessage): boolean {
-    const link = this.#link;
+    const { link } = this.#connection;
     // Requests come as soon as the first queue is back, before the transport calls itself connected: they are answered.
-    if (link?.alive !== true || !(this.#connected || message.exchange === REPLIES)) return false;
+    if (link?.alive !== true || !(this.connected || message.exchange === REPLIES)) return false;
     const queue = this.#queueToAsk(message);
     if (queue === undefined) return link.send(this.#exchange(message.exchange), message);
     void this.#presence?.ask(queue).then((present) => {
@@ -97,43 +84,22 @@ export class AmqpTransport implements Transport {
   }
 
   async sendConfirmed(message: OutgoingMessage): Promise<void> {
-    if (!this.#connected || this.#link === undefined) throw new Unreachable('not connected to the broker');
-    const link = this.#link;
+    const { link } = this.#connection;
+    if (!this.connected || link === undefined) throw new Unreachable('not connected to the broker');
     const queue = this.#queueToAsk(message);
     if (queue !== undefined && (await this.#presence?.ask(queue)) === false)
       throw new Unreachable(`nobody listens to ${message.key}`, { key: message.key });
     await link.sendConfirmed(this.#exchange(message.exchange), message);
   }
 
-  async listen(address: Address, prefetch: number, take: (delivery: Delivery) => void): Promise<Listener> {
-    if (this.#end.signal.aborted) throw new Unreachable('the transport is closed');
+  listen(address: Address, prefetch: number, take: (delivery: Delivery) => void): Promise<Listener> {
     const queue = this.topology.queue(address, this.service, this.id);
-    const consumer = this.#consumer(queue, prefetch, address.kind !== 'topic', take);
-    this.#consumers.add(consumer);
-    // While there is no connection the next one brings it; a link that dies meanwhile is the same case.
-    if (this.#connected && this.#link !== undefined) {
-      const link = this.#link;
-      await consumer.open(link).catch((error: unknown) => {
-        if (!link.alive) return;
-        this.#consumers.delete(consumer);
-        throw brokerError(error);
-      });
-    }
-    return {
-      pause: () => {
-        this.#consumers.delete(consumer);
-        return consumer.pause();
-      },
-      close: () => {
-        this.#consumers.delete(consumer);
-        return consumer.close();
-      },
-    };
+    return this.#connection.add(this.#consumer(queue, prefetch, address.kind !== 'topic', take));
   }
 
   deadLetter(delivery: Delivery, topic: string, reason: string): void {
     const message = { exchange: 'dead', key: topic, body: delivery.body, mandatory: false };
-    const sent = this.#link?.sendConfirmed(this.topology.deadExchange, message, {
+    const sent = this.#connection.link?.sendConfirmed(this.topology.deadExchange, message, {
       topic,
       reason: reason.slice(0, 1_000),
       caller: delivery.userId,
@@ -148,72 +114,27 @@ export class AmqpTransport implements Transport {
 
   /** A channel of the living connection. @internal */
   async channel() {
-    if (this.#link === undefined) throw new Unreachable('not connected to the broker');
-    return this.#link.channel();
+    if (this.#connection.link === undefined) throw new Unreachable('not connected to the broker');
+    return this.#connection.link.channel();
   }
 
-  /** Connects and stays connected until closed. */
-  start(): void {
-    this.#running ??= this.#run();
+  /** Settles when connected; it stays so until closed. @throws as `Connection.open`. @internal */
+  async open(): Promise<void> {
+    // Over whatever link comes; without one it cannot fail.
+    await this.#connection.add(this.#replies());
+    await this.#connection.open();
   }
 
-  async close(): Promise<void> {
-    this.#end.abort(new Unreachable('the transport is closed'));
-    this.#change(false, 'closed');
-    await this.#link?.close();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#connection.close();
   }
 
-  async #run(): Promise<void> {
-    const { clock, random, log, metrics } = this.environment;
-    const { urls, retryBaseMs, retryCapMs } = this.#settings;
-    let failures = 0;
-    while (!this.#end.signal.aborted) {
-      let reason: string;
-      try {
-        const link = await this.#open(urls[this.#attempts++ % urls.length] as string);
-        failures = 0;
-        metrics.count('connects', {});
-        this.#change(true);
-        reason = await link.closed;
-        metrics.count('disconnects', {});
-      } catch (error) {
-        this.lastError = error;
-        reason = error instanceof Error ? error.message || String(codeOf(error)) : String(error);
-      }
-      this.#link = undefined;
-      this.#blocked = undefined;
-      this.lastReason = reason;
-      if (this.#end.signal.aborted) return;
-      const waitMs = random.next() * Math.min(retryCapMs, retryBaseMs * 2 ** Math.min(failures++, 30));
-      log.warn({ service: this.service, reason, waitMs: Math.round(waitMs), failures }, 'no connection to the broker');
-      this.#change(false, reason);
-      await clock.sleep(waitMs, this.#end.signal).catch(() => undefined);
-    }
-  }
-
-  async #open(url: string): Promise<Link> {
-    const link = await Link.open(url, this.#settings.heartbeatSeconds, `${this.service}.${this.id}`, {
-      onReturned: (message) => this.#returned(message),
-      onBroken: (error) => this.#correspondent?.onBroken(error),
-      onMended: () => this.#correspondent?.onMended(),
-      onBlocked: (reason) => this.#block(reason),
-    });
-    if (this.#end.signal.aborted) await link.close();
-    this.#link = link;
+  async #prepare(link: Link): Promise<void> {
     this.#presence = new Presence(link, this.environment.clock);
-    try {
-      if (!this.steward) {
-        const channel = await link.channel();
-        await declareBasics(channel, this.topology);
-        await channel.close();
-      }
-      await Promise.all([this.#replies, ...this.#consumers].map((consumer) => consumer.open(link)));
-      return link;
-    } catch (error) {
-      await link.close();
-      throw error;
-    }
+    if (this.steward) return;
+    const channel = await link.channel();
+    await declareBasics(channel, this.topology);
+    await channel.close();
   }
 
   /** The queue whose consumers must be counted first; undefined when `mandatory` is enough, or somebody was there just now. */
@@ -235,16 +156,9 @@ export class AmqpTransport implements Transport {
     return this.topology.exchange(this.steward && word === REPLIES ? REPLIES_FROM_HOSTS : word);
   }
 
-  #block(reason: string | undefined): void {
-    this.#blocked = reason;
-    this.environment.log.warn({ reason }, reason === undefined ? 'the broker takes messages again' : 'the broker blocks messages');
-    if (reason === undefined) for (const listener of [...this.#unblocked]) listener();
-  }
-
-  #change(connected: boolean, reason?: string): void {
-    if (this.#connected === connected) return;
-    this.#connected = connected;
-    for (const listener of [...this.#listeners]) listener(connected, reason);
+  #replies(): Consumer {
+    const queue = this.topology.reply(this.service, this.id);
+    return this.#consumer(queue, Number.POSITIVE_INFINITY, true, (delivery) => this.#correspondent?.onReply(delivery));
   }
 
   #consumer(queue: ReturnType<Topology['queue']>, prefetch: number, own: boolean, take: (delivery: Delivery) => void): Consumer {
@@ -255,7 +169,7 @@ export class AmqpTransport implements Transport {
       own,
       askSteward: this.steward ? (link) => this.#askSteward(link) : undefined,
       environment: this.environment,
-      retryCapMs: this.#settings.retryCapMs,
+      retryCapMs: this.#connection.retryCapMs,
       take,
       onBroken: (reason) => {
         if (queue.name === this.topology.reply(this.service, this.id).name)

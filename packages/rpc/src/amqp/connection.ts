@@ -1,0 +1,197 @@
+import type { Message } from 'amqplib';
+import type { Environment } from '../environment.ts';
+import { Unreachable, type RpcError } from '../errors.ts';
+import type { Listener } from '../transport.ts';
+import { whenConnected } from '../waiting.ts';
+import type { ConnectionSettings } from './connection-options.ts';
+import type { Consumer } from './consumer.ts';
+import { brokerError, codeOf, Link } from './link.ts';
+
+/** What a transport does at the turns of its connection. */
+export interface ConnectionEvents {
+  /** A new link: declares what it needs before any consumer is opened. */
+  onLink(link: Link): Promise<void>;
+  onReturned(message: Message): void;
+  /** Messages or answers may be lost although the connection lives. */
+  onBroken(error: RpcError): void;
+  /** After `onBroken`: messages flow again. */
+  onMended(): void;
+}
+
+const REFUSED = 403;
+/** While starting, a refusal is looked for this often; milliseconds. */
+const LOOK_MS = 100;
+
+/** One link to a broker at a time, opened again whenever it is lost, with all consumers that were on it. */
+export class Connection {
+  readonly environment: Environment;
+  readonly #name: string;
+  readonly #settings: ConnectionSettings;
+  readonly #events: ConnectionEvents;
+  readonly #listeners = new Set<(connected: boolean, reason?: string) => void>();
+  readonly #unblocked = new Set<() => void>();
+  readonly #consumers = new Set<Consumer>();
+  readonly #end = new AbortController();
+  #link: Link | undefined;
+  #connected = false;
+  #blocked: string | undefined;
+  #attempts = 0;
+  #running: Promise<void> | undefined;
+  /** Why the last attempt failed. */
+  #lastError: unknown;
+  #lastReason = 'no attempt was finished';
+
+  /** @param name how the broker shows it */
+  constructor(name: string, settings: ConnectionSettings, environment: Environment, events: ConnectionEvents) {
+    this.#name = name;
+    this.#settings = settings;
+    this.environment = environment;
+    this.#events = events;
+  }
+
+  /** True when everything is in place. */
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  /** There is one before `connected`: while consumers are opened, messages come already. */
+  get link(): Link | undefined {
+    return this.#link;
+  }
+
+  /** Why the broker takes no messages at present. */
+  get blocked(): string | undefined {
+    return this.#blocked;
+  }
+
+  get retryCapMs(): number {
+    return this.#settings.retryCapMs;
+  }
+
+  onChange(listener: (connected: boolean, reason?: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  onUnblocked(listener: () => void): () => void {
+    this.#unblocked.add(listener);
+    return () => this.#unblocked.delete(listener);
+  }
+
+  /**
+   * Settles with the first link, and stays connected until closed.
+   *
+   * @throws NotAuthorized when the broker refuses the account; Unreachable after `startWaitMs`. It is closed then.
+   */
+  async open(): Promise<void> {
+    const { clock } = this.environment;
+    const { startWaitMs } = this.#settings;
+    this.#running ??= this.#run();
+    try {
+      const endsAt = clock.monotonic() + startWaitMs;
+      while (!this.#connected) {
+        const leftMs = Math.min(endsAt - clock.monotonic(), LOOK_MS);
+        if (leftMs <= 0)
+          throw new Unreachable(`no connection to the broker within ${startWaitMs} ms: ${this.#lastReason}`, undefined, {
+            cause: this.#lastError,
+          });
+        await whenConnected(this, leftMs).catch(() => undefined);
+        if (codeOf(this.#lastError) === REFUSED) throw brokerError(this.#lastError);
+      }
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#end.abort(new Unreachable('the transport is closed'));
+    this.#change(false, 'closed');
+    await this.#link?.close();
+    await this.#running;
+  }
+
+  /** Opens the consumer on this link and each later one. @throws what the broker says against it. */
+  async add(consumer: Consumer): Promise<Listener> {
+    if (this.#end.signal.aborted) throw new Unreachable('the transport is closed');
+    this.#consumers.add(consumer);
+    // While there is no connection the next one brings it; a link that dies meanwhile is the same case.
+    const link = this.#link;
+    if (this.#connected && link !== undefined) {
+      await consumer.open(link).catch((error: unknown) => {
+        if (!link.alive) return;
+        this.#consumers.delete(consumer);
+        throw brokerError(error);
+      });
+    }
+    const forget = (act: () => Promise<void>) => () => {
+      this.#consumers.delete(consumer);
+      return act();
+    };
+    return { pause: forget(() => consumer.pause()), close: forget(() => consumer.close()) };
+  }
+
+  async #run(): Promise<void> {
+    const { clock, random, log, metrics } = this.environment;
+    const { urls, retryBaseMs, retryCapMs } = this.#settings;
+    let failures = 0;
+    while (!this.#end.signal.aborted) {
+      let reason: string;
+      try {
+        const link = await this.#dial(urls[this.#attempts++ % urls.length] as string);
+        failures = 0;
+        metrics.count('connects', {});
+        reason = await link.closed;
+        metrics.count('disconnects', {});
+      } catch (error) {
+        this.#lastError = error;
+        reason = error instanceof Error ? error.message || String(codeOf(error)) : String(error);
+      }
+      this.#link = undefined;
+      this.#blocked = undefined;
+      this.#lastReason = reason;
+      if (this.#end.signal.aborted) return;
+      const waitMs = random.next() * Math.min(retryCapMs, retryBaseMs * 2 ** Math.min(failures++, 30));
+      log.warn({ connection: this.#name, reason, waitMs: Math.round(waitMs), failures }, 'no connection to the broker');
+      this.#change(false, reason);
+      await clock.sleep(waitMs, this.#end.signal).catch(() => undefined);
+    }
+  }
+
+  async #dial(url: string): Promise<Link> {
+    const link = await Link.open(url, this.#settings.heartbeatSeconds, this.#name, {
+      onReturned: (message) => this.#events.onReturned(message),
+      onBroken: (error) => this.#events.onBroken(error),
+      onMended: () => this.#events.onMended(),
+      onBlocked: (reason) => this.#block(reason),
+    });
+    if (this.#end.signal.aborted) await link.close();
+    this.#link = link;
+    try {
+      await this.#events.onLink(link);
+      // Some may be added while others are being opened.
+      const opened = new Set<Consumer>();
+      for (let left = [...this.#consumers]; left.length > 0; left = [...this.#consumers].filter((one) => !opened.has(one))) {
+        for (const consumer of left) opened.add(consumer);
+        await Promise.all(left.map((consumer) => consumer.open(link)));
+      }
+      if (!this.#end.signal.aborted) this.#change(true);
+      return link;
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
+  }
+
+  #block(reason: string | undefined): void {
+    this.#blocked = reason;
+    this.environment.log.warn({ reason }, reason === undefined ? 'the broker takes messages again' : 'the broker blocks messages');
+    if (reason === undefined) for (const listener of [...this.#unblocked]) listener();
+  }
+
+  #change(connected: boolean, reason?: string): void {
+    if (this.#connected === connected) return;
+    this.#connected = connected;
+    for (const listener of [...this.#listeners]) listener(connected, reason);
+  }
+}
