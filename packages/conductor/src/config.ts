@@ -6,6 +6,10 @@ const minutes = 60 * seconds;
 export const databaseSection = section('database', {
   url: text('postgres://kilonova@127.0.0.1:5432/kilonova', { help: 'Where PostgreSQL is; may hold a password.', secret: true }),
   poolMax: integer(20, { min: 2, max: 500, help: 'Connections that one conductor keeps at most.' }),
+  preparedStatements: integer(500, {
+    min: 0,
+    help: 'Statements that each connection keeps parsed and planned; 0 where a pooler gives every transaction another connection.',
+  }),
   connectTimeoutMs: integer(2 * seconds, { min: 100, help: 'How long opening a connection may take.' }),
   acquireTimeoutMs: integer(3 * seconds, { min: 100, help: 'How long a request waits for a free connection before it is refused.' }),
   statementTimeoutMs: integer(10 * seconds, { min: 0, help: 'How long one statement may run; 0 is unlimited.' }),

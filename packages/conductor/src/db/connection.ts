@@ -1,6 +1,7 @@
 import knexFactory, { type Knex } from 'knex';
 import { types as parsers } from 'pg';
 import type { DatabaseConfig } from '../config.ts';
+import { preparing } from './prepared-statements.ts';
 
 // bigint columns hold counters far below 2^53; times stay text, because a JavaScript date loses microseconds.
 const INT8 = 20;
@@ -27,7 +28,7 @@ const ignore = () => undefined;
  */
 export const openDatabase = (config: DatabaseConfig): Knex =>
   knexFactory({
-    client: 'pg',
+    client: preparing(config.preparedStatements),
     connection: {
       connectionString: config.url,
       connectionTimeoutMillis: config.connectTimeoutMs,

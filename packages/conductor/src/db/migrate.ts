@@ -20,7 +20,7 @@ const migrationSource: Knex.MigrationSource<Migration> = {
  * @throws Error when the database is ahead of this release or a migration fails (which then left nothing behind).
  */
 export async function migrateDatabase(config: DatabaseConfig): Promise<readonly string[]> {
-  const knex = openDatabase({ ...config, poolMax: 2, statementTimeoutMs: 0, lockTimeoutMs: 0 });
+  const knex = openDatabase({ ...config, poolMax: 2, statementTimeoutMs: 0, lockTimeoutMs: 0, preparedStatements: 0 });
   try {
     return await withAdvisoryLock(knex, async () => {
       const [, names] = (await knex.migrate.latest({

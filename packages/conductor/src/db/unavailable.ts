@@ -1,4 +1,5 @@
 import { failure } from '@kilonova/objects';
+import { isStalePlan } from './prepared-statements.ts';
 
 /** Classes 08 (connection), 53 (resources), 57P (shutdown), and statements that took too long. */
 const CODES = /^(08...|53...|57P0[1-5]|57014|55P03|25P03)$/;
@@ -15,9 +16,9 @@ export function isUnavailable(error: unknown): boolean {
   return error instanceof AggregateError && error.errors.length > 0 && error.errors.every(isUnavailable);
 }
 
-/** Lost a race that a second try settles: serialization failure and deadlock. */
+/** What a second try settles: a race that was lost (serialization failure, deadlock), or a plan from before a migration. */
 export const isTransient = (error: unknown): boolean =>
-  error instanceof Error && ['40001', '40P01'].includes(String((error as { code?: unknown }).code));
+  (error instanceof Error && ['40001', '40P01'].includes(String((error as { code?: unknown }).code))) || isStalePlan(error);
 
 /** The one place where the database's absence becomes an error that callers know (DatabaseUnavailable, 503). */
 export function asServiceError(error: unknown): unknown {
