@@ -1,5 +1,6 @@
 // What awaits an answer. One table per transport; every entry has a deadline, and the table has a limit.
 import { Busy, ConnectionLost, DeadlineExceeded, Unreachable, type RpcError } from './errors.ts';
+import { Refusals } from './refusals.ts';
 import type { Transport } from './transport.ts';
 import { blockedError } from './waiting.ts';
 import { cancelText, readReply, REPLIES, type ReplyEnvelope } from './wire.ts';
@@ -275,6 +276,7 @@ export class Calls {
       // Whoever still works for a caller that left is told so.
       if (reply.kind === 'beat') return this.reply(reply.from, correlationId ?? '', CANCEL);
       if (reply.kind === 'piece' && !reply.piece.end) this.reply(reply.piece.from, reply.piece.run, STOP);
+      if (reply.kind === 'error' && Refusals.of(this.#transport).take(correlationId ?? '', reply.error)) return;
       metrics.count('late_replies', {});
     } else if (reply.kind === 'beat') {
       this.#beat(entry, reply.from);

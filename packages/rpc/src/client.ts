@@ -4,6 +4,7 @@ import type { ClientInterceptor, Metadata } from './interceptors.ts';
 import { intercepted } from './interception.ts';
 import { Outbox } from './outbox.ts';
 import { Pin } from './pin.ts';
+import type { RefusalListener } from './refusals.ts';
 import { checkServerName } from './wire.ts';
 import type { Transport } from './transport.ts';
 
@@ -26,6 +27,8 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
   /** Around every request of this client, inside those of the transport. */
   readonly interceptors?: readonly ClientInterceptor[];
+  /** Hears of casts that a server refused, instead of the listeners of the transport: see `onRefused`. */
+  readonly onRefused?: RefusalListener;
 }
 
 type Sender<M> =
@@ -61,7 +64,7 @@ export type Client<C extends Contract> = Senders<C['methods']> & {
  */
 export function createClient<C extends Contract>(transport: Transport, contract: C, options: ClientOptions = {}): Client<C> {
   const pin = new Pin(contract, options.pin);
-  const outbox = new Outbox(transport, contract, pin, options.timeoutMs);
+  const outbox = new Outbox(transport, contract, pin, options);
   const send = intercepted(transport, contract, options, (name, method, request, server, given) =>
     outbox.send(name, method, request, server, given),
   );

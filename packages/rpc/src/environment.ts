@@ -40,6 +40,7 @@ export type RpcCounter =
   | 'handled'
   | 'handler_errors' // received
   | 'refused' // with label `code`: UnsupportedVersion, NoSuchMethod, Busy, NotAuthorized
+  | 'refusals' // came back: own casts that a server refused, with label `code`
   | 'expired' // arrived after its deadline
   | 'cancelled' // the caller gave up before the handler ended
   | 'silent_servers' // no sign of life for two beats

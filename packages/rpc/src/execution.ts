@@ -93,14 +93,18 @@ export class Execution {
     }
   }
 
-  #refuse({ delivery, accepted: { envelope } }: Job, refusal: RpcError): void {
-    this.#counts.count('refused', envelope.method, refusal.code);
-    this.#answers.refuse(delivery, refusal);
+  #refuse(job: Job, refusal: RpcError): void {
+    const { code, message } = refusal;
+    this.#counts.count('refused', job.accepted.envelope.method, code);
+    this.#transport.environment.log.warn({ ...fieldsOf(job), caller: job.context.caller, code, reason: message }, 'message refused');
+    this.#answers.refuse(job.delivery, refusal);
   }
 
-  #failed({ delivery, accepted: { envelope }, context }: Job, error: unknown): void {
+  #failed(job: Job, error: unknown): void {
     const { log } = this.#transport.environment;
-    const fields = { topic: envelope.topic, method: envelope.method, requestId: envelope.requestId };
+    const { delivery, accepted, context } = job;
+    const { envelope } = accepted;
+    const fields = fieldsOf(job);
     if (context.cancelled) return this.#counts.count('cancelled', envelope.method);
     this.#counts.count('handler_errors', envelope.method, error instanceof RpcError ? error.code : 'unknown');
     // The application's own errors are answers; a caller who left, or ran out of time, is told nothing.
@@ -131,3 +135,5 @@ class Refused extends Error {
     this.refusal = refusal;
   }
 }
+
+const fieldsOf = ({ accepted: { envelope } }: Job) => ({ topic: envelope.topic, method: envelope.method, requestId: envelope.requestId });

@@ -7,6 +7,8 @@ export type { CallMethod, CastMethod, Class, Contract, FanoutMethod, Method, Met
 export type { Context } from './context.ts';
 export { createClient } from './client.ts';
 export type { CallOptions, Client, ClientOptions } from './client.ts';
+export { onRefused } from './refusals.ts';
+export type { Refusal, RefusalListener } from './refusals.ts';
 export { serve } from './server.ts';
 export type { Handlers, Server, ServeOptions } from './server.ts';
 export type { ClientInterceptor, IncomingCall, Interceptors, Metadata, OutgoingCall, ServerInterceptor } from './interceptors.ts';

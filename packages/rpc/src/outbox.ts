@@ -1,4 +1,4 @@
-import type { CallOptions } from './client.ts';
+import type { CallOptions, ClientOptions } from './client.ts';
 import { Calls, type CallRequest } from './calls.ts';
 import { decoderFor, encoderFor } from './codec/codec.ts';
 import type { CallMethod, Contract, Method, StreamMethod } from './contract.ts';
@@ -6,6 +6,7 @@ import type { RpcLabels } from './environment.ts';
 import { Busy, ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, UnsupportedVersion } from './errors.ts';
 import { checkMetadata, metadataOf } from './metadata.ts';
 import type { Pin } from './pin.ts';
+import { Refusals } from './refusals.ts';
 import { receiveStream } from './stream-receiver.ts';
 import type { Transport } from './transport.ts';
 import { whenWritable, within } from './waiting.ts';
@@ -16,16 +17,16 @@ export class Outbox {
   readonly #transport: Transport;
   readonly #contract: Contract;
   readonly #pin: Pin;
-  readonly #timeoutMs: number | undefined;
+  readonly #options: ClientOptions;
   /** Made once per method: they go with every call. */
   readonly #labels = new Map<string, RpcLabels>();
   #unconfirmed = 0;
 
-  constructor(transport: Transport, contract: Contract, pin: Pin, timeoutMs: number | undefined) {
+  constructor(transport: Transport, contract: Contract, pin: Pin, options: ClientOptions) {
     this.#transport = transport;
     this.#contract = contract;
     this.#pin = pin;
-    this.#timeoutMs = timeoutMs;
+    this.#options = options;
   }
 
   send(name: string, method: Method, request: object, server: string | undefined, options: CallOptions): unknown {
@@ -132,6 +133,8 @@ export class Outbox {
         limit: limits.maxUnconfirmed,
       });
     }
+    const id = Calls.of(this.#transport).nextId();
+    const heard = this.#hearRefusal(id, envelope);
     this.#unconfirmed++;
     try {
       await whenWritable(this.#transport, limits.connectWaitMs, options.signal);
@@ -140,7 +143,8 @@ export class Outbox {
         exchange: this.#contract.exchange,
         key: method.kind === 'fanout' ? addressKeys.fanout(this.#contract.topic) : this.#key(server),
         body,
-        correlationId: Calls.of(this.#transport).nextId(),
+        correlationId: id,
+        ...(heard ? { replyTo: this.#transport.replyKey } : {}),
         ...(options.timeoutMs === undefined ? {} : { expirationMs: Math.ceil(options.timeoutMs) }),
         mandatory: method.kind === 'cast',
       });
@@ -150,9 +154,21 @@ export class Outbox {
         sent,
         () => new ConnectionLost(`${what}: the broker did not confirm within ${limits.confirmWaitMs} ms; the outcome is unknown`),
       );
+    } catch (error) {
+      if (heard && !(error instanceof ConnectionLost)) Refusals.of(this.#transport).forget(id);
+      throw error;
     } finally {
       this.#unconfirmed--;
     }
+  }
+
+  /** Whether anybody wants to know when a server refuses this. */
+  #hearRefusal(id: string, { kind, topic, method, server, version, requestId }: RequestEnvelope): boolean {
+    const refusals = Refusals.of(this.#transport);
+    const { onRefused } = this.#options;
+    if (kind !== 'cast' || (onRefused === undefined && !refusals.heard)) return false;
+    refusals.remember(id, { topic, method, server, version, requestId }, onRefused);
+    return true;
   }
 
   #prepare(
@@ -170,7 +186,7 @@ export class Outbox {
     } = this.#transport;
     const what = `${this.#contract.topic}.${name}`;
     const version = this.#version(name);
-    const ownMs = options.timeoutMs ?? this.#timeoutMs ?? defaultMs;
+    const ownMs = options.timeoutMs ?? this.#options.timeoutMs ?? defaultMs;
     const timeoutMs = options.context === undefined ? ownMs : Math.min(ownMs, options.context.deadline - clock.now());
     if (!(timeoutMs > 0)) throw new DeadlineExceeded(`${what}: the deadline had passed before the call`, { timeoutMs });
     const requestId = this.#requestId(options);

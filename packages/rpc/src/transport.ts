@@ -11,6 +11,8 @@ export interface TransportLimits {
   readonly maxCalls: number;
   /** Casts that the broker has not confirmed yet. */
   readonly maxUnconfirmed: number;
+  /** Casts of which a refusal is still recognised, where somebody listens to refusals; the oldest are forgotten. */
+  readonly rememberedCasts: number;
   /** How long a message waits for a connection before it fails as Unreachable, and for a broker that blocks before it fails as Busy; milliseconds. */
   readonly connectWaitMs: number;
   /** How long a cast waits for the broker's confirmation; milliseconds. */
@@ -35,6 +37,7 @@ export const defaultLimits: TransportLimits = {
   maxMetadataBytes: 8_192,
   maxCalls: 10_000,
   maxUnconfirmed: 4_096,
+  rememberedCasts: 10_000,
   connectWaitMs: 2_000,
   confirmWaitMs: 5_000,
   callTimeoutMs: 30_000,

@@ -57,6 +57,11 @@ export const brokerSection = section('broker', {
     max: 1_000_000,
     help: 'Casts of one process that the broker has not confirmed yet.',
   }),
+  rememberedCasts: integer(defaultLimits.rememberedCasts, {
+    min: 1,
+    max: 1_000_000,
+    help: 'Casts of one process of which a refusal by the receiver is still recognised, and logged.',
+  }),
   pieceItems: integer(defaultLimits.pieceItems, { min: 1, max: 1_000, help: 'Rows in one piece of a streamed answer.' }),
   pieceBytes: integer(defaultLimits.pieceBytes, {
     min: 4_096,

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { connectAmqp, type Transport } from '@kilonova/rpc';
+import { connectAmqp, onRefused, type Transport } from '@kilonova/rpc';
 import type { Surroundings } from '@kilonova/runtime';
 import { brokerUrls, type BrokerConfig, type TrustedRole } from '../config/broker.ts';
 import { rpcMetrics } from './rpc-metrics.ts';
@@ -8,7 +8,7 @@ import { rpcMetrics } from './rpc-metrics.ts';
 const processId = () => `${hostname().replaceAll('.', '-')}-${process.pid}`;
 
 /** The connection of a process, or of one agent of it, to RabbitMQ. Throws when there is none after broker.start_wait_ms. */
-export function connectBroker(
+export async function connectBroker(
   config: BrokerConfig,
   who: { readonly role: TrustedRole } | { readonly host: string },
   { clock, random, log, metrics }: Surroundings,
@@ -24,7 +24,7 @@ export function connectBroker(
     hostPasswords: _hosts,
     ...limits
   } = config;
-  return connectAmqp({
+  const transport = await connectAmqp({
     ...limits,
     urls: brokerUrls(config, who),
     service: 'role' in who ? who.role : 'compute',
@@ -37,4 +37,7 @@ export function connectBroker(
     log,
     metrics: rpcMetrics(metrics),
   });
+  // The task that cast it goes on by its deadline; what it ran into is for a person to know.
+  onRefused(transport, ({ error, ...cast }) => log.error({ ...cast, code: error.code, reason: error.message }, 'a cast was refused'));
+  return transport;
 }

@@ -12,6 +12,7 @@ import {
   NotAuthorized,
   serve,
   serveSteward,
+  type ClientOptions,
   type Transport,
 } from '../index.ts';
 import { eventually } from '../testing/bench.ts';
@@ -27,7 +28,7 @@ const reports = defineContract({
   topic: 'conductor',
   version: '1.0',
   exchange: 'from-hosts',
-  methods: { report: call({ since: '1.0', request: Text, response: Seen }) },
+  methods: { report: call({ since: '1.0', request: Text, response: Seen }), tell: cast({ since: '1.0', request: Text }) },
 });
 const internal = defineContract({
   topic: 'conductor',
@@ -88,13 +89,26 @@ test('a host without any right to declare serves, reports and answers once the s
     { look: (context) => seen(context.caller), spawn: (_context, request) => void spawned.push(request.text) },
     { server: 'host-1' },
   );
-  await serve(conductor, reports, { report: (context) => seen(context.caller) });
+  await serve(conductor, reports, { report: (context) => seen(context.caller), tell: () => undefined });
 
   const client = createClient(conductor, compute);
   expect((await client.at('host-1').look(new Empty())).caller).toBe(user('conductor').user);
   await client.at('host-1').spawn(text('vm'));
   await eventually(() => spawned.includes('vm'));
   expect((await createClient(agent, reports).report(text('done'))).caller).toBe(user('host-1').user);
+});
+
+test('a cast that is refused comes back, from a host and to a host', async () => {
+  const agent = open.find((part): part is Transport => 'service' in part && part.service === 'compute') as Transport;
+  const conductor = open.find((part): part is Transport => 'service' in part && part.service === 'conductor') as Transport;
+  const refused: string[] = [];
+  const hear = (by: string): ClientOptions => ({ onRefused: ({ method, error }) => refused.push(`${method} of ${by}: ${error.code}`) });
+  await createClient(agent, { ...reports, version: '1.1' }, hear('host-1')).tell(text('?'));
+  await createClient(conductor, { ...compute, version: '1.1' }, hear('conductor'))
+    .at('host-1')
+    .spawn(text('?'));
+  await eventually(() => refused.length === 2);
+  expect(refused.toSorted()).toEqual(['spawn of conductor: UnsupportedVersion', 'tell of host-1: UnsupportedVersion']);
 });
 
 test('what the host may not send is refused by the broker, and its other work goes on', async () => {

@@ -6,6 +6,7 @@ import { eventually, type Bench } from '../testing/bench.ts';
 import { Text } from '../testing/echo.ts';
 import { describeInterceptors } from '../testing/interceptors.ts';
 import { describeLongCalls } from '../testing/long-calls.ts';
+import { describeRefusals } from '../testing/refusals.ts';
 import { openProxy, testBroker } from '../testing/proxy.ts';
 
 let runs = 0;
@@ -33,6 +34,7 @@ describe.each(['classic', 'quorum'] as const)('the AMQP transport with %s queues
   describeTransport(open);
   describeLongCalls(open);
   describeInterceptors(open);
+  describeRefusals(open);
 });
 
 const contract = defineContract({

@@ -4,6 +4,7 @@ import { describeTransport } from '../testing/behaviour.ts';
 import type { Bench } from '../testing/bench.ts';
 import { describeInterceptors } from '../testing/interceptors.ts';
 import { describeLongCalls } from '../testing/long-calls.ts';
+import { describeRefusals } from '../testing/refusals.ts';
 
 describe('the in-process transport', () => {
   const open = async (): Promise<Bench> => {
@@ -24,4 +25,5 @@ describe('the in-process transport', () => {
   describeTransport(open);
   describeLongCalls(open);
   describeInterceptors(open);
+  describeRefusals(open);
 });

@@ -1,4 +1,4 @@
-import type { Environment, Transport, TransportLimits } from '../index.ts';
+import type { Environment, RpcCounter, RpcLabels, RpcMetrics, Transport, TransportLimits } from '../index.ts';
 
 /** One broker, as the suite needs it. */
 export interface Bench {
@@ -20,4 +20,15 @@ export async function eventually(holds: () => boolean, withinMs = 5_000): Promis
     if (performance.now() > end) throw new Error(`did not become true within ${withinMs} ms: ${String(holds)}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** Keeps what was counted. */
+export function tally(): RpcMetrics & { counted(counter: RpcCounter, labels?: RpcLabels): number } {
+  const counts: { readonly counter: RpcCounter; readonly labels: RpcLabels }[] = [];
+  return {
+    count: (counter, labels) => void counts.push({ counter, labels }),
+    duration: () => undefined,
+    counted: (counter, labels = {}) =>
+      counts.filter((one) => one.counter === counter && Object.entries(labels).every(([name, value]) => one.labels[name] === value)).length,
+  };
 }
