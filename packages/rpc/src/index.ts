@@ -16,6 +16,7 @@ export { defaultLimits } from './transport.ts';
 export type { Transport, TransportLimits } from './transport.ts';
 export { connectAmqp } from './amqp/connect.ts';
 export type { AmqpOptions } from './amqp/connect.ts';
+export type { Asked, BrokerAccessOptions, BrokerLogin, BrokerTls, CertificateLogin, PasswordLogin } from './amqp/login.ts';
 export { brokerDefinitions } from './amqp/definitions.ts';
 export type { BrokerAccounts } from './amqp/definitions.ts';
 export { listDeadLetters, requeueDeadLetters } from './amqp/dead-letters.ts';

@@ -8,9 +8,23 @@ import { runTool } from './run-tool.ts';
 
 /** Debian's and the vendor's packages put the real programs here; the ones in sbin insist on the account rabbitmq. */
 const PACKAGE_FOLDERS = ['/usr/lib/rabbitmq/lib', '/opt/rabbitmq', '/usr/local/lib/rabbitmq', '/opt/homebrew/opt/rabbitmq'];
+/** Ends the process group when the pipe at its input closes. */
+export const GUARD = 'exec 3<&0 </dev/null; { read -r _ <&3; kill -KILL 0; } & exec 3<&-;';
+export const EPMD = 'epmd -address 127.0.0.1 -port "$ERL_EPMD_PORT"';
 const START_TIMEOUT_MS = 90_000;
 const STOP_GRACE_MS = 8_000;
 const POLL_MS = 50;
+
+export interface PrivateBrokerOptions {
+  /** More lines of rabbitmq.conf, given the first of four ports that are this broker's. */
+  readonly config?: (port: number) => readonly string[];
+  readonly plugins?: readonly string[];
+  /** For a node of a cluster: the folder of the common cookie, the common epmd, which runs already, and the node's four ports. */
+  readonly member?: { readonly home: string; readonly epmdPort: number; readonly port: number };
+}
+
+/** The node's name, by the first of its ports. */
+export const nodeName = (port: number) => `kilonova${port}@localhost`;
 
 /** The folder of RabbitMQ's own programs, or undefined when it is not installed. */
 export function installedRabbitmq(): string | undefined {
@@ -38,26 +52,31 @@ function foldersIn(folder: string): string[] {
 export class PrivateBroker implements Broker {
   readonly how: string;
   readonly url: string;
+  /** Where its TLS listener is to be, if `config` asks for one. */
+  readonly tlsPort: number;
   private readonly env: NodeJS.ProcessEnv;
   private group: ChildProcess | undefined;
 
   private readonly sbin: string;
   private readonly dir: string;
   private readonly port: number;
+  private readonly ownEpmd: boolean;
 
-  private constructor(sbin: string, dir: string, port: number) {
+  private constructor(sbin: string, dir: string, port: number, member: PrivateBrokerOptions['member']) {
     this.sbin = sbin;
     this.dir = dir;
     this.port = port;
+    this.tlsPort = port + 3;
+    this.ownEpmd = member === undefined;
     this.how = `private RabbitMQ of ${sbin} on port ${port}`;
     this.url = `amqp://guest:guest@127.0.0.1:${port}`;
     this.env = {
       PATH: `${sbin}:${process.env['PATH'] ?? '/usr/bin:/bin'}`,
       LANG: 'C.UTF-8',
-      HOME: dir, // where the cookie is made
-      ERL_EPMD_PORT: String(port + 2),
+      HOME: member?.home ?? dir, // where the cookie is made
+      ERL_EPMD_PORT: String(member?.epmdPort ?? port + 2),
       ERL_EPMD_ADDRESS: '127.0.0.1',
-      RABBITMQ_NODENAME: `kilonova${port}@localhost`,
+      RABBITMQ_NODENAME: nodeName(port),
       RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
       RABBITMQ_NODE_PORT: String(port),
       RABBITMQ_DIST_PORT: String(port + 1),
@@ -73,12 +92,13 @@ export class PrivateBroker implements Broker {
   }
 
   /** Throws when it is not installed or does not start; the reason holds the end of what it said. */
-  static async start(dir: string): Promise<PrivateBroker> {
+  static async start(dir: string, { config = () => [], plugins = [], member }: PrivateBrokerOptions = {}): Promise<PrivateBroker> {
     const sbin = installedRabbitmq();
     if (sbin === undefined) throw new Error('rabbitmq-server is not installed');
     mkdirSync(dir, { recursive: true, mode: 0o700 });
-    writeFileSync(join(dir, 'plugins'), '[].\n');
+    writeFileSync(join(dir, 'plugins'), `[${plugins.join(',')}].\n`);
     writeFileSync(join(dir, 'environment'), '');
+    const port = member?.port ?? (await freePorts(4));
     writeFileSync(
       join(dir, 'rabbitmq.conf'),
       [
@@ -88,10 +108,11 @@ export class PrivateBroker implements Broker {
         'log.console.level = warning',
         'disk_free_limit.absolute = 50MB',
         'cluster_formation.peer_discovery_backend = classic_config',
+        ...config(port),
         '',
       ].join('\n'),
     );
-    const broker = new PrivateBroker(sbin, dir, await freePorts(3));
+    const broker = new PrivateBroker(sbin, dir, port, member);
     await broker.start();
     return broker;
   }
@@ -101,8 +122,8 @@ export class PrivateBroker implements Broker {
     if (this.running) return;
     const log = openSync(this.logFile, 'a');
     // epmd in the foreground, as one of the group: the one that erl starts by itself is a daemon that stays for ever.
-    const script =
-      'exec 3<&0 </dev/null; { read -r _ <&3; kill -KILL 0; } & exec 3<&-; epmd -address 127.0.0.1 -port "$ERL_EPMD_PORT" & exec rabbitmq-server';
+    const epmd = this.ownEpmd ? `${EPMD} & ` : '';
+    const script = `${GUARD} ${epmd}exec rabbitmq-server`;
     const group = spawn('sh', ['-c', script], { cwd: this.dir, env: this.env, detached: true, stdio: ['pipe', log, log] });
     closeSync(log);
     group.once('error', () => undefined); // told below by its absence

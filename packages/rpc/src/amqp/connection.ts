@@ -1,11 +1,13 @@
 import type { Message } from 'amqplib';
 import type { Environment } from '../environment.ts';
-import { Unreachable, type RpcError } from '../errors.ts';
+import { NotAuthorized, Unreachable, type RpcError } from '../errors.ts';
 import type { Listener } from '../transport.ts';
 import { whenConnected } from '../waiting.ts';
 import type { ConnectionSettings } from './connection-options.ts';
 import type { Consumer } from './consumer.ts';
-import { brokerError, codeOf, Link } from './link.ts';
+import { Dialer, type Dial } from './dialer.ts';
+import { Link } from './link.ts';
+import { brokerError } from './refusals.ts';
 
 /** What a transport does at the turns of its connection. */
 export interface ConnectionEvents {
@@ -18,7 +20,6 @@ export interface ConnectionEvents {
   onMended(): void;
 }
 
-const REFUSED = 403;
 /** While starting, a refusal is looked for this often; milliseconds. */
 const LOOK_MS = 100;
 
@@ -35,10 +36,10 @@ export class Connection {
   #link: Link | undefined;
   #connected = false;
   #blocked: string | undefined;
-  #attempts = 0;
+  readonly #dialer: Dialer;
   #running: Promise<void> | undefined;
   /** Why the last attempt failed. */
-  #lastError: unknown;
+  #lastError: RpcError | undefined;
   #lastReason = 'no attempt was finished';
 
   /** @param name how the broker shows it */
@@ -47,6 +48,7 @@ export class Connection {
     this.#settings = settings;
     this.environment = environment;
     this.#events = events;
+    this.#dialer = new Dialer(settings, environment);
   }
 
   /** True when everything is in place. */
@@ -81,7 +83,7 @@ export class Connection {
   /**
    * Settles with the first link, and stays connected until closed.
    *
-   * @throws NotAuthorized when the broker refuses the account; Unreachable after `startWaitMs`. It is closed then.
+   * @throws NotAuthorized when the broker refuses the account, or a certificate is refused; Unreachable after `startWaitMs`. It is closed then.
    */
   async open(): Promise<void> {
     const { clock } = this.environment;
@@ -96,7 +98,7 @@ export class Connection {
             cause: this.#lastError,
           });
         await whenConnected(this, leftMs).catch(() => undefined);
-        if (codeOf(this.#lastError) === REFUSED) throw brokerError(this.#lastError);
+        if (this.#lastError instanceof NotAuthorized) throw this.#lastError;
       }
     } catch (error) {
       await this.close();
@@ -133,19 +135,19 @@ export class Connection {
 
   async #run(): Promise<void> {
     const { clock, random, log, metrics } = this.environment;
-    const { urls, retryBaseMs, retryCapMs } = this.#settings;
+    const { retryBaseMs, retryCapMs } = this.#settings;
     let failures = 0;
     while (!this.#end.signal.aborted) {
       let reason: string;
       try {
-        const link = await this.#dial(urls[this.#attempts++ % urls.length] as string);
+        const link = await this.#dial(await this.#dialer.next());
         failures = 0;
         metrics.count('connects', {});
         reason = await link.closed;
         metrics.count('disconnects', {});
       } catch (error) {
-        this.#lastError = error;
-        reason = error instanceof Error ? error.message || String(codeOf(error)) : String(error);
+        this.#lastError = brokerError(error);
+        reason = this.#lastError.message;
       }
       this.#link = undefined;
       this.#blocked = undefined;
@@ -158,8 +160,8 @@ export class Connection {
     }
   }
 
-  async #dial(url: string): Promise<Link> {
-    const link = await Link.open(url, this.#settings.heartbeatSeconds, this.#name, {
+  async #dial(dial: Dial): Promise<Link> {
+    const link = await Link.open(dial, this.#name, {
       onReturned: (message) => this.#events.onReturned(message),
       onBroken: (error) => this.#events.onBroken(error),
       onMended: () => this.#events.onMended(),

@@ -2,7 +2,8 @@ import type { Channel, ConsumeMessage, Message } from 'amqplib';
 import type { Environment } from '../environment.ts';
 import type { Delivery } from '../transport.ts';
 import { AckBatch } from './ack-batch.ts';
-import { codeOf, type Link } from './link.ts';
+import type { Link } from './link.ts';
+import { codeOf } from './refusals.ts';
 import type { Queue } from './topology.ts';
 
 export interface ConsumerPlan {

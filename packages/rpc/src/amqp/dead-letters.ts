@@ -3,11 +3,15 @@
 import { createHash } from 'node:crypto';
 import type { Channel, GetMessage } from 'amqplib';
 import { readRequest, addressKeys, type RequestEnvelope } from '../wire.ts';
+import { environment } from '../environment.ts';
 import { RpcError } from '../errors.ts';
-import { brokerError, Link } from './link.ts';
+import { Dialer } from './dialer.ts';
+import { Link } from './link.ts';
+import { checkedUrls, type BrokerAccessOptions } from './login.ts';
+import { brokerError } from './refusals.ts';
 import { INTERNAL, Topology } from './topology.ts';
 
-export interface DeadLetterSource {
+export interface DeadLetterSource extends Pick<BrokerAccessOptions, 'credentials' | 'tls'> {
   /** `amqp://user:password@host:port/vhost`. The account must read the dead-letter queue, and for a requeue write to the exchange. */
   readonly url: string;
   /** The first part of every name on the broker. Default `kilonova`. */
@@ -37,6 +41,7 @@ export interface RequeueOutcome {
 }
 
 const HEARTBEAT_SECONDS = 30;
+const DIAL_WAIT_MS = 5_000;
 const LIMIT = 1_000;
 const QUIET = { onReturned: () => undefined, onBroken: () => undefined, onMended: () => undefined, onBlocked: () => undefined };
 
@@ -89,13 +94,16 @@ interface Place {
 }
 
 async function withDeadLetters<T>(
-  { url, namespace = 'kilonova', limit = LIMIT }: DeadLetterSource,
+  { url, credentials, tls, namespace = 'kilonova', limit = LIMIT }: DeadLetterSource,
   act: (letters: readonly Read[], place: Place) => Promise<T>,
 ): Promise<T> {
+  const urls = checkedUrls('dead letters', { url, ...(tls === undefined ? {} : { tls }) });
+  const access = { urls, credentials, tls, heartbeatSeconds: HEARTBEAT_SECONDS, dialWaitMs: DIAL_WAIT_MS };
+  const dialer = new Dialer(access, environment({}));
   const topology = new Topology(namespace, 'classic'); // the names are the same for both kinds
   let link: Link | undefined;
   try {
-    link = await Link.open(url, HEARTBEAT_SECONDS, 'kilonova-rpc dead-letters', QUIET);
+    link = await Link.open(await dialer.next(), 'kilonova-rpc dead-letters', QUIET);
     const channel = await link.channel();
     const letters: Read[] = [];
     while (letters.length < limit) {
@@ -107,7 +115,7 @@ async function withDeadLetters<T>(
     await channel.close();
     return result;
   } catch (error) {
-    throw error instanceof RpcError ? error : brokerError(error);
+    throw brokerError(error);
   } finally {
     await link?.close();
   }

@@ -1,8 +1,10 @@
 // One live connection with its publishing channels. It ends once, for whatever reason, and is never mended: the
 // transport opens another.
 import { connect, type Channel, type ChannelModel, type ConfirmChannel, type Message } from 'amqplib';
-import { Busy, ConnectionLost, NotAuthorized, RpcError, Unreachable } from '../errors.ts';
+import { Busy, ConnectionLost, Unreachable, type RpcError } from '../errors.ts';
 import type { OutgoingMessage } from '../transport.ts';
+import type { Dial } from './dialer.ts';
+import { brokerError } from './refusals.ts';
 import { TurnWriter } from './turn-writer.ts';
 
 export interface LinkEvents {
@@ -12,9 +14,6 @@ export interface LinkEvents {
   onMended(): void;
   onBlocked(reason: string | undefined): void;
 }
-
-/** How long one attempt to connect may take; milliseconds. */
-const DIAL_MS = 5_000;
 
 export class Link {
   readonly model: ChannelModel;
@@ -30,17 +29,9 @@ export class Link {
   readonly #returned = new Set<string>();
   #count = 0;
 
-  static async open(url: string, heartbeatSeconds: number, connectionName: string, events: LinkEvents): Promise<Link> {
-    const address = new URL(url);
-    if (!address.searchParams.has('heartbeat')) address.searchParams.set('heartbeat', String(heartbeatSeconds));
-    // Without noDelay the broker's delayed acknowledgement costs some 40 ms a call.
-    const model = await connect(address.href, {
-      noDelay: true,
-      timeout: DIAL_MS,
-      keepAlive: true,
-      clientProperties: { connection_name: connectionName },
-    });
-    const link = new Link(model, decodeURIComponent(address.username) || 'guest', events);
+  static async open({ url, user, socket }: Dial, connectionName: string, events: LinkEvents): Promise<Link> {
+    const model = await connect(url, { ...socket, clientProperties: { connection_name: connectionName } });
+    const link = new Link(model, user, events);
     try {
       await Promise.all([link.#openPublisher(), link.#openConfirmer()]);
     } catch (error) {
@@ -153,26 +144,4 @@ const closeReasons = new WeakMap<Channel, RpcError>();
 
 function noteCloseReason(channel: Channel): void {
   channel.on('error', (error) => closeReasons.set(channel, brokerError(error)));
-}
-
-/** The broker's close codes as our errors. */
-export function brokerError(error: unknown): RpcError {
-  const message = error instanceof Error ? error.message : String(error);
-  const options = { cause: error };
-  switch (codeOf(error)) {
-    case 403:
-      return new NotAuthorized(message, undefined, options);
-    case 404:
-      return new Unreachable(message, undefined, options);
-    default:
-      return error instanceof RpcError ? error : new ConnectionLost(message, undefined, options);
-  }
-}
-
-/** A refusal during the handshake has its code in the text alone. */
-export function codeOf(error: unknown): unknown {
-  if (!(error instanceof Error)) return undefined;
-  if ('code' in error) return error.code;
-  const code = /^Handshake terminated by server: (\d+)/.exec(error.message)?.[1];
-  return code === undefined ? undefined : Number(code);
 }
