@@ -1,6 +1,7 @@
 import type { Answers } from './answers.ts';
+import { checkAuthority } from './authorize.ts';
 import { encoderFor } from './codec/codec.ts';
-import { DeadlineExceeded, NotAuthorized, RpcError } from './errors.ts';
+import { DeadlineExceeded, RpcError } from './errors.ts';
 import { chain, type IncomingCall } from './interceptors.ts';
 import type { Job } from './job.ts';
 import type { ServerCounts } from './server-counts.ts';
@@ -62,7 +63,10 @@ export class Execution {
   async #work(job: Job): Promise<unknown> {
     const { delivery, accepted, context, handler } = job;
     const { envelope, method, request, minor } = accepted;
-    if (this.#authorize !== undefined) await this.#checkAuthority(this.#authorize, job);
+    if (this.#authorize !== undefined)
+      await checkAuthority(this.#authorize, context).catch((error: RpcError) => {
+        throw new Refused(error);
+      });
     this.#counts.count('handled', envelope.method);
     const result = handler(context, request);
     if (method.kind !== 'stream') return result;
@@ -114,15 +118,6 @@ export class Execution {
     if (context.expired && error instanceof DeadlineExceeded) return;
     // Who casts listens for refusals only: the work was taken, and its failure is this side's.
     if (isAwaited(envelope.kind)) this.#answers.fail(delivery, error);
-  }
-
-  async #checkAuthority(authorize: NonNullable<ServeOptions['authorize']>, { context }: Job): Promise<void> {
-    try {
-      await authorize(context.method, context);
-    } catch (error) {
-      if (error instanceof RpcError) throw new Refused(error);
-      throw new Refused(new NotAuthorized(error instanceof Error ? error.message : 'not authorized', { method: context.method }));
-    }
   }
 }
 

@@ -9,20 +9,17 @@ import { Execution } from './execution.ts';
 import type { AnyHandler, Job } from './job.ts';
 import { RequestContext } from './request-context.ts';
 import { ServerCounts } from './server-counts.ts';
+import { serverLimits, type ServerLimits } from './server-limits.ts';
 import type { ServeOptions, Server } from './server.ts';
 import type { Address, Delivery, Listener, Transport } from './transport.ts';
 import { checkServerName, isAwaited } from './wire.ts';
-
-const DEFAULTS = { concurrency: 64, overloadLimit: 256, graceMs: 10_000 };
-/** Room for casts, which are never refused, beside the calls that wait. */
-const SPARE_PREFETCH = 32;
 
 /** Takes messages off the queues, judges them, and gives each its way: run, refused, dropped. */
 export class RunningServer implements Server {
   readonly #transport: Transport;
   readonly #contract: Contract;
   readonly #handlers: Readonly<Record<string, AnyHandler>>;
-  readonly #options: ServeOptions & typeof DEFAULTS;
+  readonly #options: ServeOptions & Required<ServerLimits>;
   readonly #dispatch: Dispatch;
   readonly #beats: Beats;
   readonly #answers: Answers;
@@ -35,12 +32,7 @@ export class RunningServer implements Server {
     this.#transport = transport;
     this.#contract = contract;
     this.#handlers = handlers;
-    this.#options = { ...DEFAULTS, ...options };
-    for (const name of ['concurrency', 'overloadLimit', 'graceMs'] as const) {
-      const value = this.#options[name];
-      if (!(value >= (name === 'concurrency' ? 1 : 0)))
-        throw new TypeError(`${name} of ${contract.topic}: expected a number of at least ${name === 'concurrency' ? 1 : 0}, got ${value}`);
-    }
+    this.#options = { ...options, ...serverLimits(contract.topic, options) };
     if (options.server !== undefined) checkServerName(options.server);
     this.#beats = new Beats(transport);
     this.#dispatch = new Dispatch(contract, options.server);
@@ -53,12 +45,11 @@ export class RunningServer implements Server {
   async start(): Promise<void> {
     Calls.of(this.#transport); // credits of streams come by the reply queue
     const { topic, exchange, methods } = this.#contract;
-    const { server, shared = !this.#transport.steward, concurrency, overloadLimit } = this.#options;
+    const { server, shared = !this.#transport.steward, prefetch } = this.#options;
     const addresses: Address[] = [];
     if (shared) addresses.push({ kind: 'topic', exchange, topic });
     if (server !== undefined) addresses.push({ kind: 'server', exchange, topic, server });
     if (Object.values(methods).some(({ kind }) => kind === 'fanout')) addresses.push({ kind: 'fanout', exchange, topic });
-    const prefetch = this.#options.prefetch ?? concurrency + overloadLimit + SPARE_PREFETCH;
     for (const address of addresses) {
       this.#listeners.push(await this.#transport.listen(address, prefetch, (delivery) => this.#take(delivery, address)));
     }

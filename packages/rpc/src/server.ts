@@ -1,7 +1,9 @@
+import type { Authorize } from './authorize.ts';
 import type { Context } from './context.ts';
 import type { CallMethod, CastMethod, Contract, FanoutMethod, Methods, StreamMethod } from './contract.ts';
 import type { ServerInterceptor } from './interceptors.ts';
 import { RunningServer } from './running-server.ts';
+import type { ServerLimits } from './server-limits.ts';
 import type { Transport } from './transport.ts';
 
 type Handler<M> =
@@ -22,21 +24,13 @@ type Handler<M> =
 export type Handlers<C extends Contract> = HandlersOf<C['methods']>;
 type HandlersOf<M extends Methods> = { readonly [Name in keyof M]: Handler<M[Name]> };
 
-export interface ServeOptions {
+export interface ServeOptions extends ServerLimits {
   /** The name by which `client.at(name)` reaches this server. */
   readonly server?: string;
   /** Whether to share the work sent to the topic as such. Default: true, but false where queues are declared by a steward. */
   readonly shared?: boolean;
-  /** How many handlers run at the same time. Default 64. */
-  readonly concurrency?: number;
-  /** How many requests may wait here for a handler before calls are answered with Busy. Default 256. */
-  readonly overloadLimit?: number;
-  /** How many unfinished messages the broker hands over per queue. Default: concurrency + overloadLimit + 32. */
-  readonly prefetch?: number;
-  /** Milliseconds that `stop` waits for handlers before it aborts them. Default 10 000. */
-  readonly graceMs?: number;
   /** Throws to refuse; what is no RpcError becomes NotAuthorized. */
-  readonly authorize?: (method: string, context: Context) => void | Promise<void>;
+  readonly authorize?: Authorize;
   /** Around every handler, inside those of the transport. */
   readonly interceptors?: readonly ServerInterceptor[];
 }

@@ -1,18 +1,17 @@
+import { Admission } from '../admission.ts';
+import { checkAuthority } from '../authorize.ts';
 import { encoderFor } from '../codec/codec.ts';
 import { Empty } from '../empty.ts';
-import { Busy, DeadlineExceeded, NotAuthorized, RpcError, Unreachable } from '../errors.ts';
+import { Busy, DeadlineExceeded, RpcError, Unreachable } from '../errors.ts';
+import { serverLimits, type ServerLimits } from '../server-limits.ts';
 import type { Delivery, Listener } from '../transport.ts';
-import { OsloDispatch, type OsloContext, type OsloEndpoint } from './dispatch.ts';
+import { OsloDispatch, type OsloEndpoint } from './dispatch.ts';
 import { Duplicates } from './duplicates.ts';
 import { readRequest, withinLimit, type OsloRequest, type OsloReturn } from './envelope.ts';
 import { OsloJob, refuseUnread } from './job.ts';
 import type { OsloServeOptions, OsloServer } from './server.ts';
 import { serverKey } from './target.ts';
 import type { OsloTransport } from './transport.ts';
-
-const DEFAULTS = { concurrency: 64, overloadLimit: 256, graceMs: 10_000, acknowledge: 'after' } as const;
-/** Room for casts, which are never refused, beside the calls that wait. */
-const SPARE_PREFETCH = 32;
 
 interface Offer {
   readonly topic: string;
@@ -24,24 +23,20 @@ interface Offer {
 export class OsloRunningServer implements OsloServer {
   readonly #transport: OsloTransport;
   readonly #offer: Offer;
-  readonly #options: OsloServeOptions & { readonly [Name in keyof typeof DEFAULTS]: NonNullable<OsloServeOptions[Name]> };
+  readonly #options: OsloServeOptions & Required<ServerLimits>;
   readonly #seen: Duplicates;
   readonly #dispatch: OsloDispatch;
-  readonly #running = new Set<OsloJob>();
+  readonly #admission: Admission<OsloJob>;
+  /** Calls whose handlers run, by their id. */
+  readonly #asked = new Map<string, OsloJob>();
   #listeners: Listener[] = [];
-  #waiting: OsloJob[] = [];
-  #idle: (() => void) | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(transport: OsloTransport, offer: Offer, options: OsloServeOptions) {
     this.#transport = transport;
     this.#offer = offer;
-    this.#options = { ...DEFAULTS, ...options };
-    for (const name of ['concurrency', 'overloadLimit', 'graceMs'] as const) {
-      const least = name === 'concurrency' ? 1 : 0;
-      if (!(this.#options[name] >= least))
-        throw new TypeError(`${name} of ${offer.topic}: expected a number of at least ${least}, got ${this.#options[name]}`);
-    }
+    this.#options = { ...options, ...serverLimits(offer.topic, options) };
+    this.#admission = new Admission(this.#options.concurrency, (job) => this.#run(job));
     this.#dispatch = new OsloDispatch(offer.endpoints);
     const { duplicateWindow, duplicateWindowMs } = transport.limits;
     this.#seen = new Duplicates(transport.environment.clock, duplicateWindow, duplicateWindowMs);
@@ -50,16 +45,14 @@ export class OsloRunningServer implements OsloServer {
   async start(): Promise<void> {
     const { topic, exchange } = this.#offer;
     const { topology, unique } = this.#transport;
-    const { server, concurrency, overloadLimit } = this.#options;
+    const { server, prefetch } = this.#options;
     const queues = [topology.topic(exchange, topic), topology.topic(exchange, serverKey(topic, server)), topology.fanout(topic, unique)];
-    const prefetch = this.#options.prefetch ?? concurrency + overloadLimit + SPARE_PREFETCH;
     for (const queue of queues)
       this.#listeners.push(await this.#transport.listen(queue, prefetch, { take: (delivery) => this.#take(delivery) }));
     const unwatch: () => void = this.#transport.watch({
       onReturned: (replyExchange, id) => {
-        if (replyExchange !== '') return;
-        for (const job of this.#running)
-          if (job.msgId === id) job.context.abort(new Unreachable(`${job.request.method}: the caller's reply queue is gone`));
+        const job = replyExchange === '' ? this.#asked.get(id) : undefined;
+        job?.context.abort(new Unreachable(`${job.request.method}: the caller's reply queue is gone`));
       },
     });
     this.#listeners.push({ pause: async () => undefined, close: async () => unwatch() });
@@ -71,23 +64,12 @@ export class OsloRunningServer implements OsloServer {
 
   async #stop(): Promise<void> {
     const { clock, log } = this.#transport.environment;
+    const { graceMs } = this.#options;
     await Promise.all(this.#listeners.map((listener) => listener.pause()));
-    if (this.#running.size + this.#waiting.length > 0) {
-      await new Promise<void>((resolve) => {
-        const cancel = clock.after(this.#options.graceMs, resolve);
-        this.#idle = () => {
-          cancel();
-          resolve();
-        };
-      });
-    }
-    const left = [...this.#running, ...this.#waiting];
+    await this.#admission.drained(clock, graceMs);
+    const left = this.#admission.giveUp();
     if (left.length > 0)
-      log.warn(
-        { topic: this.#offer.topic, requests: left.length, graceMs: this.#options.graceMs },
-        'stopped before all requests were done; handed back',
-      );
-    this.#waiting = [];
+      log.warn({ topic: this.#offer.topic, requests: left.length, graceMs }, 'stopped before all requests were done; handed back');
     for (const job of left) job.handBack(new Unreachable(`${this.#offer.topic}: the server stops`));
     await Promise.all(this.#listeners.map((listener) => listener.close()));
   }
@@ -116,18 +98,17 @@ export class OsloRunningServer implements OsloServer {
   }
 
   #admit(job: OsloJob): void {
-    if (this.#running.size < this.#options.concurrency) return void this.#run(job);
-    if (job.msgId !== undefined && this.#waiting.length >= this.#options.overloadLimit) {
-      const limit = this.#options.overloadLimit;
-      this.#refuse(job, new Busy(`${this.#offer.topic}: ${this.#waiting.length} requests wait already`, { limit }));
-      return job.end();
-    }
-    this.#waiting.push(job); // bounded by prefetch
+    const limit = this.#options.overloadLimit;
+    // What nobody waits for is never refused: prefetch bounds it.
+    if (this.#admission.admit(job, job.msgId === undefined ? Number.POSITIVE_INFINITY : limit)) return;
+    this.#refuse(job, new Busy(`${this.#offer.topic}: ${this.#admission.waiting} requests wait already`, { limit }));
+    job.end();
   }
 
   async #run(job: OsloJob): Promise<void> {
     const { clock, metrics } = this.#transport.environment;
-    this.#running.add(job);
+    const { msgId } = job;
+    if (msgId !== undefined) this.#asked.set(msgId, job);
     if (this.#options.acknowledge === 'before') job.acknowledge();
     const start = clock.monotonic();
     try {
@@ -135,16 +116,9 @@ export class OsloRunningServer implements OsloServer {
       else await this.#handle(job);
     } finally {
       job.end();
-      this.#running.delete(job);
+      if (msgId !== undefined) this.#asked.delete(msgId);
       metrics.duration('handle', clock.monotonic() - start, { topic: this.#offer.topic, method: this.#label(job.request.method) });
-      this.#next();
     }
-  }
-
-  #next(): void {
-    const job = this.#waiting.shift();
-    if (job !== undefined) void this.#run(job);
-    else if (this.#running.size === 0) this.#idle?.();
   }
 
   /** Never throws: whatever happens ends as an answer or in the log. */
@@ -153,7 +127,7 @@ export class OsloRunningServer implements OsloServer {
     let found;
     try {
       found = this.#dispatch.find(request);
-      if (this.#options.authorize !== undefined) await this.#authorize(this.#options.authorize, context);
+      if (this.#options.authorize !== undefined) await checkAuthority(this.#options.authorize, context);
     } catch (error) {
       return this.#refuse(job, error);
     }
@@ -167,15 +141,6 @@ export class OsloRunningServer implements OsloServer {
       job.answer({ result: empty ? null : encoderFor<object>(method.response, minor)(result as object), failure: null });
     } catch (error) {
       this.#failed(job, error);
-    }
-  }
-
-  async #authorize(authorize: NonNullable<OsloServeOptions['authorize']>, context: OsloContext): Promise<void> {
-    try {
-      await authorize(context.method, context);
-    } catch (error) {
-      if (error instanceof RpcError) throw error;
-      throw new NotAuthorized(error instanceof Error ? error.message : 'not authorized', { method: context.method });
     }
   }
 

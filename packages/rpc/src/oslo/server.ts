@@ -1,4 +1,6 @@
 import type { CallMethod, CastMethod, Contract, FanoutMethod, Methods } from '../contract.ts';
+import type { Authorize } from '../authorize.ts';
+import type { ServerLimits } from '../server-limits.ts';
 import type { OsloContext, OsloEndpoint } from './dispatch.ts';
 import { OsloRunningServer } from './running-server.ts';
 import { checkOsloContract, exchangeOf, serverKey } from './target.ts';
@@ -17,24 +19,16 @@ type Handler<M> =
 export type OsloHandlers<C extends Contract> = HandlersOf<C['methods']>;
 type HandlersOf<M extends Methods> = { readonly [Name in keyof M]: Handler<M[Name]> };
 
-export interface OsloServeOptions {
+export interface OsloServeOptions extends ServerLimits {
   /** The name by which `prepare(server=...)` reaches this server: `Target.server`. */
   readonly server: string;
-  /** How many handlers run at the same time. Default 64. */
-  readonly concurrency?: number;
-  /** How many requests may wait here for a handler before calls are answered with Busy. Default 256. */
-  readonly overloadLimit?: number;
-  /** How many unfinished messages the broker hands over per queue. Default: concurrency + overloadLimit + 32. */
-  readonly prefetch?: number;
-  /** Milliseconds that `stop` waits for handlers before it aborts them. Default 10 000. */
-  readonly graceMs?: number;
   /**
    * `after` the handler: a request outlives its server and may be handled twice. `before`, as Python's servers do: at
    * most once. Default `after`.
    */
   readonly acknowledge?: 'before' | 'after';
   /** Throws to refuse; what is no RpcError becomes NotAuthorized. */
-  readonly authorize?: (method: string, context: OsloContext) => void | Promise<void>;
+  readonly authorize?: Authorize<OsloContext>;
 }
 
 export interface OsloServer {
