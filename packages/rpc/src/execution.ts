@@ -92,7 +92,7 @@ export class Execution {
         });
       });
     } catch (error) {
-      if (error === refusal || (!begun && error instanceof RpcError)) throw new Refused(error as RpcError);
+      if ((refusal !== undefined && error === refusal) || (!begun && error instanceof RpcError)) throw new Refused(error as RpcError);
       throw error;
     }
   }

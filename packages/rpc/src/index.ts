@@ -12,6 +12,8 @@ export type { Refusal, RefusalListener } from './refusals.ts';
 export { serve } from './server.ts';
 export type { Handlers, Server, ServeOptions } from './server.ts';
 export type { ClientInterceptor, IncomingCall, Interceptors, Metadata, OutgoingCall, ServerInterceptor } from './interceptors.ts';
+export { openTelemetryTracing } from './telemetry/tracing.ts';
+export type { TracingOptions } from './telemetry/tracing.ts';
 export { defaultLimits } from './transport.ts';
 export type { Transport, TransportLimits } from './transport.ts';
 export { connectAmqp } from './amqp/connect.ts';
