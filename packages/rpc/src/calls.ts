@@ -14,6 +14,8 @@ export interface CallRequest {
   /** Sent again after a reconnect, under the same id. */
   readonly resend: boolean;
   readonly signal: AbortSignal | undefined;
+  /** Of an earlier attempt that has ended; undefined: a new one. */
+  readonly id: string | undefined;
   /** The message, given what is left of the deadline. */
   build(remainingMs: number): Buffer;
   /** Called for each message that comes back; after an error nothing more is called. */
@@ -91,7 +93,7 @@ export class Calls {
       );
       return () => undefined;
     }
-    const id = this.nextId();
+    const id = request.id ?? this.nextId();
     const cancelDeadline = clock.after(request.timeoutMs, () =>
       this.#fail(
         entry,

@@ -5,6 +5,7 @@ import { intercepted } from './interception.ts';
 import { Outbox } from './outbox.ts';
 import { Pin } from './pin.ts';
 import type { RefusalListener } from './refusals.ts';
+import type { RetryBudgetOptions } from './retry.ts';
 import { checkServerName } from './wire.ts';
 import type { Transport } from './transport.ts';
 
@@ -29,6 +30,8 @@ export interface ClientOptions {
   readonly interceptors?: readonly ClientInterceptor[];
   /** Hears of casts that a server refused, instead of the listeners of the transport: see `onRefused`. */
   readonly onRefused?: RefusalListener;
+  /** Bounds the retries of all methods together, for those whose contract has `retry`. */
+  readonly retryBudget?: RetryBudgetOptions;
 }
 
 type Sender<M> =
@@ -60,7 +63,7 @@ export type Client<C extends Contract> = Senders<C['methods']> & {
 /**
  * A function per method of the contract. Clients are cheap: all those of a transport share its connection and reply queue.
  *
- * @throws UnsupportedVersion when `pin` is a text that the contract cannot speak; TypeError when it is no version.
+ * @throws UnsupportedVersion when `pin` is a text that the contract cannot speak; TypeError when it is no version, or an option cannot work.
  */
 export function createClient<C extends Contract>(transport: Transport, contract: C, options: ClientOptions = {}): Client<C> {
   const pin = new Pin(contract, options.pin);

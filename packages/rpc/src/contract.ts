@@ -1,3 +1,5 @@
+import { checkRetry, type RetryPolicy } from './retry.ts';
+
 /** A class whose instances cross the wire: `@Exclude()` on the class, `@Expose()` on each field that travels. */
 export type Class<T> = new () => T;
 
@@ -15,6 +17,8 @@ export interface CallMethod<Req, Res> extends MethodBase<Req> {
   readonly timeoutMs: number | undefined;
   /** True when a repeat does no harm: such calls are sent again after a reconnect. */
   readonly idempotent: boolean;
+  /** Whether and how a client tries it again; only for idempotent methods. */
+  readonly retry: RetryPolicy | undefined;
 }
 
 /** Tells one server, at least once while the broker lives, and waits for nobody. For work whose row remembers it. */
@@ -46,7 +50,8 @@ export const call = <Req, Res>(method: {
   response: Class<Res>;
   timeoutMs?: number;
   idempotent?: boolean;
-}): CallMethod<Req, Res> => ({ timeoutMs: undefined, idempotent: false, ...method, kind: 'call' });
+  retry?: RetryPolicy;
+}): CallMethod<Req, Res> => ({ timeoutMs: undefined, idempotent: false, retry: undefined, ...method, kind: 'call' });
 
 export const cast = <Req>(method: { since: string; request: Class<Req> }): CastMethod<Req> => ({ ...method, kind: 'cast' });
 
@@ -95,6 +100,7 @@ export function defineContract<M extends Methods>(given: { topic: string; versio
     if (since.major !== own.major || since.minor > own.minor) {
       throw new TypeError(`method ${topic}.${name} is since ${method.since}, but the contract is ${version}`);
     }
+    if (method.kind === 'call' && method.retry !== undefined) checkRetry(`${topic}.${name}`, method.retry, method.idempotent);
   }
   return { topic, version, exchange, methods };
 }

@@ -51,6 +51,8 @@ export type RpcCounter =
   | 'duplicates' // arrived again, while or after it was handled
   | 'notifications' // sent
   | 'resent' // idempotent calls sent again after a reconnect
+  | 'retried' // attempts of calls beyond their first; each attempt also counts as a call
+  | 'retry_budget_exhausted' // a call failed that would have been tried again
   | 'connects'
   | 'disconnects';
 

@@ -9,6 +9,7 @@ export { createClient } from './client.ts';
 export type { CallOptions, Client, ClientOptions } from './client.ts';
 export { onRefused } from './refusals.ts';
 export type { Refusal, RefusalListener } from './refusals.ts';
+export type { RetryBudgetOptions, RetryPolicy } from './retry.ts';
 export { serve } from './server.ts';
 export type { Handlers, Server, ServeOptions } from './server.ts';
 export type { ClientInterceptor, IncomingCall, Interceptors, Metadata, OutgoingCall, ServerInterceptor } from './interceptors.ts';

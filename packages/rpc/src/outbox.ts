@@ -7,6 +7,7 @@ import { Busy, ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, Unsuppo
 import { checkMetadata, metadataOf } from './metadata.ts';
 import type { Pin } from './pin.ts';
 import { Refusals } from './refusals.ts';
+import { withRetries, RetryBudget, type RetryPolicy } from './retry.ts';
 import { receiveStream } from './stream-receiver.ts';
 import type { Transport } from './transport.ts';
 import { whenWritable, within } from './waiting.ts';
@@ -18,6 +19,7 @@ export class Outbox {
   readonly #contract: Contract;
   readonly #pin: Pin;
   readonly #options: ClientOptions;
+  readonly #budget: RetryBudget;
   /** Made once per method: they go with every call. */
   readonly #labels = new Map<string, RpcLabels>();
   #unconfirmed = 0;
@@ -27,17 +29,43 @@ export class Outbox {
     this.#contract = contract;
     this.#pin = pin;
     this.#options = options;
+    this.#budget = new RetryBudget(options.retryBudget);
   }
 
   send(name: string, method: Method, request: object, server: string | undefined, options: CallOptions): unknown {
     switch (method.kind) {
       case 'call':
-        return this.#call(name, method, request, server, options);
+        return method.retry === undefined
+          ? this.#call(name, method, request, server, options)
+          : this.#callAgain(method.retry, name, method, request, server, options);
       case 'stream':
         return this.#stream(name, method, request, server, options);
       default:
         return this.#tell(name, method, request, server, options);
     }
+  }
+
+  /** All attempts are one request: with the same ids, so that a server that remembers answers once. */
+  async #callAgain(
+    policy: RetryPolicy,
+    name: string,
+    method: CallMethod<object, object>,
+    request: object,
+    server: string | undefined,
+    options: CallOptions,
+  ): Promise<object> {
+    const plan = {
+      policy,
+      budget: this.#budget,
+      timeoutMs: this.#allowedMs(method, options, this.#transport.limits.callTimeoutMs),
+      signal: options.signal,
+      labels: this.#labelsOf(name),
+    };
+    const own = { ...options, requestId: this.#requestId(options) };
+    const id = Calls.of(this.#transport).nextId();
+    return withRetries(this.#transport.environment, plan, (timeoutMs) =>
+      this.#call(name, method, request, server, { ...own, timeoutMs }, id),
+    );
   }
 
   async #call(
@@ -46,6 +74,7 @@ export class Outbox {
     request: object,
     server: string | undefined,
     options: CallOptions,
+    id?: string,
   ): Promise<object> {
     const { clock, metrics } = this.#transport.environment;
     const { minor } = this.#version(name);
@@ -56,7 +85,7 @@ export class Outbox {
       request,
       server,
       options,
-      method.timeoutMs ?? this.#transport.limits.callTimeoutMs,
+      this.#allowedMs(method, options, this.#transport.limits.callTimeoutMs),
       method.idempotent,
     );
     const decode = decoderFor(method.response, minor);
@@ -69,6 +98,7 @@ export class Outbox {
       };
       const end = Calls.of(this.#transport).start({
         ...prepared,
+        id,
         onReply(reply) {
           if (reply.kind !== 'answer') return;
           end();
@@ -99,7 +129,7 @@ export class Outbox {
       request,
       server,
       options,
-      method.timeoutMs ?? this.#transport.limits.streamTimeoutMs,
+      this.#allowedMs(method, options, this.#transport.limits.streamTimeoutMs),
       false,
     );
     const decode = decoderFor(method.item, minor);
@@ -177,17 +207,12 @@ export class Outbox {
     request: object,
     server: string | undefined,
     options: CallOptions,
-    defaultMs: number,
+    timeoutMs: number,
     resend: boolean,
-  ): Omit<CallRequest, 'onReply' | 'onFailure'> {
-    const {
-      environment: { clock },
-      limits,
-    } = this.#transport;
+  ): Omit<CallRequest, 'id' | 'onReply' | 'onFailure'> {
+    const { limits } = this.#transport;
     const what = `${this.#contract.topic}.${name}`;
     const version = this.#version(name);
-    const ownMs = options.timeoutMs ?? this.#options.timeoutMs ?? defaultMs;
-    const timeoutMs = options.context === undefined ? ownMs : Math.min(ownMs, options.context.deadline - clock.now());
     if (!(timeoutMs > 0)) throw new DeadlineExceeded(`${what}: the deadline had passed before the call`, { timeoutMs });
     const requestId = this.#requestId(options);
     const metadata = metadataOf(options);
@@ -209,6 +234,12 @@ export class Outbox {
     const first = bytesFor(firstMs); // too large is known before anything leaves
     const build = (remainingMs: number) => (remainingMs === firstMs ? first : bytesFor(remainingMs));
     return { exchange: this.#contract.exchange, key: this.#key(server), what, timeoutMs, resend, signal: options.signal, build };
+  }
+
+  /** What the caller, its own deadline, the client, the method and the transport allow, in this order; may be below 0. */
+  #allowedMs(method: CallMethod<object, object> | StreamMethod<object, object>, options: CallOptions, defaultMs: number): number {
+    const ownMs = options.timeoutMs ?? this.#options.timeoutMs ?? method.timeoutMs ?? defaultMs;
+    return options.context === undefined ? ownMs : Math.min(ownMs, options.context.deadline - this.#transport.environment.clock.now());
   }
 
   /** A call that is soon over needs no sign of life, unless it may be given up: beats tell whom to tell. */

@@ -9,7 +9,7 @@ import { creditText, type Piece } from './wire.ts';
  */
 export async function* receiveStream(
   transport: Transport,
-  request: Omit<CallRequest, 'onReply' | 'onFailure'>,
+  request: Omit<CallRequest, 'id' | 'onReply' | 'onFailure'>,
 ): AsyncGenerator<readonly unknown[]> {
   const calls = Calls.of(transport);
   const arrived = new Map<number, Piece>();
@@ -22,6 +22,7 @@ export async function* receiveStream(
 
   const end = calls.start({
     ...request,
+    id: undefined,
     onReply(reply) {
       if (reply.kind !== 'piece') return;
       const { piece } = reply;

@@ -100,6 +100,9 @@ export class Link {
 
   async close(): Promise<void> {
     if (!this.#alive) return;
+    // What is published from now on would throw: it is as good as not connected.
+    this.#publisher = undefined;
+    this.#confirmer = undefined;
     await this.model.close().catch(() => undefined);
   }
 

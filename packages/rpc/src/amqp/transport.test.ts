@@ -7,6 +7,7 @@ import { Text } from '../testing/echo.ts';
 import { describeInterceptors } from '../testing/interceptors.ts';
 import { describeLongCalls } from '../testing/long-calls.ts';
 import { describeRefusals } from '../testing/refusals.ts';
+import { describeRetries } from '../testing/retries.ts';
 import { openProxy, testBroker } from '../testing/proxy.ts';
 
 let runs = 0;
@@ -35,6 +36,7 @@ describe.each(['classic', 'quorum'] as const)('the AMQP transport with %s queues
   describeLongCalls(open);
   describeInterceptors(open);
   describeRefusals(open);
+  describeRetries(open);
 });
 
 const contract = defineContract({

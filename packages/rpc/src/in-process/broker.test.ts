@@ -5,6 +5,7 @@ import type { Bench } from '../testing/bench.ts';
 import { describeInterceptors } from '../testing/interceptors.ts';
 import { describeLongCalls } from '../testing/long-calls.ts';
 import { describeRefusals } from '../testing/refusals.ts';
+import { describeRetries } from '../testing/retries.ts';
 
 describe('the in-process transport', () => {
   const open = async (): Promise<Bench> => {
@@ -26,4 +27,5 @@ describe('the in-process transport', () => {
   describeLongCalls(open);
   describeInterceptors(open);
   describeRefusals(open);
+  describeRetries(open);
 });
