@@ -27,7 +27,10 @@ export type { DeadLetterEntry, DeadLetterSource, RequeueOutcome } from './amqp/d
 export { serveSteward } from './amqp/steward.ts';
 export type { StewardGrant } from './amqp/steward.ts';
 export { InProcessBroker } from './in-process/broker.ts';
-export type { Faults } from './in-process/broker.ts';
+export type { DeadLetter } from './in-process/broker.ts';
+export type { Faults } from './in-process/faults.ts';
+export { seededRandom } from './in-process/seeded-random.ts';
+export { VirtualClock } from './in-process/virtual-clock.ts';
 export { decoderFor, encoderFor } from './codec/codec.ts';
 export { shape } from './codec/shape.ts';
 export { fieldsOf } from './codec/fields.ts';

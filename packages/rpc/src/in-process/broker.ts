@@ -1,19 +1,11 @@
 import { environment, type Environment } from '../environment.ts';
 import { Unreachable, Busy, type RpcError } from '../errors.ts';
+import { checkPositive, withDefaults } from '../options.ts';
 import { defaultLimits, type Address, type OutgoingMessage, type Transport, type TransportLimits } from '../transport.ts';
 import { addressKeys, REPLIES } from '../wire.ts';
+import { checkFaults, FaultyWay, type Faults } from './faults.ts';
 import { InProcessTransport } from './transport.ts';
-import { MemoryQueue, type StoredMessage } from './queue.ts';
-
-/** Shares of messages, 0 to 1, that meet with a fault. Answers are messages too. */
-export interface Faults {
-  /** Gone without a trace: the sender of a cast is told that the broker has it. */
-  readonly lose?: number;
-  /** Delivered twice. */
-  readonly double?: number;
-  /** Messages wait a random time up to this; milliseconds. Different waits reorder. */
-  readonly delayMs?: number;
-}
+import { MemoryQueue } from './queue.ts';
 
 export interface DeadLetter {
   readonly body: Buffer;
@@ -32,17 +24,27 @@ const BURST = 64;
  * With a seeded `random` and a virtual `clock` a run repeats.
  */
 export class InProcessBroker {
-  /** May be changed at any time. */
-  faults: Faults;
   readonly deadLetters: DeadLetter[] = [];
   readonly #environment: Environment;
   readonly #queues = new Map<string, MemoryQueue>();
+  readonly #way: FaultyWay;
+  #faults: Faults;
   #turn: (() => void)[] = [];
   #pumping = false;
 
   constructor(options: Partial<Environment> & { readonly faults?: Faults } = {}) {
     this.#environment = environment(options);
-    this.faults = options.faults ?? {};
+    this.#way = new FaultyWay(this.#environment);
+    this.#faults = checkFaults(options.faults ?? {});
+  }
+
+  /** May be changed at any time. @throws TypeError for a share that is not within 0 and 1. */
+  get faults(): Faults {
+    return this.#faults;
+  }
+
+  set faults(faults: Faults) {
+    this.#faults = checkFaults(faults);
   }
 
   /** `user` is the authenticated name that handlers see; default: `service`. */
@@ -50,9 +52,8 @@ export class InProcessBroker {
     options: { service: string; id: string; user?: string } & Partial<Environment> & Partial<TransportLimits>,
   ): Transport & { cut(reason?: string): void; restore(): void } {
     const { service, id, user = service } = options;
-    const limits = Object.fromEntries(
-      Object.entries(defaultLimits).map(([name, value]) => [name, options[name as keyof TransportLimits] ?? value]),
-    ) as unknown as TransportLimits;
+    const limits = withDefaults(defaultLimits, options);
+    checkPositive('InProcessBroker.connect', limits);
     return new InProcessTransport(this, {
       service,
       id,
@@ -96,7 +97,10 @@ export class InProcessBroker {
       }
       let refused = false;
       for (const queue of takers) {
-        for (let copies = this.#copies(); copies > 0; copies--) refused = !this.#put(queue, { ...message, userId }) || refused;
+        for (let copies = this.#way.copies(this.#faults); copies > 0; copies--) {
+          const put = () => queue.put({ ...message, userId });
+          refused = !this.#way.bring(this.#faults, queue, put) || refused;
+        }
       }
       if (refused) done(new Busy(`the queue of ${message.key} is full`, { key: message.key }));
       else done();
@@ -107,20 +111,6 @@ export class InProcessBroker {
   addDeadLetter(letter: DeadLetter): void {
     this.deadLetters.push(letter);
     if (this.deadLetters.length > MAX_DEAD_LETTERS) this.deadLetters.shift();
-  }
-
-  #copies(): number {
-    const { lose = 0, double = 0 } = this.faults;
-    if (lose > 0 && this.#environment.random.next() < lose) return 0;
-    return double > 0 && this.#environment.random.next() < double ? 2 : 1;
-  }
-
-  /** False when the queue is full. */
-  #put(queue: MemoryQueue, message: Omit<StoredMessage, 'arrivedAt' | 'redelivered'>): boolean {
-    const { delayMs = 0 } = this.faults;
-    if (delayMs === 0) return queue.put(message);
-    this.#environment.clock.after(this.#environment.random.next() * delayMs, () => queue.put(message));
-    return true;
   }
 
   /** In order, after the current code, and with a breath for the event loop now and then. */

@@ -1,45 +1,56 @@
 import { expect, test } from 'vitest';
-import { createClient, DeadlineExceeded, Empty, InProcessBroker, serve, type Faults, type Random } from '../index.ts';
+import {
+  createClient,
+  DeadlineExceeded,
+  Empty,
+  InProcessBroker,
+  seededRandom,
+  serve,
+  VirtualClock,
+  type Faults,
+  type Handlers,
+} from '../index.ts';
 import { eventually } from '../testing/bench.ts';
 import { echoContract, Text } from '../testing/echo.ts';
-
-/** Park and Miller's generator: enough to repeat a run. */
-function seeded(seed: number): Random {
-  let state = seed;
-  let ids = 0;
-  return {
-    next: () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647,
-    uuid: () => `id-${ids++}`,
-  };
-}
 
 const text = (value: string) => Object.assign(new Text(), { text: value });
 const contract = echoContract('faulty');
 
+const handlers = (over: Partial<Handlers<typeof contract>> = {}): Handlers<typeof contract> => ({
+  echo: (_context, request) => request,
+  shout: (_context, request) => request,
+  fail: () => new Empty(),
+  hang: () => new Empty(),
+  repeatable: () => ({ count: 0 }),
+  look: () => ({ caller: '', requestId: '', remainingMs: 0, version: '' }),
+  note: () => undefined,
+  news: () => undefined,
+  list: (_context, { count }) => [Array.from({ length: count }, (_, index) => text(String(index)))],
+  ...over,
+});
+
+/** Sends notes one after the other under the faults, in no real time; which came, in their order. */
 async function run(faults: Faults, seed: number, notes: number): Promise<string[]> {
-  const broker = new InProcessBroker({ random: seeded(seed) });
-  const far = broker.connect({ service: 'far', id: '1' });
-  const near = broker.connect({ service: 'near', id: '1' });
+  const clock = new VirtualClock();
+  const broker = new InProcessBroker({ clock, random: seededRandom(seed) });
   const seen: string[] = [];
-  await serve(far, contract, {
-    echo: (_context, request) => request,
-    shout: (_context, request) => request,
-    fail: () => new Empty(),
-    hang: () => new Empty(),
-    repeatable: () => ({ count: 0 }),
-    look: (context) => ({ caller: context.caller, requestId: '', remainingMs: 0, version: '' }),
-    note: (_context, request) => void seen.push(request.text),
-    news: () => undefined,
-    list: (_context, { count }) => [Array.from({ length: count }, (_, index) => text(String(index)))],
-  });
-  const client = createClient(near, contract);
+  await serve(
+    broker.connect({ service: 'far', id: '1' }),
+    contract,
+    handlers({ note: (_context, request) => void seen.push(request.text) }),
+  );
+  const client = createClient(broker.connect({ service: 'near', id: '1' }), contract);
   broker.faults = faults;
-  for (let index = 0; index < notes; index++) await client.note(text(String(index)));
-  broker.faults = {};
-  await client.note(text('end'));
-  await eventually(() => seen.includes('end'));
+  await clock.until(
+    (async () => {
+      for (let index = 0; index < notes; index++) await client.note(text(String(index)));
+    })(),
+  );
+  await clock.advance(1_000);
   return seen;
 }
+
+const numbers = (count: number) => Array.from({ length: count }, (_, index) => String(index));
 
 test('the same seed loses the same messages, another seed others', async () => {
   const first = await run({ lose: 0.5 }, 7, 60);
@@ -50,34 +61,37 @@ test('the same seed loses the same messages, another seed others', async () => {
 });
 
 test('doubled messages come twice', async () => {
-  const seen = await run({ double: 1 }, 7, 3);
-  expect(seen.toSorted()).toEqual(['0', '0', '1', '1', '2', '2', 'end']);
+  expect((await run({ double: 1 }, 7, 3)).toSorted()).toEqual(['0', '0', '1', '1', '2', '2']);
 });
 
-test('delayed messages overtake each other, and none is lost', async () => {
-  const seen = await run({ delayMs: 20 }, 7, 40);
-  await eventually(() => seen.length === 41);
-  const arrived = seen.filter((each) => each !== 'end');
-  expect(arrived.toSorted((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 40 }, (_, index) => String(index)));
-  expect(arrived).not.toEqual(Array.from({ length: 40 }, (_, index) => String(index)));
+test.each([
+  { title: 'delayed messages overtake each other', faults: { delayMs: 20 } },
+  { title: 'a part of the messages is overtaken by the next', faults: { reorder: 0.5 } },
+])('$title, and none is lost', async ({ faults }) => {
+  const seen = await run(faults, 7, 40);
+  expect(seen).not.toEqual(numbers(40));
+  expect(seen.toSorted((a, b) => Number(a) - Number(b))).toEqual(numbers(40));
+});
+
+test('a message that nothing overtakes arrives all the same', async () => {
+  expect(await run({ reorder: 1, reorderMs: 50 }, 7, 1)).toEqual(['0']);
+});
+
+test.each([
+  { faults: { lose: 1.1 }, says: 'faults.lose: expected a share from 0 to 1, got 1.1' },
+  { faults: { reorder: Number.NaN }, says: 'faults.reorder: expected a share from 0 to 1, got NaN' },
+  { faults: { delayMs: -1 }, says: 'faults.delayMs: expected milliseconds of at least 0, got -1' },
+])('faults that cannot be are refused: $says', ({ faults, says }) => {
+  expect(() => new InProcessBroker({ faults })).toThrow(says);
+  const broker = new InProcessBroker();
+  expect(() => (broker.faults = faults)).toThrow(says);
 });
 
 test('a stream is whole and in order over a broker that doubles and delays, and a lost piece ends at the deadline', async () => {
-  const broker = new InProcessBroker({ random: seeded(3) });
+  const broker = new InProcessBroker({ random: seededRandom(3) });
   const far = broker.connect({ service: 'far', id: '1' });
   const client = createClient(broker.connect({ service: 'near', id: '1' }), contract);
-  const answer = (_context: unknown, request: Text) => request;
-  await serve(far, contract, {
-    echo: answer,
-    shout: answer,
-    fail: () => new Empty(),
-    hang: () => new Empty(),
-    repeatable: () => ({ count: 0 }),
-    look: () => ({ caller: '', requestId: '', remainingMs: 0, version: '' }),
-    note: () => undefined,
-    news: () => undefined,
-    list: (_context, { count }) => [Array.from({ length: count }, (_, index) => text(String(index)))],
-  });
+  await serve(far, contract, handlers());
   broker.faults = { double: 0.5, delayMs: 5 };
   const got: string[] = [];
   for await (const items of client.list({ count: 2_500 })) got.push(...items.map((item) => item.text));
@@ -91,23 +105,10 @@ test('a stream is whole and in order over a broker that doubles and delays, and 
 });
 
 test('an unreadable message is put aside with its reason, and the server goes on', async () => {
-  const seen = await run({}, 1, 0);
-  expect(seen).toEqual(['end']);
   const broker = new InProcessBroker();
   const far = broker.connect({ service: 'far', id: '1' });
   const near = broker.connect({ service: 'near', id: '1', user: 'mallory' });
-  const answer = (_context: unknown, request: Text) => request;
-  await serve(far, contract, {
-    echo: answer,
-    shout: answer,
-    fail: () => new Empty(),
-    hang: () => new Empty(),
-    repeatable: () => ({ count: 0 }),
-    look: () => ({ caller: '', requestId: '', remainingMs: 0, version: '' }),
-    note: () => undefined,
-    news: () => undefined,
-    list: () => [],
-  });
+  await serve(far, contract, handlers());
   await near.sendConfirmed({ exchange: 'internal', key: 'faulty.any', body: Buffer.from([0xff, 0x00]), mandatory: true });
   await near.sendConfirmed({ exchange: 'internal', key: 'faulty.any', body: Buffer.from('{"kind":"note"}'), mandatory: true });
   await eventually(() => broker.deadLetters.length === 2);
