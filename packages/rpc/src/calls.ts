@@ -1,5 +1,6 @@
 // What awaits an answer. One table per transport; every entry has a deadline, and the table has a limit.
 import { Busy, ConnectionLost, DeadlineExceeded, Unreachable, type RpcError } from './errors.ts';
+import { Held } from './held.ts';
 import { Refusals } from './refusals.ts';
 import type { Transport } from './transport.ts';
 import { blockedError } from './waiting.ts';
@@ -10,6 +11,8 @@ export interface CallRequest {
   readonly key: string;
   /** For messages: `scheduler.selectDestinations`. */
   readonly what: string;
+  /** Of the message, while the call is not over. */
+  readonly bytes: number;
   readonly timeoutMs: number;
   /** Sent again after a reconnect, under the same id. */
   readonly resend: boolean;
@@ -56,6 +59,7 @@ const tables = new WeakMap<Transport, Calls>();
 
 export class Calls {
   readonly #transport: Transport;
+  readonly #held: Held;
   readonly #entries = new Map<string, Entry>();
   readonly #outgoing = new Map<string, StreamWatch>();
   /** Long calls that are worked on here. */
@@ -69,6 +73,7 @@ export class Calls {
 
   private constructor(transport: Transport) {
     this.#transport = transport;
+    this.#held = Held.of(transport);
     transport.attach({
       onReply: ({ body, correlationId, userId }) => this.#take(body, correlationId, userId),
       onReturned: (exchange, correlationId) => this.#returned(exchange, correlationId ?? ''),
@@ -91,6 +96,12 @@ export class Calls {
       request.onFailure(
         new Busy(`${request.what}: ${limits.maxCalls} calls are in flight, the limit (maxCalls)`, { limit: limits.maxCalls }),
       );
+      return () => undefined;
+    }
+    try {
+      this.#held.take(request.bytes, request.what);
+    } catch (error) {
+      request.onFailure(error);
       return () => undefined;
     }
     const id = request.id ?? this.nextId();
@@ -211,8 +222,8 @@ export class Calls {
   }
 
   #sendWaiting(): void {
-    if (!this.#writable) return;
     for (const entry of [...this.#entries.values()]) {
+      if (!this.#writable) return; // the socket has had enough of them
       if (entry.sent) continue;
       if (entry.lost) this.#transport.environment.metrics.count('resent', {});
       this.#send(entry);
@@ -255,6 +266,7 @@ export class Calls {
 
   #end(entry: Entry): boolean {
     if (!this.#entries.delete(entry.id)) return false;
+    this.#held.give(entry.request.bytes);
     entry.stop();
     return true;
   }

@@ -3,7 +3,8 @@ import { Calls, type CallRequest } from './calls.ts';
 import { decoderFor, encoderFor } from './codec/codec.ts';
 import type { CallMethod, Contract, Method, StreamMethod } from './contract.ts';
 import type { RpcLabels } from './environment.ts';
-import { Busy, ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, UnsupportedVersion } from './errors.ts';
+import { ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, UnsupportedVersion } from './errors.ts';
+import { Held } from './held.ts';
 import { checkMetadata, metadataOf } from './metadata.ts';
 import type { Pin } from './pin.ts';
 import { Refusals } from './refusals.ts';
@@ -22,7 +23,6 @@ export class Outbox {
   readonly #budget: RetryBudget;
   /** Made once per method: they go with every call. */
   readonly #labels = new Map<string, RpcLabels>();
-  #unconfirmed = 0;
 
   constructor(transport: Transport, contract: Contract, pin: Pin, options: ClientOptions) {
     this.#transport = transport;
@@ -158,14 +158,10 @@ export class Outbox {
       body: encoderFor(method.request, version.minor)(request),
     };
     const body = toBytes(JSON.stringify(envelope), limits.maxMessageBytes, what);
-    if (this.#unconfirmed >= limits.maxUnconfirmed) {
-      throw new Busy(`${what}: ${limits.maxUnconfirmed} messages are not confirmed yet, the limit (maxUnconfirmed)`, {
-        limit: limits.maxUnconfirmed,
-      });
-    }
+    const held = Held.of(this.#transport);
+    held.takeCast(body.length, what);
     const id = Calls.of(this.#transport).nextId();
     const heard = this.#hearRefusal(id, envelope);
-    this.#unconfirmed++;
     try {
       await whenWritable(this.#transport, limits.connectWaitMs, options.signal);
       metrics.count(method.kind === 'cast' ? 'casts' : 'fanouts', { topic: this.#contract.topic, method: name });
@@ -188,7 +184,7 @@ export class Outbox {
       if (heard && !(error instanceof ConnectionLost)) Refusals.of(this.#transport).forget(id);
       throw error;
     } finally {
-      this.#unconfirmed--;
+      held.giveCast(body.length);
     }
   }
 
@@ -233,7 +229,16 @@ export class Outbox {
     const firstMs = Math.ceil(timeoutMs);
     const first = bytesFor(firstMs); // too large is known before anything leaves
     const build = (remainingMs: number) => (remainingMs === firstMs ? first : bytesFor(remainingMs));
-    return { exchange: this.#contract.exchange, key: this.#key(server), what, timeoutMs, resend, signal: options.signal, build };
+    return {
+      exchange: this.#contract.exchange,
+      key: this.#key(server),
+      what,
+      bytes: first.length,
+      timeoutMs,
+      resend,
+      signal: options.signal,
+      build,
+    };
   }
 
   /** What the caller, its own deadline, the client, the method and the transport allow, in this order; may be below 0. */

@@ -11,9 +11,11 @@ export interface TransportLimits {
   readonly maxCalls: number;
   /** Casts that the broker has not confirmed yet. */
   readonly maxUnconfirmed: number;
+  /** Bytes of requests that are not over: calls in flight, casts not confirmed yet. Above, calls and casts fail as Busy at once. */
+  readonly maxHeldBytes: number;
   /** Casts of which a refusal is still recognised, where somebody listens to refusals; the oldest are forgotten. */
   readonly rememberedCasts: number;
-  /** How long a message waits for a connection before it fails as Unreachable, and for a broker that blocks before it fails as Busy; milliseconds. */
+  /** How long a message waits for a connection before it fails as Unreachable, and for a broker or a socket that blocks before it fails as Busy; milliseconds. */
   readonly connectWaitMs: number;
   /** How long a cast waits for the broker's confirmation; milliseconds. */
   readonly confirmWaitMs: number;
@@ -37,6 +39,7 @@ export const defaultLimits: TransportLimits = {
   maxMetadataBytes: 8_192,
   maxCalls: 10_000,
   maxUnconfirmed: 4_096,
+  maxHeldBytes: 134_217_728,
   rememberedCasts: 10_000,
   connectWaitMs: 2_000,
   confirmWaitMs: 5_000,
@@ -109,7 +112,7 @@ export interface Transport {
   /** Stable for the process, distinct among those of its service. */
   readonly id: string;
   readonly connected: boolean;
-  /** Why the broker takes no messages at present (an alarm of memory or disk); undefined: it does. For probes. */
+  /** Why no messages are taken at present: an alarm of memory or disk at the broker, or a socket that does not drain; undefined: they are. For probes. */
   readonly blocked: string | undefined;
   /** True when its queues are declared for it (it has no right to). */
   readonly steward: boolean;

@@ -57,6 +57,16 @@ export const brokerSection = section('broker', {
     max: 1_000_000,
     help: 'Casts of one process that the broker has not confirmed yet.',
   }),
+  maxHeldBytes: integer(defaultLimits.maxHeldBytes, {
+    min: 1_048_576,
+    max: 17_179_869_184,
+    help: 'Bytes of requests of one process that are not over; above, requests fail as busy.',
+  }),
+  maxPendingBytes: integer(33_554_432, {
+    min: 65_536,
+    max: 4_294_967_296,
+    help: 'Bytes that wait in one process because its socket to the broker takes none; above, messages wait, then fail as busy.',
+  }),
   rememberedCasts: integer(defaultLimits.rememberedCasts, {
     min: 1,
     max: 1_000_000,

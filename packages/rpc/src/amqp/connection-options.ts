@@ -3,6 +3,8 @@ import { checkedUrls, type BrokerAccess, type BrokerAccessOptions } from './logi
 
 /** How a process comes to its broker and stays there. */
 export interface ConnectionOptions extends BrokerAccessOptions {
+  /** Bytes that wait in the process because the socket does not take them; above, messages wait, and fail as Busy. Default 32 MiB. */
+  readonly maxPendingBytes?: number;
   /** AMQP heartbeat in seconds. Default 30. */
   readonly heartbeatSeconds?: number;
   /** How long one attempt to connect may take, the asking of `credentials` and `tls` included; milliseconds. Default 5 000. */
@@ -17,12 +19,20 @@ export interface ConnectionOptions extends BrokerAccessOptions {
 
 /** What a `Connection` is made with. */
 export interface ConnectionSettings extends BrokerAccess {
+  readonly maxPendingBytes: number;
   readonly startWaitMs: number;
   readonly retryBaseMs: number;
   readonly retryCapMs: number;
 }
 
-const DEFAULTS = { heartbeatSeconds: 30, dialWaitMs: 5_000, startWaitMs: 30_000, retryBaseMs: 100, retryCapMs: 10_000 };
+const DEFAULTS = {
+  maxPendingBytes: 33_554_432,
+  heartbeatSeconds: 30,
+  dialWaitMs: 5_000,
+  startWaitMs: 30_000,
+  retryBaseMs: 100,
+  retryCapMs: 10_000,
+};
 
 /**
  * @param who the function that was called, for its errors

@@ -61,9 +61,9 @@ export class Connection {
     return this.#link;
   }
 
-  /** Why the broker takes no messages at present. */
+  /** Why the broker, or the socket to it, takes no messages at present. */
   get blocked(): string | undefined {
-    return this.#blocked;
+    return this.#blocked ?? this.#link?.congested;
   }
 
   get retryCapMs(): number {
@@ -161,11 +161,12 @@ export class Connection {
   }
 
   async #dial(dial: Dial): Promise<Link> {
-    const link = await Link.open(dial, this.#name, {
+    const link = await Link.open(dial, this.#name, this.#settings.maxPendingBytes, {
       onReturned: (message) => this.#events.onReturned(message),
       onBroken: (error) => this.#events.onBroken(error),
       onMended: () => this.#events.onMended(),
       onBlocked: (reason) => this.#block(reason),
+      onDrained: () => this.#tellUnblocked(),
     });
     if (this.#end.signal.aborted) await link.close();
     this.#link = link;
@@ -188,7 +189,11 @@ export class Connection {
   #block(reason: string | undefined): void {
     this.#blocked = reason;
     this.environment.log.warn({ reason }, reason === undefined ? 'the broker takes messages again' : 'the broker blocks messages');
-    if (reason === undefined) for (const listener of [...this.#unblocked]) listener();
+    if (reason === undefined) this.#tellUnblocked();
+  }
+
+  #tellUnblocked(): void {
+    if (this.blocked === undefined) for (const listener of [...this.#unblocked]) listener();
   }
 
   #change(connected: boolean, reason?: string): void {

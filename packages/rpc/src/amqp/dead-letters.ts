@@ -42,8 +42,15 @@ export interface RequeueOutcome {
 
 const HEARTBEAT_SECONDS = 30;
 const DIAL_WAIT_MS = 5_000;
+const PENDING_BYTES = 33_554_432;
 const LIMIT = 1_000;
-const QUIET = { onReturned: () => undefined, onBroken: () => undefined, onMended: () => undefined, onBlocked: () => undefined };
+const QUIET = {
+  onReturned: () => undefined,
+  onBroken: () => undefined,
+  onMended: () => undefined,
+  onBlocked: () => undefined,
+  onDrained: () => undefined,
+};
 
 /** What was put aside, the oldest first; nothing changes. @throws Unreachable when there is no such queue; NotAuthorized */
 export function listDeadLetters(source: DeadLetterSource): Promise<readonly DeadLetterEntry[]> {
@@ -103,7 +110,7 @@ async function withDeadLetters<T>(
   const topology = new Topology(namespace, 'classic'); // the names are the same for both kinds
   let link: Link | undefined;
   try {
-    link = await Link.open(await dialer.next(), 'kilonova-rpc dead-letters', QUIET);
+    link = await Link.open(await dialer.next(), 'kilonova-rpc dead-letters', PENDING_BYTES, QUIET);
     const channel = await link.channel();
     const letters: Read[] = [];
     while (letters.length < limit) {

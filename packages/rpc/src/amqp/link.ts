@@ -13,6 +13,8 @@ export interface LinkEvents {
   onBroken(error: RpcError): void;
   onMended(): void;
   onBlocked(reason: string | undefined): void;
+  /** After `congested`: the socket has taken all there was. */
+  onDrained(): void;
 }
 
 export class Link {
@@ -29,9 +31,9 @@ export class Link {
   readonly #returned = new Set<string>();
   #count = 0;
 
-  static async open({ url, user, socket }: Dial, connectionName: string, events: LinkEvents): Promise<Link> {
+  static async open({ url, user, socket }: Dial, connectionName: string, maxPendingBytes: number, events: LinkEvents): Promise<Link> {
     const model = await connect(url, { ...socket, clientProperties: { connection_name: connectionName } });
-    const link = new Link(model, user, events);
+    const link = new Link(model, user, maxPendingBytes, events);
     try {
       await Promise.all([link.#openPublisher(), link.#openConfirmer()]);
     } catch (error) {
@@ -41,11 +43,11 @@ export class Link {
     return link;
   }
 
-  private constructor(model: ChannelModel, user: string, events: LinkEvents) {
+  private constructor(model: ChannelModel, user: string, maxPendingBytes: number, events: LinkEvents) {
     this.model = model;
     this.#user = user;
     this.#events = events;
-    this.#writer = new TurnWriter(model);
+    this.#writer = new TurnWriter(model, maxPendingBytes, () => events.onDrained());
     this.closed = new Promise((resolve) => {
       let reason = 'connection closed';
       model.on('error', (error) => {
@@ -62,6 +64,11 @@ export class Link {
 
   get alive(): boolean {
     return this.#alive;
+  }
+
+  /** Why no more should be sent at present: the socket does not take what there is. */
+  get congested(): string | undefined {
+    return this.#writer.congested;
   }
 
   send(exchange: string, message: OutgoingMessage): boolean {

@@ -5,6 +5,7 @@ import { describeTransport } from '../testing/behaviour.ts';
 import { eventually, type Bench } from '../testing/bench.ts';
 import { Text } from '../testing/echo.ts';
 import { describeInterceptors } from '../testing/interceptors.ts';
+import { describeLimits } from '../testing/limits.ts';
 import { describeLongCalls } from '../testing/long-calls.ts';
 import { describeRefusals } from '../testing/refusals.ts';
 import { describeRetries } from '../testing/retries.ts';
@@ -34,6 +35,7 @@ describe.each(['classic', 'quorum'] as const)('the AMQP transport with %s queues
   };
   describeTransport(open);
   describeLongCalls(open);
+  describeLimits(open);
   describeInterceptors(open);
   describeRefusals(open);
   describeRetries(open);

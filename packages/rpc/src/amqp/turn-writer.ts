@@ -25,15 +25,37 @@ export class TurnWriter {
   #frames: Buffer[] = [];
   readonly #flush = () => this.#write();
 
-  constructor(model: ChannelModel) {
+  readonly #limit: number;
+  readonly #congestion: string;
+  readonly #onDrained: () => void;
+  /** Of this turn's frames. */
+  #bytes = 0;
+  /** `congested` was said, and its end is to be told. */
+  #said = false;
+
+  /** @param limit bytes that may wait for the socket @param onDrained called when there are none any more, after `congested` */
+  constructor(model: ChannelModel, limit: number, onDrained: () => void) {
     this.#inside = model.connection as unknown as Inside;
     const { stream, muxer, channels } = this.#inside;
     this.#stream = typeof muxer?.unpipeFrom === 'function' && Array.isArray(channels) ? stream : undefined;
+    // The stream tells when it has drained only if it had more than this.
+    this.#limit = Math.max(limit, this.#stream?.writableHighWaterMark ?? 0);
+    this.#congestion = `more than ${this.#limit} bytes wait for the socket, the limit (maxPendingBytes)`;
+    this.#onDrained = onDrained;
+    this.#stream?.on('drain', () => this.#drained());
   }
 
-  /** Bytes that the kernel has not taken yet. */
-  get pendingBytes(): number {
-    return this.#stream?.writableLength ?? 0;
+  /** Why no more should be written; undefined: it may be. */
+  get congested(): string | undefined {
+    if (this.#stream === undefined || this.#bytes + this.#stream.writableLength <= this.#limit) return undefined;
+    this.#said = true;
+    return this.#congestion;
+  }
+
+  #drained(): void {
+    if (!this.#said || this.congested !== undefined) return;
+    this.#said = false;
+    this.#onDrained();
   }
 
   /** From now on the channel's frames leave at the end of the turn. It must be open, with nothing on its way out. */
@@ -49,6 +71,7 @@ export class TurnWriter {
 
   #add(frame: Buffer): boolean {
     // nextTick runs when all that this turn made ready has been done, promises included.
+    this.#bytes += frame.length;
     if (this.#frames.push(frame) === 1) process.nextTick(this.#flush);
     return this.#stream?.writableNeedDrain !== true;
   }
@@ -56,6 +79,7 @@ export class TurnWriter {
   #write(): void {
     const frames = this.#frames;
     this.#frames = [];
+    this.#bytes = 0;
     const stream = this.#stream;
     if (stream?.writable !== true) return; // its end is told elsewhere
     const [first] = frames;

@@ -3,6 +3,7 @@ import { InProcessBroker } from '../index.ts';
 import { describeTransport } from '../testing/behaviour.ts';
 import type { Bench } from '../testing/bench.ts';
 import { describeInterceptors } from '../testing/interceptors.ts';
+import { describeLimits } from '../testing/limits.ts';
 import { describeLongCalls } from '../testing/long-calls.ts';
 import { describeRefusals } from '../testing/refusals.ts';
 import { describeRetries } from '../testing/retries.ts';
@@ -25,6 +26,7 @@ describe('the in-process transport', () => {
   };
   describeTransport(open);
   describeLongCalls(open);
+  describeLimits(open);
   describeInterceptors(open);
   describeRefusals(open);
   describeRetries(open);
