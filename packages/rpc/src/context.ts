@@ -10,6 +10,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** The account the sender is logged in with, validated by the broker; '' when there is none. */
   readonly caller: string;
+  /** Of the contract; undefined when it has none. */
+  readonly namespace: string | undefined;
   readonly method: string;
   /** The version of the sender's form, MAJOR.MINOR. */
   readonly version: string;

@@ -68,6 +68,8 @@ export const stream = <Req, Item>(method: {
 export interface Contract<M extends Methods = Methods> {
   /** The word that servers listen to and clients send to. */
   readonly topic: string;
+  /** Parts contracts of one topic that have histories of their own; undefined for the only, or the plain one. */
+  readonly namespace: string | undefined;
   /** MAJOR.MINOR. */
   readonly version: string;
   /** Which exchange its requests take; services with different rights use different ones. */
@@ -85,14 +87,22 @@ const RESERVED_WORDS = new Set(['at', 'supports', 'then']);
 /**
  * @throws TypeError when a name, a version or a method cannot work; the message says which and why.
  */
-export function defineContract<M extends Methods>(given: { topic: string; version: string; exchange?: string; methods: M }): Contract<M> {
-  const { topic, version, exchange = 'internal', methods } = given;
+export function defineContract<M extends Methods>(given: {
+  topic: string;
+  namespace?: string;
+  version: string;
+  exchange?: string;
+  methods: M;
+}): Contract<M> {
+  const { topic, namespace, version, exchange = 'internal', methods } = given;
   if (!TOPIC.test(topic) || RESERVED_TOPICS.has(topic)) {
     throw new TypeError(
       `topic ${JSON.stringify(topic)}: expected a lower-case word of letters, digits, "-" and "_", not one of ${[...RESERVED_TOPICS].join(', ')}`,
     );
   }
   if (!WORD.test(exchange)) throw new TypeError(`exchange ${JSON.stringify(exchange)} of ${topic}: expected a lower-case word`);
+  if (namespace !== undefined && !WORD.test(namespace))
+    throw new TypeError(`namespace ${JSON.stringify(namespace)} of ${topic}: expected a lower-case word`);
   const own = parseVersion(version, `version of ${topic}`);
   for (const [name, method] of Object.entries(methods)) {
     if (RESERVED_WORDS.has(name)) throw new TypeError(`method ${topic}.${name}: the name is taken by the client`);
@@ -102,8 +112,16 @@ export function defineContract<M extends Methods>(given: { topic: string; versio
     }
     if (method.kind === 'call' && method.retry !== undefined) checkRetry(`${topic}.${name}`, method.retry, method.idempotent);
   }
-  return { topic, version, exchange, methods };
+  return { topic, namespace, version, exchange, methods };
 }
+
+/** As people read it: the topic, with the namespace if there is one. */
+export const contractName = ({ topic, namespace }: Pick<Contract, 'topic' | 'namespace'>): string =>
+  namespace === undefined ? topic : `${topic}/${namespace}`;
+
+/** A method as metrics name it beside the topic: with its namespace, if there is one. */
+export const methodLabel = (namespace: string | undefined, method: string): string =>
+  namespace === undefined ? method : `${namespace}.${method}`;
 
 export interface Version {
   readonly major: number;

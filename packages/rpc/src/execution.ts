@@ -32,17 +32,17 @@ export class Execution {
   /** Never rejects: whatever the handler does ends as an answer or in the log. */
   async run(job: Job): Promise<void> {
     const { clock } = this.#transport.environment;
-    const { method } = job.accepted.envelope;
+    const { envelope } = job.accepted;
     const start = clock.monotonic();
     try {
-      if (job.context.cancelled) this.#counts.count('cancelled', method);
-      else if (job.context.expired) this.#counts.count('expired', method);
+      if (job.context.cancelled) this.#counts.count('cancelled', envelope);
+      else if (job.context.expired) this.#counts.count('expired', envelope);
       else await this.#handle(job);
     } finally {
       job.context.end();
       job.endBeats?.();
       job.delivery.ack();
-      this.#counts.handled(method, clock.monotonic() - start);
+      this.#counts.handled(envelope, clock.monotonic() - start);
     }
   }
 
@@ -67,7 +67,7 @@ export class Execution {
       await checkAuthority(this.#authorize, context).catch((error: RpcError) => {
         throw new Refused(error);
       });
-    this.#counts.count('handled', envelope.method);
+    this.#counts.count('handled', envelope);
     const result = handler(context, request);
     if (method.kind !== 'stream') return result;
     const target = { replyTo: delivery.replyTo ?? '', correlationId: delivery.correlationId ?? '', signal: context.signal };
@@ -99,7 +99,7 @@ export class Execution {
 
   #refuse(job: Job, refusal: RpcError): void {
     const { code, message } = refusal;
-    this.#counts.count('refused', job.accepted.envelope.method, code);
+    this.#counts.count('refused', job.accepted.envelope, code);
     this.#transport.environment.log.warn({ ...fieldsOf(job), caller: job.context.caller, code, reason: message }, 'message refused');
     this.#answers.refuse(job.delivery, refusal);
   }
@@ -109,8 +109,8 @@ export class Execution {
     const { delivery, accepted, context } = job;
     const { envelope } = accepted;
     const fields = fieldsOf(job);
-    if (context.cancelled) return this.#counts.count('cancelled', envelope.method);
-    this.#counts.count('handler_errors', envelope.method, error instanceof RpcError ? error.code : 'unknown');
+    if (context.cancelled) return this.#counts.count('cancelled', envelope);
+    this.#counts.count('handler_errors', envelope, error instanceof RpcError ? error.code : 'unknown');
     // The application's own errors are answers; a caller who left, or ran out of time, is told nothing.
     if (error instanceof RpcError && isAwaited(envelope.kind))
       log.debug({ ...fields, code: error.code, reason: error.message }, 'request failed');
@@ -131,4 +131,9 @@ class Refused extends Error {
   }
 }
 
-const fieldsOf = ({ accepted: { envelope } }: Job) => ({ topic: envelope.topic, method: envelope.method, requestId: envelope.requestId });
+const fieldsOf = ({ accepted: { envelope } }: Job) => ({
+  topic: envelope.topic,
+  namespace: envelope.namespace,
+  method: envelope.method,
+  requestId: envelope.requestId,
+});

@@ -1,7 +1,7 @@
 import type { CallOptions, ClientOptions } from './client.ts';
 import { Calls, type CallRequest } from './calls.ts';
 import { decoderFor, encoderFor } from './codec/codec.ts';
-import type { CallMethod, Contract, Method, StreamMethod } from './contract.ts';
+import { contractName, methodLabel, type CallMethod, type Contract, type Method, type StreamMethod } from './contract.ts';
 import type { RpcLabels } from './environment.ts';
 import { ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, UnsupportedVersion } from './errors.ts';
 import { Held } from './held.ts';
@@ -122,7 +122,7 @@ export class Outbox {
     options: CallOptions,
   ): AsyncGenerator<readonly object[]> {
     const { minor } = this.#version(name);
-    this.#transport.environment.metrics.count('streams', { topic: this.#contract.topic, method: name });
+    this.#transport.environment.metrics.count('streams', this.#labelsOf(name));
     const prepared = this.#prepare(
       name,
       method,
@@ -142,13 +142,14 @@ export class Outbox {
       environment: { clock, metrics },
       limits,
     } = this.#transport;
-    const what = `${this.#contract.topic}.${name}`;
+    const what = `${contractName(this.#contract)}.${name}`;
     const version = this.#version(name);
     const metadata = metadataOf(options);
     if (metadata !== undefined) checkMetadata(metadata, limits.maxMetadataBytes, what);
     const envelope: RequestEnvelope = {
       kind: method.kind,
       topic: this.#contract.topic,
+      ...(this.#contract.namespace === undefined ? {} : { namespace: this.#contract.namespace }),
       ...(server === undefined ? {} : { server }),
       method: name,
       version: version.text,
@@ -164,7 +165,7 @@ export class Outbox {
     const heard = this.#hearRefusal(id, envelope);
     try {
       await whenWritable(this.#transport, limits.connectWaitMs, options.signal);
-      metrics.count(method.kind === 'cast' ? 'casts' : 'fanouts', { topic: this.#contract.topic, method: name });
+      metrics.count(method.kind === 'cast' ? 'casts' : 'fanouts', this.#labelsOf(name));
       const sent = this.#transport.sendConfirmed({
         exchange: this.#contract.exchange,
         key: method.kind === 'fanout' ? addressKeys.fanout(this.#contract.topic) : this.#key(server),
@@ -189,11 +190,11 @@ export class Outbox {
   }
 
   /** Whether anybody wants to know when a server refuses this. */
-  #hearRefusal(id: string, { kind, topic, method, server, version, requestId }: RequestEnvelope): boolean {
+  #hearRefusal(id: string, { kind, topic, namespace, method, server, version, requestId }: RequestEnvelope): boolean {
     const refusals = Refusals.of(this.#transport);
     const { onRefused } = this.#options;
     if (kind !== 'cast' || (onRefused === undefined && !refusals.heard)) return false;
-    refusals.remember(id, { topic, method, server, version, requestId }, onRefused);
+    refusals.remember(id, { topic, namespace, method, server, version, requestId }, onRefused);
     return true;
   }
 
@@ -207,7 +208,7 @@ export class Outbox {
     resend: boolean,
   ): Omit<CallRequest, 'id' | 'onReply' | 'onFailure'> {
     const { limits } = this.#transport;
-    const what = `${this.#contract.topic}.${name}`;
+    const what = `${contractName(this.#contract)}.${name}`;
     const version = this.#version(name);
     if (!(timeoutMs > 0)) throw new DeadlineExceeded(`${what}: the deadline had passed before the call`, { timeoutMs });
     const requestId = this.#requestId(options);
@@ -218,6 +219,7 @@ export class Outbox {
     const head = JSON.stringify({
       kind: method.kind,
       topic: this.#contract.topic,
+      namespace: this.#contract.namespace,
       server,
       method: name,
       version: version.text,
@@ -254,7 +256,8 @@ export class Outbox {
 
   #labelsOf(name: string): RpcLabels {
     let labels = this.#labels.get(name);
-    if (labels === undefined) this.#labels.set(name, (labels = { topic: this.#contract.topic, method: name }));
+    if (labels === undefined)
+      this.#labels.set(name, (labels = { topic: this.#contract.topic, method: methodLabel(this.#contract.namespace, name) }));
     return labels;
   }
 
@@ -267,8 +270,8 @@ export class Outbox {
     const version = this.#pin.current();
     if (!this.#pin.allows(name)) {
       const since = this.#contract.methods[name]?.since;
-      if (since === undefined) throw new NoSuchMethod(`${this.#contract.topic} has no method ${name}`);
-      throw new UnsupportedVersion(`${this.#contract.topic}.${name} is since ${since}, but the peers are ${version.text}`, {
+      if (since === undefined) throw new NoSuchMethod(`${contractName(this.#contract)} has no method ${name}`);
+      throw new UnsupportedVersion(`${contractName(this.#contract)}.${name} is since ${since}, but the peers are ${version.text}`, {
         asked: since,
         supported: version.text,
       });

@@ -1,5 +1,5 @@
 import semver from 'semver';
-import { parseVersion, type Contract, type Version } from './contract.ts';
+import { contractName, parseVersion, type Contract, type Version } from './contract.ts';
 import { UnsupportedVersion } from './errors.ts';
 
 const full = ({ major, minor }: Version) => `${major}.${minor}.0`;
@@ -38,7 +38,7 @@ export class Pin {
     const text = this.#given();
     if (text !== this.#version) {
       if (!understands(this.#contract.version, text)) {
-        throw new UnsupportedVersion(`${this.#contract.topic}: pinned to ${text}, but this side knows ${this.#contract.version}`, {
+        throw new UnsupportedVersion(`${contractName(this.#contract)}: pinned to ${text}, but this side knows ${this.#contract.version}`, {
           asked: text,
           supported: this.#contract.version,
         });

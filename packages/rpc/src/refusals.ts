@@ -1,5 +1,6 @@
 // Casts that came back. Nobody waits for a cast, so its sender names a listener if it wants to hear that a server refused
 // it. What was cast is remembered here and not told by the server: so a server can only speak of what it was sent.
+import { methodLabel } from './contract.ts';
 import type { RpcError } from './errors.ts';
 import type { Transport } from './transport.ts';
 
@@ -8,6 +9,7 @@ export interface Refusal {
   /** UnsupportedVersion, NoSuchMethod, MalformedMessage or NotAuthorized, or what else the server's `authorize` threw. */
   readonly error: RpcError;
   readonly topic: string;
+  readonly namespace: string | undefined;
   readonly method: string;
   /** The server it was sent to by name; undefined: any of the topic. */
   readonly server: string | undefined;
@@ -75,7 +77,7 @@ export class Refusals {
     this.#casts.delete(id);
     const { log, metrics } = this.#transport.environment;
     const { cast, listener } = remembered;
-    metrics.count('refusals', { topic: cast.topic, method: cast.method, code: error.code });
+    metrics.count('refusals', { topic: cast.topic, method: methodLabel(cast.namespace, cast.method), code: error.code });
     for (const tell of listener === undefined ? [...this.#listeners] : [listener]) {
       try {
         tell({ ...cast, error });

@@ -9,6 +9,7 @@ export class RequestContext implements Context {
   readonly requestId: string;
   readonly deadline: number;
   readonly caller: string;
+  readonly namespace: string | undefined;
   readonly method: string;
   readonly version: string;
   readonly metadata: Metadata;
@@ -23,6 +24,7 @@ export class RequestContext implements Context {
     this.requestId = given.requestId;
     this.deadline = given.deadline;
     this.caller = given.caller;
+    this.namespace = given.namespace;
     this.method = given.method;
     this.version = given.version;
     this.metadata = given.metadata ?? noMetadata;

@@ -3,11 +3,13 @@ import { Answers } from './answers.ts';
 import { Beats } from './beats.ts';
 import { Calls } from './calls.ts';
 import type { Contract } from './contract.ts';
+import type { Endpoint } from './endpoint.ts';
 import { Dispatch, type Verdict } from './dispatch.ts';
 import { Busy, Unreachable } from './errors.ts';
 import { Execution } from './execution.ts';
 import type { AnyHandler, Job } from './job.ts';
 import { RequestContext } from './request-context.ts';
+import { claim } from './served.ts';
 import { ServerCounts } from './server-counts.ts';
 import { serverLimits, type ServerLimits } from './server-limits.ts';
 import type { ServeOptions, Server } from './server.ts';
@@ -17,8 +19,9 @@ import { checkServerName, isAwaited } from './wire.ts';
 /** Takes messages off the queues, judges them, and gives each its way: run, refused, dropped. */
 export class RunningServer implements Server {
   readonly #transport: Transport;
-  readonly #contract: Contract;
-  readonly #handlers: Readonly<Record<string, AnyHandler>>;
+  readonly #contracts: readonly Contract[];
+  readonly #topic: string;
+  readonly #exchange: string;
   readonly #options: ServeOptions & Required<ServerLimits>;
   readonly #dispatch: Dispatch;
   readonly #beats: Beats;
@@ -26,33 +29,49 @@ export class RunningServer implements Server {
   readonly #counts: ServerCounts;
   readonly #admission: Admission<Job>;
   #listeners: Listener[] = [];
+  #unclaim: (() => void) | undefined;
   #stopped: Promise<void> | undefined;
 
-  constructor(transport: Transport, contract: Contract, handlers: Readonly<Record<string, AnyHandler>>, options: ServeOptions) {
+  constructor(transport: Transport, endpoints: readonly Endpoint[], options: ServeOptions) {
     this.#transport = transport;
-    this.#contract = contract;
-    this.#handlers = handlers;
-    this.#options = { ...options, ...serverLimits(contract.topic, options) };
+    this.#contracts = endpoints.map(({ contract }) => contract);
+    const { topic, exchange } = placeOf(this.#contracts);
+    this.#topic = topic;
+    this.#exchange = exchange;
+    this.#options = { ...options, ...serverLimits(topic, options) };
     if (options.server !== undefined) checkServerName(options.server);
     this.#beats = new Beats(transport);
-    this.#dispatch = new Dispatch(contract, options.server);
+    this.#dispatch = new Dispatch(topic, endpoints, options.server);
     this.#answers = new Answers(transport);
-    this.#counts = new ServerCounts(transport.environment.metrics, contract);
+    this.#counts = new ServerCounts(transport.environment.metrics, topic, this.#contracts);
     const execution = new Execution(transport, this.#answers, this.#counts, options);
     this.#admission = new Admission(this.#options.concurrency, (job) => execution.run(job));
   }
 
   async start(): Promise<void> {
     Calls.of(this.#transport); // credits of streams come by the reply queue
-    const { topic, exchange, methods } = this.#contract;
-    const { server, shared = !this.#transport.steward, prefetch } = this.#options;
-    const addresses: Address[] = [];
-    if (shared) addresses.push({ kind: 'topic', exchange, topic });
-    if (server !== undefined) addresses.push({ kind: 'server', exchange, topic, server });
-    if (Object.values(methods).some(({ kind }) => kind === 'fanout')) addresses.push({ kind: 'fanout', exchange, topic });
-    for (const address of addresses) {
-      this.#listeners.push(await this.#transport.listen(address, prefetch, (delivery) => this.#take(delivery, address)));
+    const { prefetch } = this.#options;
+    const addresses = this.#addresses();
+    this.#unclaim = claim(this.#transport, addresses);
+    try {
+      for (const address of addresses) {
+        this.#listeners.push(await this.#transport.listen(address, prefetch, (delivery) => this.#take(delivery, address)));
+      }
+    } catch (error) {
+      await this.stop();
+      throw error;
     }
+  }
+
+  #addresses(): readonly Address[] {
+    const { server, shared = !this.#transport.steward } = this.#options;
+    const place = { exchange: this.#exchange, topic: this.#topic };
+    const fanouts = this.#contracts.some(({ methods }) => Object.values(methods).some(({ kind }) => kind === 'fanout'));
+    return [
+      ...(shared ? [{ kind: 'topic' as const, ...place }] : []),
+      ...(server === undefined ? [] : [{ kind: 'server' as const, ...place, server }]),
+      ...(fanouts ? [{ kind: 'fanout' as const, ...place }] : []),
+    ];
   }
 
   stop(): Promise<void> {
@@ -66,13 +85,14 @@ export class RunningServer implements Server {
     await this.#admission.drained(clock, graceMs);
     const left = this.#admission.giveUp();
     if (left.length > 0)
-      log.warn({ topic: this.#contract.topic, requests: left.length, graceMs }, 'stopped before all requests were done; handed back');
+      log.warn({ topic: this.#topic, requests: left.length, graceMs }, 'stopped before all requests were done; handed back');
     for (const job of left) {
-      job.context.abort(new Unreachable(`${this.#contract.topic}: the server stops`));
+      job.context.abort(new Unreachable(`${this.#topic}: the server stops`));
       job.delivery.requeue();
     }
     this.#beats.stop();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
+    this.#unclaim?.();
   }
 
   #take(delivery: Delivery, address: Address): void {
@@ -83,7 +103,7 @@ export class RunningServer implements Server {
       this.#refuse(delivery, verdict);
     } else {
       const { topic, server, method } = verdict.envelope;
-      this.#counts.count(verdict.verdict, method);
+      this.#counts.count(verdict.verdict, verdict.envelope);
       if (verdict.verdict === 'misdirected')
         this.#transport.environment.log.warn({ topic, server, method, caller: delivery.userId }, 'message for another server dropped');
       delivery.ack();
@@ -92,43 +112,66 @@ export class RunningServer implements Server {
 
   #job(delivery: Delivery, accepted: Job['accepted']): Job {
     const { clock } = this.#transport.environment;
-    const { envelope } = accepted;
+    const { envelope, endpoint } = accepted;
     const context = new RequestContext(clock, {
       requestId: envelope.requestId,
       deadline: envelope.timeoutMs === undefined ? Number.POSITIVE_INFINITY : clock.now() + envelope.timeoutMs,
       caller: delivery.userId,
+      namespace: envelope.namespace,
       method: envelope.method,
       version: envelope.version,
       metadata: envelope.metadata,
     });
     const { beatMs } = envelope;
     const endBeats = beatMs === undefined || envelope.kind !== 'call' ? undefined : this.#beats.watch(delivery, context, beatMs);
-    return { delivery, accepted, handler: this.#handlers[envelope.method] as AnyHandler, context, endBeats };
+    return { delivery, accepted, handler: endpoint.handlers[envelope.method] as AnyHandler, context, endBeats };
   }
 
   #admit(job: Job): void {
-    const { kind, method } = job.accepted.envelope;
+    const { envelope } = job.accepted;
     const { overloadLimit } = this.#options;
     // What nobody waits for is never refused: prefetch bounds it.
-    if (this.#admission.admit(job, isAwaited(kind) ? overloadLimit : Number.POSITIVE_INFINITY)) return;
-    const error = new Busy(`${this.#contract.topic}: ${this.#admission.waiting} requests wait already`, { limit: overloadLimit });
-    this.#counts.count('refused', method, error.code);
+    if (this.#admission.admit(job, isAwaited(envelope.kind) ? overloadLimit : Number.POSITIVE_INFINITY)) return;
+    const error = new Busy(`${this.#topic}: ${this.#admission.waiting} requests wait already`, { limit: overloadLimit });
+    this.#counts.count('refused', envelope, error.code);
     this.#answers.refuse(job.delivery, error);
     job.endBeats?.();
     job.delivery.ack();
   }
 
   #refuse(delivery: Delivery, { error, envelope, poison }: Extract<Verdict, { verdict: 'refuse' }>): void {
-    const { topic } = this.#contract;
+    const topic = this.#topic;
     const { code, message } = error;
-    this.#counts.count('refused', envelope?.method, code);
+    this.#counts.count('refused', envelope, code);
     this.#transport.environment.log.warn(
-      { topic, method: envelope?.method, requestId: envelope?.requestId, caller: delivery.userId, code, reason: message },
+      {
+        topic,
+        namespace: envelope?.namespace,
+        method: envelope?.method,
+        requestId: envelope?.requestId,
+        caller: delivery.userId,
+        code,
+        reason: message,
+      },
       'message refused',
     );
     this.#answers.refuse(delivery, error);
     if (!poison) return delivery.ack();
-    this.#counts.count('dead_lettered', envelope?.method, code);
+    this.#counts.count('dead_lettered', envelope, code);
     this.#transport.deadLetter(delivery, topic, `${code}: ${message}`);
   }
+}
+
+/** @throws TypeError when there is no endpoint, or they do not meet on one topic and exchange. */
+function placeOf([first, ...others]: readonly Contract[]): Pick<Contract, 'topic' | 'exchange'> {
+  if (first === undefined) throw new TypeError('serve: expected at least one endpoint');
+  const { topic, exchange } = first;
+  for (const other of others) {
+    // Who may write to one exchange may not to another: a shared queue would mix their rights.
+    if (other.topic !== topic || other.exchange !== exchange)
+      throw new TypeError(
+        `serve: expected endpoints of one topic and exchange, got ${topic} on ${exchange} and ${other.topic} on ${other.exchange}`,
+      );
+  }
+  return { topic, exchange };
 }

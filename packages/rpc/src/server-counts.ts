@@ -1,32 +1,39 @@
-import type { Contract } from './contract.ts';
+import { methodLabel, type Contract } from './contract.ts';
 import type { RpcCounter, RpcLabels, RpcMetrics } from './environment.ts';
+import type { RequestEnvelope } from './wire.ts';
 
-/** Counts what becomes of the requests of one contract. Labels are made once per method: they go with every request. */
+type Named = Pick<RequestEnvelope, 'namespace' | 'method'>;
+
+/** Counts what becomes of the requests of one topic. Labels are made once per method: they go with every request. */
 export class ServerCounts {
   readonly #metrics: RpcMetrics;
-  readonly #contract: Contract;
   readonly #labels = new Map<string, RpcLabels>();
+  /** A method that is not ours is not a label: senders could make any number of them. */
+  readonly #unknown: RpcLabels;
 
-  constructor(metrics: RpcMetrics, contract: Contract) {
+  constructor(metrics: RpcMetrics, topic: string, contracts: readonly Contract[]) {
     this.#metrics = metrics;
-    this.#contract = contract;
+    this.#unknown = { topic, method: 'unknown' };
+    for (const { namespace, methods } of contracts) {
+      for (const name of Object.keys(methods)) {
+        const method = methodLabel(namespace, name);
+        this.#labels.set(method, { topic, method });
+      }
+    }
   }
 
-  /** `method` as a sender named it; `code` is that of an error. */
-  count(counter: RpcCounter, method: string | undefined, code?: string): void {
-    const labels = this.#labelsOf(method);
+  /** `request` as far as it could be read; `code` is that of an error. */
+  count(counter: RpcCounter, request: Named | undefined, code?: string): void {
+    const labels = this.#labelsOf(request);
     this.#metrics.count(counter, code === undefined ? labels : { ...labels, code });
   }
 
-  handled(method: string, ms: number): void {
-    this.#metrics.duration('handle', ms, this.#labelsOf(method));
+  handled(request: Named, ms: number): void {
+    this.#metrics.duration('handle', ms, this.#labelsOf(request));
   }
 
-  /** A method that is not ours is not a label: senders could make any number of them. */
-  #labelsOf(method: string | undefined): RpcLabels {
-    const known = method !== undefined && Object.hasOwn(this.#contract.methods, method) ? method : 'unknown';
-    let labels = this.#labels.get(known);
-    if (labels === undefined) this.#labels.set(known, (labels = { topic: this.#contract.topic, method: known }));
-    return labels;
+  #labelsOf(request: Named | undefined): RpcLabels {
+    if (request === undefined) return this.#unknown;
+    return this.#labels.get(methodLabel(request.namespace, request.method)) ?? this.#unknown;
   }
 }

@@ -1,28 +1,10 @@
 import type { Authorize } from './authorize.ts';
-import type { Context } from './context.ts';
-import type { CallMethod, CastMethod, Contract, FanoutMethod, Methods, StreamMethod } from './contract.ts';
+import type { Contract } from './contract.ts';
+import { endpoint, type Endpoint, type Handlers } from './endpoint.ts';
 import type { ServerInterceptor } from './interceptors.ts';
 import { RunningServer } from './running-server.ts';
 import type { ServerLimits } from './server-limits.ts';
 import type { Transport } from './transport.ts';
-
-type Handler<M> =
-  M extends CallMethod<infer Req, infer Res>
-    ? (context: Context, request: Req) => Promise<Res> | Res
-    : M extends CastMethod<infer Req>
-      ? (context: Context, request: Req) => Promise<void> | void
-      : M extends FanoutMethod<infer Req>
-        ? (context: Context, request: Req) => Promise<void> | void
-        : M extends StreamMethod<infer Req, infer Item>
-          ? (context: Context, request: Req) => AsyncIterable<readonly Item[]> | Iterable<readonly Item[]>
-          : never;
-
-/**
- * One function per method. A stream handler yields batches of any size (an async generator of arrays); they are cut
- * into pieces on the way out.
- */
-export type Handlers<C extends Contract> = HandlersOf<C['methods']>;
-type HandlersOf<M extends Methods> = { readonly [Name in keyof M]: Handler<M[Name]> };
 
 export interface ServeOptions extends ServerLimits {
   /** The name by which `client.at(name)` reaches this server. */
@@ -41,20 +23,33 @@ export interface Server {
 }
 
 /**
- * Takes requests until stopped, over any number of reconnects. Settles when the queues are in place.
+ * Takes requests of a contract until stopped, over any number of reconnects. Settles when the queues are in place.
  *
- * @throws TypeError when a handler is missing or an option cannot work.
+ * @throws TypeError when a handler is missing, an option cannot work, or this transport serves the topic already.
  */
-export async function serve<C extends Contract>(
+export function serve<C extends Contract>(
   transport: Transport,
   contract: C,
   handlers: Handlers<C>,
-  options: ServeOptions = {},
+  options?: ServeOptions,
+): Promise<Server>;
+/**
+ * The same for several contracts of one topic, which share its queues and these options: each request goes to the
+ * endpoint of its namespace and major. What fits none is refused with the list of what is served.
+ *
+ * @throws TypeError also when the endpoints differ in topic or exchange, or two have the same namespace and major.
+ */
+export function serve(transport: Transport, endpoints: readonly Endpoint[], options?: ServeOptions): Promise<Server>;
+export async function serve<C extends Contract>(
+  transport: Transport,
+  served: C | readonly Endpoint[],
+  given: Handlers<C> | ServeOptions = {},
+  last: ServeOptions = {},
 ): Promise<Server> {
-  for (const name of Object.keys(contract.methods)) {
-    if (typeof (handlers as Record<string, unknown>)[name] !== 'function') throw new TypeError(`${contract.topic}.${name} has no handler`);
-  }
-  const server = new RunningServer(transport, contract, handlers, options);
+  const several = Array.isArray as (value: unknown) => value is readonly Endpoint[];
+  const server = several(served)
+    ? new RunningServer(transport, served, given)
+    : new RunningServer(transport, [endpoint(served, given as Handlers<C>)], last);
   await server.start();
   return server;
 }

@@ -48,6 +48,8 @@ export const isAwaited = (kind: RequestKind): boolean => kind === 'call' || kind
 export interface RequestEnvelope {
   readonly kind: RequestKind;
   readonly topic: string;
+  /** Of the contract; absent when it has none. */
+  readonly namespace?: string;
   /** The one server that it is for; absent when any, or all, may take it. */
   readonly server?: string;
   readonly method: string;
@@ -112,7 +114,8 @@ export function readRequest(bytes: Buffer): RequestEnvelope {
     if (typeof envelope[name] !== 'string') throw malformed(name, 'string', envelope[name]);
   }
   if (!KINDS.has(envelope['kind'])) throw malformed('kind', [...KINDS].join(', '), envelope['kind']);
-  const { server, timeoutMs, beatMs, metadata } = envelope;
+  const { namespace, server, timeoutMs, beatMs, metadata } = envelope;
+  if (namespace !== undefined && typeof namespace !== 'string') throw malformed('namespace', 'string', namespace);
   if (server !== undefined && typeof server !== 'string') throw malformed('server', 'string', server);
   if (timeoutMs !== undefined && typeof timeoutMs !== 'number') throw malformed('timeoutMs', 'number', timeoutMs);
   if (beatMs !== undefined && typeof beatMs !== 'number') throw malformed('beatMs', 'number', beatMs);

@@ -9,6 +9,7 @@ import { describeLimits } from '../testing/limits.ts';
 import { describeLongCalls } from '../testing/long-calls.ts';
 import { describeRefusals } from '../testing/refusals.ts';
 import { describeRetries } from '../testing/retries.ts';
+import { describeEndpoints } from '../testing/endpoints.ts';
 import { openProxy, testBroker } from '../testing/proxy.ts';
 
 let runs = 0;
@@ -39,6 +40,7 @@ describe.each(['classic', 'quorum'] as const)('the AMQP transport with %s queues
   describeInterceptors(open);
   describeRefusals(open);
   describeRetries(open);
+  describeEndpoints(open);
 });
 
 const contract = defineContract({

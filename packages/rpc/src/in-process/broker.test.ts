@@ -7,6 +7,7 @@ import { describeLimits } from '../testing/limits.ts';
 import { describeLongCalls } from '../testing/long-calls.ts';
 import { describeRefusals } from '../testing/refusals.ts';
 import { describeRetries } from '../testing/retries.ts';
+import { describeEndpoints } from '../testing/endpoints.ts';
 
 describe('the in-process transport', () => {
   const open = async (): Promise<Bench> => {
@@ -30,4 +31,5 @@ describe('the in-process transport', () => {
   describeInterceptors(open);
   describeRefusals(open);
   describeRetries(open);
+  describeEndpoints(open);
 });

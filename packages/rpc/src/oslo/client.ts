@@ -27,7 +27,7 @@ export interface OsloCallOptions {
 export interface OsloClientOptions {
   /** The version to state, MAJOR.MINOR; a function is asked before every message. Default: the contract's own. */
   readonly pin?: string | (() => string);
-  /** The endpoint's namespace. Default: none. */
+  /** The endpoint's namespace. Default: the contract's. */
   readonly namespace?: string;
   /** For calls whose method states none; milliseconds. Default: the transport's `callTimeoutMs`. */
   readonly timeoutMs?: number;
@@ -114,7 +114,7 @@ class OsloOutbox {
     const head = {
       method: name,
       args: encoderFor<object>(method.request, minor)(request),
-      namespace: this.#options.namespace,
+      namespace: this.#options.namespace ?? this.#contract.namespace,
       version: text,
       context: contextOf(options),
     };

@@ -41,13 +41,14 @@ export class OsloJob {
     this.#delivery = delivery;
     this.#forget = forget;
     this.request = request;
-    const { method, version, context: remote, answer, uniqueId } = request;
+    const { namespace, method, version, context: remote, answer, uniqueId } = request;
     const requestId = remote['request_id'];
     const patienceMs = Number(delivery.expiration ?? Number.NaN);
     const given = {
       requestId: typeof requestId === 'string' ? requestId : (answer?.msgId ?? uniqueId ?? ''),
       deadline: answer !== undefined && patienceMs >= 0 ? clock.now() + patienceMs : Number.POSITIVE_INFINITY,
       caller: delivery.userId,
+      namespace,
       method,
       version,
     };

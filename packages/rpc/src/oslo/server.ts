@@ -50,7 +50,7 @@ export function osloEndpoint<C extends Contract>(
   for (const name of Object.keys(contract.methods)) {
     if (typeof (handlers as Record<string, unknown>)[name] !== 'function') throw new TypeError(`${contract.topic}.${name} has no handler`);
   }
-  return { contract, namespace: options.namespace, handlers };
+  return { contract, namespace: options.namespace ?? contract.namespace, handlers };
 }
 
 /**
