@@ -1,15 +1,20 @@
-import { failure, ServersCreated, type CreateServers, type Flavor, type Image } from '@kilonova/objects';
+/**
+ * Accepts create requests, any number in one transaction: their keys, what they name, quota, the servers, their actions and
+ * the task of each request. The number of statements depends neither on the number of requests nor on that of servers.
+ */
+import { failure, ServersCreated, type CreateServers } from '@kilonova/objects';
 import type { Transaction } from '../db/connection.ts';
-import { keepAnswer, takeKey, type IdempotencyScope } from '../db/idempotency.ts';
-import { insertServers, type NewServer } from '../db/new-servers.ts';
-import { keptUsage, lockUsage, takeUsage, takeUsageWithin, type UsageChange } from '../db/quota-usages.ts';
-import { limitsOf, type Limits } from '../db/quotas.ts';
-import { findReferences, lockGroup, type References } from '../db/references.ts';
-import { isUuid } from '../db/rows.ts';
+import { type FoundRequest, type GroupPlaces, lockGroups, readCreateRequests } from '../db/create-requests.ts';
+import { keepAnswers, type KeptAnswer } from '../db/idempotency.ts';
+import { insertServers, type NewServers } from '../db/new-servers.ts';
+import { lockUsage, takeUsage, takeUsageWithin, type UsageRow } from '../db/quota-usages.ts';
+import { type Limits, limitsFrom, type ProjectLimits } from '../db/quotas.ts';
 import { refuseIfDenied } from '../handlers/scopes.ts';
 import { refuseTooMuchMetadata } from '../handlers/servers.ts';
 import type { Services } from '../services.ts';
-import { serversThatFit } from './server-count.ts';
+import type { NewTask } from '../tasks/engine/new-task.ts';
+import { checkGroup, checkReferences, groupOf } from './create-references.ts';
+import { QuotaBook } from './quota-book.ts';
 import { hostnameOf, nameOf } from './server-names.ts';
 
 interface Answer {
@@ -17,110 +22,254 @@ interface Answer {
   readonly serverUuids: readonly string[];
 }
 
-/**
- * Accepts a create request in one transaction: its key, what it names, quota, the servers, their actions and the task that
- * drives them. The number of statements does not depend on the number of servers.
- *
- * @throws IdempotencyConflict, FlavorInvalid, FlavorTooSmall, KeypairInvalid, GroupInvalid, ZoneInvalid, HostInvalid, QuotaExceeded, InvalidInput
- */
-export async function createServers(services: Services, request: CreateServers): Promise<ServersCreated> {
-  const { knex, engine, config } = services;
-  refuseIfDenied(request.scope);
-  refuseBadCount(request, config.conductor.maxServersPerRequest);
-  const key: IdempotencyScope = {
-    projectId: request.scope.projectId,
-    userId: request.scope.userId,
-    route: 'POST /servers',
-    key: request.idempotencyKey,
-  };
-  const admit = (quota: Quota) =>
-    knex.transaction(async (trx) => {
-      const earlier = await takeKey<Answer>(trx, key, request.bodyHash, config.conductor.idempotencyHours);
-      if (earlier !== null) {
-        if (earlier.bodyHash !== request.bodyHash)
-          throw failure('IdempotencyConflict', 'The Idempotency-Key was used before for a request with another body.');
-        return { answer: earlier.response, taskId: null };
-      }
-      const accepted = await accept(services, trx, request, quota);
-      await keepAnswer(trx, key, accepted.answer);
-      if (!accepted.taken && !(await takeUsageWithin(trx, accepted.usage, accepted.limits))) throw new QuotaMoved();
-      return accepted;
-    });
-  const { answer, taskId } = await admit('taken last').catch((error: unknown) => {
-    if (error instanceof QuotaMoved) return admit('taken first');
-    throw error;
-  });
-  if (taskId !== null) engine.wake([taskId]);
-  return Object.assign(new ServersCreated(), answer, { replayed: taskId === null });
-}
+/** What became of one request of a batch. */
+export type Admitted =
+  | { readonly created: ServersCreated }
+  | { readonly refused: unknown }
+  /** Another one of the batch has its key: to be admitted again, after that. */
+  | 'again';
+
+const ROUTE = 'POST /servers';
 
 /**
  * Every create of a project changes the same two rows of quota. Taken last, they are locked for the commit alone, and the
  * creates of a project run side by side. When what was read before does not hold at the end, all is rolled back and done once
  * more with the rows locked first.
  */
-type Quota = 'taken last' | 'taken first';
+type QuotaOrder = 'taken last' | 'taken first';
 
 /** Others took quota meanwhile; nothing was changed. */
 class QuotaMoved extends Error {
   override name = 'QuotaMoved';
 }
 
-interface Accepted {
-  readonly answer: Answer;
-  readonly taskId: string;
-  /** What the servers count as, and what it must fit into. */
-  readonly usage: UsageChange;
-  /** It is counted in already. */
-  readonly taken: boolean;
-  readonly limits: { readonly project: Limits; readonly user: Limits };
+/** Another transaction had one of the keys first; nothing was changed. */
+class KeyTaken extends Error {
+  override name = 'KeyTaken';
 }
 
-async function accept(services: Services, trx: Transaction, request: CreateServers, quota: Quota): Promise<Accepted> {
-  const { random, engine, config } = services;
-  const { scope } = request;
-  const references = await findReferences(trx, request, config.conductor.defaultZone);
-  const flavor = checkReferences(request, references);
-  const limits = await limitsOf(trx, config.quota, scope.projectId, scope.userId);
-  refuseTooMuchMetadata(request.metadata, limits.user.metadata_items);
-  const group = groupOf(request);
-  const members = group === null ? 0 : await membersOf(trx, request, group);
-  const { usage, taken } = await quotaFor(trx, request, flavor, limits, quota);
-  const count = usage.instances;
-  if (group !== null) refuseCrowd(members + count, limits.user.server_group_members);
+/**
+ * One request alone.
+ *
+ * @throws IdempotencyConflict, FlavorInvalid, FlavorTooSmall, KeypairInvalid, GroupInvalid, ZoneInvalid, HostInvalid, QuotaExceeded, InvalidInput
+ */
+export async function createServers(services: Services, request: CreateServers): Promise<ServersCreated> {
+  const [outcome] = await admitCreates(services, [request]);
+  if (outcome === undefined || outcome === 'again') throw new Error('a request alone waits for no other');
+  if ('refused' in outcome) throw outcome.refused;
+  return outcome.created;
+}
 
-  const servers = Array.from({ length: count }, (_, launchIndex): NewServer => {
-    const uuid = random.uuid();
-    const name = nameOf(request.name, launchIndex, count);
-    return { uuid, name, hostname: request.hostname ?? hostnameOf(name, uuid), launchIndex };
-  });
-  const reservationId = `r-${random.text(8).toLowerCase()}`;
-  await insertServers(trx, {
-    ...request,
-    servers,
-    reservationId,
-    flavor,
-    projectId: scope.projectId,
-    userId: scope.userId,
-    requestId: scope.requestId,
-    publicKey: references.publicKey,
-    serverGroupUuid: group,
-    requestSpec: { forcedHost: request.forcedHost, requestedHost: request.requestedHost, hints: request.hints },
-  });
-  const serverUuids = servers.map(({ uuid }) => uuid);
-  const taskId = random.uuid();
-  await engine.createTasks(trx, [
-    {
-      id: taskId,
+/** @throws what the database throws; then no request of the batch was accepted */
+export async function admitCreates(services: Services, requests: readonly CreateServers[]): Promise<readonly Admitted[]> {
+  let order: QuotaOrder = 'taken last';
+  for (let retries = 0; ;) {
+    try {
+      return await new Admission(services, requests, order).run();
+    } catch (error) {
+      if (error instanceof QuotaMoved) order = 'taken first';
+      else if (!(error instanceof KeyTaken) || ++retries > services.config.conductor.raceRetries) throw error;
+    }
+  }
+}
+
+/** A request that has passed everything but quota. */
+interface Passed {
+  readonly index: number;
+  readonly request: CreateServers;
+  readonly found: FoundRequest;
+  readonly limits: ProjectLimits;
+  readonly group: string | null;
+}
+
+/** One attempt. */
+class Admission {
+  readonly #services: Services;
+  readonly #requests: readonly CreateServers[];
+  readonly #order: QuotaOrder;
+  readonly #outcomes: Admitted[];
+  readonly #servers: NewServers[] = [];
+  readonly #tasks: NewTask[] = [];
+  readonly #answers: KeptAnswer[] = [];
+
+  constructor(services: Services, requests: readonly CreateServers[], order: QuotaOrder) {
+    this.#services = services;
+    this.#requests = requests;
+    this.#order = order;
+    this.#outcomes = requests.map(() => 'again');
+  }
+
+  async run(): Promise<readonly Admitted[]> {
+    const { knex, engine } = this.#services;
+    await knex
+      .transaction(async (trx) => {
+        await this.#admit(trx);
+        if (this.#tasks.length === 0) throw new NothingAccepted();
+      })
+      .catch((error: unknown) => {
+        if (!(error instanceof NothingAccepted)) throw error;
+      });
+    engine.wake(this.#tasks.map(({ id }) => id));
+    return this.#outcomes;
+  }
+
+  async #admit(trx: Transaction): Promise<void> {
+    const { config, engine } = this.#services;
+    const { defaultZone, idempotencyHours: hours } = config.conductor;
+    const found = await readCreateRequests(trx, this.#requests, { route: ROUTE, defaultZone, hours });
+    const groups = await lockGroups(trx, distinct(this.#requests.map(groupNamed)));
+    const passed = this.#pass(found, groups);
+    const [book, taken] = await this.#openBook(trx, passed);
+    const joined: GroupJoins = new Map();
+    for (const one of passed)
+      this.#judge(one.index, () => {
+        this.#accept(one, book, groups, joined);
+      });
+    if (this.#tasks.length === 0) return;
+    if (!(await keepAnswers(trx, this.#answers, hours))) throw new KeyTaken();
+    await insertServers(trx, this.#servers);
+    await engine.createTasks(trx, this.#tasks);
+    if (taken)
+      await takeUsage(
+        trx,
+        book.changes.filter(({ userId }) => userId !== ''),
+      );
+    else if (!(await takeUsageWithin(trx, book.changes))) throw new QuotaMoved();
+  }
+
+  /** A refusal is the outcome of its request alone. */
+  #judge(index: number, act: () => void): void {
+    try {
+      act();
+    } catch (refused) {
+      this.#outcomes[index] = { refused };
+    }
+  }
+
+  /** Replays are answered, what cannot be is refused, and the rest goes on to quota. */
+  #pass(found: readonly FoundRequest[], groups: ReadonlyMap<string, GroupPlaces>): readonly Passed[] {
+    const { config } = this.#services;
+    const passed: Passed[] = [];
+    const keys = new Set<string>();
+    for (const [index, request] of this.#requests.entries())
+      this.#judge(index, () => {
+        const of = found[index]!;
+        refuseIfDenied(request.scope);
+        refuseBadCount(request, config.conductor.maxServersPerRequest);
+        const key = JSON.stringify([request.scope.projectId, request.scope.userId, request.idempotencyKey]);
+        if (keys.has(key)) return;
+        keys.add(key);
+        if (of.earlier !== null) {
+          if (of.earlier.bodyHash !== request.bodyHash)
+            throw failure('IdempotencyConflict', 'The Idempotency-Key was used before for a request with another body.');
+          this.#outcomes[index] = { created: Object.assign(new ServersCreated(), of.earlier.response, { replayed: true }) };
+          return;
+        }
+        checkReferences(request, of);
+        const limits = limitsFrom(config.quota, of.limits);
+        refuseTooMuchMetadata(request.metadata, limits.user.metadata_items);
+        const group = groupOf(request);
+        if (group !== null) checkGroup(request, group, groups.get(group));
+        passed.push({ index, request, found: of, limits, group });
+      });
+    return passed;
+  }
+
+  /** What is used already: as it was read, or, with a project's first create or after a lost race, as it is locked. */
+  async #openBook(trx: Transaction, passed: readonly Passed[]): Promise<readonly [QuotaBook, taken: boolean]> {
+    const lock = this.#order === 'taken first' || passed.some(({ found }) => found.usage.length < 2);
+    const locked = lock
+      ? await lockUsage(
+          trx,
+          passed.map(({ request: { scope } }) => ({ projectId: scope.projectId, userId: scope.userId })),
+        )
+      : [];
+    const book = new QuotaBook();
+    for (const { request, found, limits } of passed) {
+      const { projectId, userId } = request.scope;
+      const rows: readonly UsageRow[] = lock ? locked.filter((row) => row.project_id === projectId) : found.usage;
+      book.open(
+        { projectId, userId: '' },
+        rows.find((row) => row.user_id === '')!,
+        serverLimits(limits.project),
+      );
+      book.open(
+        { projectId, userId },
+        rows.find((row) => row.user_id === userId)!,
+        serverLimits(limits.user),
+      );
+    }
+    return [book, lock];
+  }
+
+  #accept(
+    { index, request, found, limits, group }: Passed,
+    book: QuotaBook,
+    groups: ReadonlyMap<string, GroupPlaces>,
+    joined: GroupJoins,
+  ): void {
+    const { random, config } = this.#services;
+    const { scope } = request;
+    const flavor = found.flavor!;
+    const each = { instances: 1, cores: flavor.vcpus, ram: flavor.memoryMb };
+    const fit = book.fit(scope, { min: request.minCount, max: request.maxCount, each });
+    if ('refusal' in fit) throw failure('QuotaExceeded', fit.refusal);
+    const { count } = fit;
+    if (group !== null) {
+      const member = JSON.stringify([group, scope.userId]);
+      const members = (groups.get(group)?.members[scope.userId] ?? 0) + (joined.get(member) ?? 0) + count;
+      refuseCrowd(members, limits.user.server_group_members);
+      joined.set(member, (joined.get(member) ?? 0) + count);
+    }
+    book.take(scope, count, each);
+
+    const servers = Array.from({ length: count }, (_, launchIndex) => {
+      const uuid = random.uuid();
+      const name = nameOf(request.name, launchIndex, count);
+      return { uuid, name, hostname: request.hostname ?? hostnameOf(name, uuid), launchIndex };
+    });
+    const answer: Answer = { reservationId: `r-${random.text(8).toLowerCase()}`, serverUuids: servers.map(({ uuid }) => uuid) };
+    this.#servers.push(newServers(request, found, group, servers, answer.reservationId));
+    this.#answers.push({
+      ...{ projectId: scope.projectId, userId: scope.userId, route: ROUTE, key: request.idempotencyKey },
+      ...{ bodyHash: request.bodyHash, response: answer },
+    });
+    this.#tasks.push({
+      id: random.uuid(),
       kind: 'create-servers',
       instanceUuid: null,
       requestId: scope.requestId,
-      params: { instanceUuids: serverUuids },
+      params: { instanceUuids: answer.serverUuids },
       deadlineMs: config.conductor.createDeadlineMs,
-    },
-  ]);
-  return { answer: { reservationId, serverUuids }, taskId, usage, taken, limits };
+    });
+    this.#outcomes[index] = { created: Object.assign(new ServersCreated(), answer, { replayed: false }) };
+  }
 }
+
+/** Servers that the batch adds to groups, by group and user: the members that were counted do not know of them. */
+type GroupJoins = Map<string, number>;
+
+/** Rolls back what was only locked, or made for the locks. */
+class NothingAccepted extends Error {
+  override name = 'NothingAccepted';
+}
+
+const newServers = (
+  request: CreateServers,
+  { flavor, publicKey }: FoundRequest,
+  serverGroupUuid: string | null,
+  servers: NewServers['servers'],
+  reservationId: string,
+): NewServers => ({
+  ...{ servers, reservationId, flavor: flavor!, publicKey, serverGroupUuid },
+  ...{ projectId: request.scope.projectId, userId: request.scope.userId, requestId: request.scope.requestId },
+  ...{ description: request.description, image: request.image, keyName: request.keyName, metadata: request.metadata, tags: request.tags },
+  ...{ userData: request.userData, configDrive: request.configDrive, diskConfig: request.diskConfig },
+  ...{ accessIpV4: request.accessIpV4, accessIpV6: request.accessIpV6, availabilityZone: request.availabilityZone },
+  requestSpec: { forcedHost: request.forcedHost, requestedHost: request.requestedHost, hints: request.hints },
+});
+
+const serverLimits = ({ instances, cores, ram }: Limits) => ({ instances, cores, ram });
 
 function refuseBadCount({ minCount, maxCount, hostname }: CreateServers, most: number): void {
   if (!Number.isInteger(minCount) || !Number.isInteger(maxCount) || minCount < 1 || minCount > maxCount)
@@ -129,74 +278,17 @@ function refuseBadCount({ minCount, maxCount, hostname }: CreateServers, most: n
   if (hostname !== null && maxCount > 1) throw failure('InvalidInput', 'Unable to allocate a single hostname to multiple instances');
 }
 
-function checkReferences(request: CreateServers, { flavor, publicKey, zoneTakesServers, hosts }: References): Flavor {
-  const { forcedHost, requestedHost, availabilityZone, image } = request;
-  if (flavor === null) throw failure('FlavorInvalid', `Flavor ${request.flavorId} could not be found.`);
-  if (image !== null) refuseSmallFlavor(flavor, image);
-  if (request.keyName !== null && publicKey === null) throw failure('KeypairInvalid', 'Invalid key_name provided.');
-  for (const host of [forcedHost, requestedHost])
-    if (host !== null && !hosts.includes(host)) throw failure('HostInvalid', `Compute host ${host} could not be found.`);
-  if (availabilityZone !== null && forcedHost === null && !zoneTakesServers)
-    throw failure('ZoneInvalid', 'The requested availability zone is not available');
-  return flavor;
-}
-
-const GIB = 2 ** 30;
-
-/** A root disk of 0 takes the image's size. */
-function refuseSmallFlavor({ memoryMb, rootGb }: Flavor, { minRamMb, minDiskGb, size }: Image): void {
-  if (memoryMb < minRamMb) throw failure('FlavorTooSmall', "Flavor's memory is too small for requested image.");
-  if (rootGb === 0) return;
-  if (size > rootGb * GIB)
-    throw failure(
-      'FlavorTooSmall',
-      `Flavor's disk is too small for requested image. Flavor disk is ${rootGb * GIB} bytes, image is ${size} bytes.`,
-    );
-  if (minDiskGb > rootGb)
-    throw failure(
-      'FlavorTooSmall',
-      `Flavor's disk is smaller than the minimum size specified in image metadata. ` +
-        `Flavor disk is ${rootGb * GIB} bytes, minimum size is ${minDiskGb * GIB} bytes.`,
-    );
-}
-
-/** As many servers as fit; taken at once by who locked the rows, which a project's first create has to make. */
-async function quotaFor(
-  trx: Transaction,
-  request: CreateServers,
-  flavor: Flavor,
-  limits: { project: Limits; user: Limits },
-  quota: Quota,
-): Promise<Pick<Accepted, 'usage' | 'taken'>> {
-  const { projectId, userId } = request.scope;
-  const kept = quota === 'taken last' ? await keptUsage(trx, projectId, userId) : null;
-  const used = kept ?? (await lockUsage(trx, projectId, userId));
-  const each = { instances: 1, cores: flavor.vcpus, ram: flavor.memoryMb };
-  const fit = serversThatFit({ min: request.minCount, max: request.maxCount, each }, [
-    { limits: limits.project, used: used.project },
-    { limits: limits.user, used: used.user },
-  ]);
-  if ('refusal' in fit) throw failure('QuotaExceeded', fit.refusal);
-  const usage = { projectId, userId, instances: fit.count, cores: fit.count * each.cores, ram: fit.count * each.ram };
-  if (kept === null) await takeUsage(trx, [usage]);
-  return { usage, taken: kept === null };
-}
-
-function groupOf({ hints }: CreateServers): string | null {
-  const group = hints['group'];
-  if (group === undefined || group === null) return null;
-  if (typeof group !== 'string') throw failure('GroupInvalid', 'The scheduler hint group: expected the uuid of a server group');
-  if (!isUuid(group)) throw failure('GroupInvalid', `Instance group ${group} could not be found.`);
-  return group;
-}
-
-/** How many servers of the user are in the group, which nobody else joins meanwhile. */
-async function membersOf(trx: Transaction, { scope }: CreateServers, group: string): Promise<number> {
-  const places = await lockGroup(trx, scope, group);
-  if (places === null) throw failure('GroupInvalid', `Instance group ${group} could not be found.`);
-  return places.members;
-}
-
 function refuseCrowd(members: number, most: number): void {
   if (most >= 0 && members > most) throw failure('QuotaExceeded', 'Quota exceeded, too many servers in group');
 }
+
+/** What its group would be; a hint that is none is refused later. */
+function groupNamed(request: CreateServers): string | null {
+  try {
+    return groupOf(request);
+  } catch {
+    return null;
+  }
+}
+
+const distinct = (values: readonly (string | null)[]): readonly string[] => [...new Set(values.filter((value) => value !== null))];

@@ -13,9 +13,11 @@ export interface FlavorSight {
 export const FLAVOR_COLUMNS = `
   f.flavor_id as "flavorId", f.name, f.vcpus, f.memory_mb as "memoryMb", f.root_gb as "rootGb", f.ephemeral_gb as "ephemeralGb",
   f.swap_mb as "swapMb", f.rxtx_factor as "rxtxFactor", f.is_public as "isPublic", f.disabled, f.description, f.extra_specs as "extraSpecs"`;
-/** SQL: the flavor `f` is seen by `:admin` of `:projectId`. */
-export const FLAVOR_SEEN = `(f.is_public or cast(:admin as boolean)
-  or exists (select from flavor_access fa where fa.flavor = f.id and fa.project_id = :projectId))`;
+/** SQL: the flavor `f` is seen by whoever is `admin`, or of the project. */
+export const flavorSeen = (admin: string, projectId: string): string => `(f.is_public or ${admin}
+  or exists (select from flavor_access fa where fa.flavor = f.id and fa.project_id = ${projectId}))`;
+/** SQL: by `:admin` of `:projectId`. */
+export const FLAVOR_SEEN = flavorSeen('cast(:admin as boolean)', ':projectId');
 
 export const asFlavor = (row: object): Flavor => Object.assign(new Flavor(), row);
 const notFound = (flavorId: string) => failure('FlavorNotFound', `Flavor ${flavorId} could not be found.`);

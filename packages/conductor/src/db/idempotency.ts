@@ -10,47 +10,31 @@ export interface IdempotencyScope {
   readonly key: string;
 }
 
-/** What an earlier request with the key asked and got. */
-export interface EarlierRequest<Response> {
+/** A key, what was asked with it, and what a repeat is answered with: never a secret. */
+export interface KeptAnswer extends IdempotencyScope {
   readonly bodyHash: string;
-  readonly response: Response;
+  readonly response: object;
 }
 
 /**
- * Takes the key for this transaction, and waits for another that has it. A key older than `hours` is free again.
+ * Keeps the answers under their keys, and waits for another transaction that has one of them. A key older than `hours` is
+ * free again. Locked in the order of the keys, so that no two wait for each other.
  *
- * @returns null when the key is ours (`keepAnswer` must follow), else the request that had it first.
+ * @returns false when another request had one of the keys first: this transaction must not be committed
  */
-export async function takeKey<Response>(
-  trx: Knex.Transaction,
-  scope: IdempotencyScope,
-  bodyHash: string,
-  hours: number,
-): Promise<EarlierRequest<Response> | null> {
-  const taken = await rowsOf(
+export async function keepAnswers(trx: Knex.Transaction, answers: readonly KeptAnswer[], hours: number): Promise<boolean> {
+  const kept = await rowsOf(
     trx,
     `insert into idempotency_keys (project_id, user_id, route, key, body_hash, response)
-     values (:projectId, :userId, :route, :key, :bodyHash, 'null')
+     select a."projectId", a."userId", a.route, a.key, a."bodyHash", a.response
+     from jsonb_to_recordset(cast(:answers as jsonb))
+       as a ("projectId" text, "userId" text, route text, key text, "bodyHash" text, response jsonb)
+     order by 1, 2, 3, 4
      on conflict (project_id, user_id, route, key) do update
        set body_hash = excluded.body_hash, response = excluded.response, created_at = kilonova_now()
        where idempotency_keys.created_at < kilonova_now() - cast(:hours as double precision) * interval '1 hour'
      returning 1`,
-    { ...scope, bodyHash, hours },
+    { answers: JSON.stringify(answers), hours },
   );
-  if (taken.length > 0) return null;
-  const earlier = await rowsOf<EarlierRequest<Response>>(
-    trx,
-    `select body_hash as "bodyHash", response from idempotency_keys
-     where project_id = :projectId and user_id = :userId and route = :route and key = :key`,
-    { ...scope },
-  );
-  return earlier[0]!;
+  return kept.length === answers.length;
 }
-
-/** What a repeat is answered with; never a secret. */
-export const keepAnswer = (trx: Knex.Transaction, scope: IdempotencyScope, response: object): Promise<unknown> =>
-  trx.raw(
-    `update idempotency_keys set response = cast(:response as jsonb)
-     where project_id = :projectId and user_id = :userId and route = :route and key = :key`,
-    { ...scope, response: JSON.stringify(response) },
-  );

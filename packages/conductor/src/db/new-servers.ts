@@ -43,57 +43,53 @@ const MIB_PER_GIB = 1024;
 /** What a server of the flavor takes of a host's disk, in GiB; swap is rounded up. */
 export const diskOf = ({ rootGb, ephemeralGb, swapMb }: Flavor): number => rootGb + ephemeralGb + Math.ceil(swapMb / MIB_PER_GIB);
 
-/** The servers of a request, BUILD and scheduling, and what was asked of each: two statements for any number. */
-export async function insertServers(trx: Knex.Transaction, request: NewServers): Promise<void> {
-  const { flavor, image } = request;
+/** The servers of requests, BUILD and scheduling, and what was asked of each: one statement for any number of both. */
+export async function insertServers(trx: Knex.Transaction, requests: readonly NewServers[]): Promise<void> {
+  if (requests.length === 0) return;
   await trx.raw(
-    `insert into instances (uuid, name, hostname, launch_index, project_id, user_id, description, vm_state, task_state, reservation_id,
-       flavor, flavor_id, vcpus, memory_mb, disk_gb, image, image_id, kernel_id, ramdisk_id, key_name, public_key, metadata, tags, user_data,
-       config_drive, disk_config, access_ip_v4, access_ip_v6, availability_zone, pinned_availability_zone, server_group_uuid, request_spec)
-     select n.uuid, n.name, n.hostname, n."launchIndex", :projectId, :userId, :description, 'building', 'scheduling', :reservationId,
-       cast(:flavor as jsonb), :flavorId, cast(:vcpus as bigint), cast(:memoryMb as bigint), cast(:diskGb as bigint),
-       cast(:image as jsonb), :imageId, :kernelId, :ramdiskId, :keyName, :publicKey, cast(:metadata as jsonb), cast(:tags as text[]), :userData,
-       cast(:configDrive as boolean), :diskConfig, :accessIpV4, :accessIpV6, :availabilityZone, :availabilityZone, cast(:serverGroupUuid as uuid),
-       cast(:requestSpec as jsonb)
-     from jsonb_to_recordset(cast(:servers as jsonb)) as n (uuid uuid, name text, hostname text, "launchIndex" integer)
-     order by n."launchIndex"`,
+    `with r as materialized (
+       select * from jsonb_to_recordset(cast(:requests as jsonb)) as r ("index" integer, "projectId" text, "userId" text, "requestId" text,
+         "reservationId" text, description text, flavor jsonb, "flavorId" text, vcpus bigint, "memoryMb" bigint, "diskGb" bigint, image jsonb,
+         "imageId" text, "kernelId" text, "ramdiskId" text, "keyName" text, "publicKey" text, metadata jsonb, tags text[], "userData" text,
+         "configDrive" boolean, "diskConfig" text, "accessIpV4" text, "accessIpV6" text, "availabilityZone" text, "serverGroupUuid" uuid,
+         "requestSpec" jsonb)
+     ), n as materialized (
+       select * from jsonb_to_recordset(cast(:servers as jsonb)) as n (request integer, uuid uuid, name text, hostname text, "launchIndex" integer)
+     ), made as (
+       insert into instances (uuid, name, hostname, launch_index, project_id, user_id, description, vm_state, task_state, reservation_id,
+         flavor, flavor_id, vcpus, memory_mb, disk_gb, image, image_id, kernel_id, ramdisk_id, key_name, public_key, metadata, tags, user_data,
+         config_drive, disk_config, access_ip_v4, access_ip_v6, availability_zone, pinned_availability_zone, server_group_uuid, request_spec)
+       select n.uuid, n.name, n.hostname, n."launchIndex", r."projectId", r."userId", r.description, 'building', 'scheduling',
+         r."reservationId", r.flavor, r."flavorId", r.vcpus, r."memoryMb", r."diskGb", r.image, r."imageId", r."kernelId", r."ramdiskId",
+         r."keyName", r."publicKey", r.metadata, r.tags, r."userData", r."configDrive", r."diskConfig", r."accessIpV4", r."accessIpV6",
+         r."availabilityZone", r."availabilityZone", r."serverGroupUuid", r."requestSpec"
+       from n join r on r."index" = n.request order by n.request, n."launchIndex"
+     )
+     insert into instance_actions (instance_uuid, request_id, action, project_id, user_id)
+     select n.uuid, r."requestId", 'create', r."projectId", r."userId" from n join r on r."index" = n.request order by n.request, n."launchIndex"`,
     {
-      servers: JSON.stringify(request.servers),
-      projectId: request.projectId,
-      userId: request.userId,
-      description: request.description,
-      reservationId: request.reservationId,
-      flavor: JSON.stringify(flavor),
-      flavorId: flavor.flavorId,
-      vcpus: flavor.vcpus,
-      memoryMb: flavor.memoryMb,
-      diskGb: diskOf(flavor),
-      image: image === null ? null : JSON.stringify(image),
-      imageId: image?.id ?? null,
-      kernelId: image?.properties['kernel_id'] ?? null,
-      ramdiskId: image?.properties['ramdisk_id'] ?? null,
-      keyName: request.keyName,
-      publicKey: request.publicKey,
-      metadata: JSON.stringify(request.metadata),
-      tags: request.tags,
-      userData: request.userData,
-      configDrive: request.configDrive,
-      diskConfig: request.diskConfig,
-      accessIpV4: request.accessIpV4,
-      accessIpV6: request.accessIpV6,
-      availabilityZone: request.availabilityZone,
-      serverGroupUuid: request.serverGroupUuid,
-      requestSpec: JSON.stringify(request.requestSpec),
-    } as object as Record<string, Knex.Value>,
-  );
-  await trx.raw(
-    `insert into instance_actions (instance_uuid, request_id, action, project_id, user_id)
-     select u, :requestId, 'create', :projectId, :userId from unnest(cast(:uuids as uuid[])) as u`,
-    {
-      uuids: request.servers.map((server) => server.uuid),
-      requestId: request.requestId,
-      projectId: request.projectId,
-      userId: request.userId,
+      requests: JSON.stringify(requests.map(rowOf)),
+      servers: JSON.stringify(requests.flatMap(({ servers }, request) => servers.map((server) => ({ request, ...server })))),
     },
   );
+}
+
+/** A JSON null in a column of JSON would be a value: what is not there is left out. */
+function rowOf({ image, flavor, ...request }: NewServers, index: number): object {
+  return {
+    ...request,
+    servers: undefined,
+    index,
+    flavor,
+    flavorId: flavor.flavorId,
+    vcpus: flavor.vcpus,
+    memoryMb: flavor.memoryMb,
+    diskGb: diskOf(flavor),
+    ...(image !== null && {
+      image,
+      imageId: image.id,
+      kernelId: image.properties['kernel_id'] ?? null,
+      ramdiskId: image.properties['ramdisk_id'] ?? null,
+    }),
+  };
 }

@@ -19,7 +19,7 @@ export interface ProjectUsage {
   readonly user: Usage;
 }
 
-interface UsageRow extends Usage {
+export interface UsageRow extends Usage {
   readonly user_id: string;
 }
 
@@ -29,36 +29,37 @@ const of = (rows: readonly UsageRow[], userId: string): Usage => {
   return row === undefined ? NOTHING : { instances: row.instances, cores: row.cores, ram: row.ram };
 };
 
-/** Locks both rows (making them when they are new) until the transaction ends, the project's first. */
-export async function lockUsage(trx: Knex.Transaction, projectId: string, userId: string): Promise<ProjectUsage> {
-  const rows = await rowsOf<UsageRow>(
+/** A user within a project. */
+export interface Payer {
+  readonly projectId: string;
+  readonly userId: string;
+}
+
+/** Locks the rows of all (making them when they are new) until the transaction ends, in the order that everybody takes them in. */
+export async function lockUsage(
+  trx: Knex.Transaction,
+  payers: readonly Payer[],
+): Promise<readonly (UsageRow & { readonly project_id: string })[]> {
+  return rowsOf(
     trx,
     `insert into quota_usages (project_id, user_id)
-     select :projectId, u from (values (''), (:userId)) as users (u) order by u
+     select distinct p."projectId", users.u
+     from jsonb_to_recordset(cast(:payers as jsonb)) as p ("projectId" text, "userId" text)
+     cross join lateral (values (''), (p."userId")) as users (u) order by 1, 2
      on conflict (project_id, user_id) do update set instances = quota_usages.instances
-     returning user_id, instances, cores, ram`,
-    { projectId, userId },
+     returning project_id, user_id, instances, cores, ram`,
+    { payers: JSON.stringify(payers) },
   );
-  return { project: of(rows, ''), user: of(rows, userId) };
 }
 
 export async function readUsage(knex: Knex, projectId: string, userId: string): Promise<ProjectUsage> {
-  const rows = await usageRows(knex, projectId, userId);
-  return { project: of(rows, ''), user: of(rows, userId) };
-}
-
-/** As `readUsage`; null when one of the two rows was not made yet. */
-export async function keptUsage(knex: Knex, projectId: string, userId: string): Promise<ProjectUsage | null> {
-  const rows = await usageRows(knex, projectId, userId);
-  return rows.length === 2 ? { project: of(rows, ''), user: of(rows, userId) } : null;
-}
-
-const usageRows = (knex: Knex, projectId: string, userId: string) =>
-  rowsOf<UsageRow>(
+  const rows = await rowsOf<UsageRow>(
     knex,
     `select user_id, instances, cores, ram from quota_usages where project_id = :projectId and user_id in ('', :userId)`,
     { projectId, userId },
   );
+  return { project: of(rows, ''), user: of(rows, userId) };
+}
 
 const SUMS = `
   with changes as (
@@ -71,44 +72,43 @@ const SUMS = `
     select project_id, user_id from quota_usages join changes using (project_id, user_id) order by 1, 2 for update of quota_usages
   )`;
 
-/** What may not be exceeded, by resource; negative is unlimited. */
-export type UsageLimits = Readonly<Record<string, number>>;
+/** What one row, of a project (no user) or of a user, counts in, and what it may reach; negative is unlimited. */
+export interface BoundedChange extends UsageChange {
+  readonly limits: Usage;
+}
 
 /**
- * Counts instances in if they still fit, in one statement, so that the rows are locked for no longer than the commit.
+ * Counts instances in if they still fit everywhere, in one statement, so that the rows are locked for no longer than the commit.
  *
+ * @param changes one per row
  * @returns false, and nothing is changed, when they do not fit any more or a row is missing
  */
-export async function takeUsageWithin(
-  trx: Knex.Transaction,
-  { projectId, userId, ...amounts }: UsageChange,
-  limits: { readonly project: UsageLimits; readonly user: UsageLimits },
-): Promise<boolean> {
-  const most = (scope: UsageLimits, resource: string) => (scope[resource] === undefined || scope[resource] < 0 ? null : scope[resource]);
-  const bounds = (['instances', 'cores', 'ram'] as const).map((resource) => ({
-    resource,
-    project: most(limits.project, resource),
-    user: most(limits.user, resource),
-  }));
-  const bindings: Record<string, number | string | null> = { projectId, userId, ...amounts };
-  for (const { resource, project, user } of bounds) Object.assign(bindings, { [`${resource}Project`]: project, [`${resource}User`]: user });
-  const fits = bounds
-    .map(({ resource }) => {
-      const limit = `case when l.user_id = '' then cast(:${resource}Project as bigint) else cast(:${resource}User as bigint) end`;
-      return `(${limit} is null or l.${resource} + cast(:${resource} as bigint) <= ${limit})`;
-    })
+export async function takeUsageWithin(trx: Knex.Transaction, changes: readonly BoundedChange[]): Promise<boolean> {
+  if (changes.length === 0) return true;
+  const fits = (['instances', 'cores', 'ram'] as const)
+    .map(
+      (resource) =>
+        `(cast(c.limits ->> '${resource}' as bigint) < 0 or l.${resource} + c.${resource} <= cast(c.limits ->> '${resource}' as bigint))`,
+    )
     .join(' and ');
-  const rows = await rowsOf<{ user_id: string }>(
+  const rows = await rowsOf(
     trx,
-    `with locked as materialized (
-       select * from quota_usages where project_id = :projectId and user_id in ('', :userId) order by user_id for no key update
-     ), fitting as (select 1 from locked l having count(*) = 2 and bool_and(${fits}))
-     update quota_usages q set instances = q.instances + :instances, cores = q.cores + :cores, ram = q.ram + :ram
-     from locked l, fitting where q.project_id = l.project_id and q.user_id = l.user_id
-     returning q.user_id`,
-    bindings,
+    `with c as materialized (
+       select * from jsonb_to_recordset(cast(:changes as jsonb))
+         as c ("projectId" text, "userId" text, instances bigint, cores bigint, ram bigint, limits jsonb)
+     ), locked as materialized (
+       select * from quota_usages where (project_id, user_id) in (select "projectId", "userId" from c)
+       order by project_id, user_id for no key update
+     ), fitting as (
+       select 1 from locked l join c on l.project_id = c."projectId" and l.user_id = c."userId"
+       having count(*) = (select count(*) from c) and bool_and(${fits})
+     )
+     update quota_usages q set instances = q.instances + c.instances, cores = q.cores + c.cores, ram = q.ram + c.ram
+     from c, fitting where q.project_id = c."projectId" and q.user_id = c."userId"
+     returning 1`,
+    { changes: JSON.stringify(changes) },
   );
-  return rows.length === 2;
+  return rows.length === changes.length;
 }
 
 /** Counts instances in. The rows must be there: `lockUsage` came before. */

@@ -40,22 +40,25 @@ const configured = (config: QuotaConfig): Limits =>
     number
   >;
 
-interface LimitRow {
+export interface LimitRow {
   readonly level: 'class' | 'project' | 'user';
   readonly resource: string;
   readonly limit: number;
 }
 
+/** SQL: what was set beside the configured limits, for a user (or, empty, a project), as rows of `LimitRow`. */
+export const limitRows = (projectId: string, userId: string): string =>
+  `select 'class' as level, resource, "limit" from quota_classes where class_name = 'default'
+   union all
+   select case user_id when '' then 'project' else 'user' end, resource, "limit" from quotas
+   where project_id = ${projectId} and user_id in ('', ${userId})`;
+
 /** What holds for a project and for a user in it: one statement. */
 export async function limitsOf(knex: Knex, config: QuotaConfig, projectId: string, userId: string): Promise<ProjectLimits> {
-  const rows = await rowsOf<LimitRow>(
-    knex,
-    `select 'class' as level, resource, "limit" from quota_classes where class_name = 'default'
-     union all
-     select case user_id when '' then 'project' else 'user' end, resource, "limit" from quotas
-     where project_id = :projectId and user_id in ('', :userId)`,
-    { projectId, userId },
-  );
+  return limitsFrom(config, await rowsOf<LimitRow>(knex, limitRows(':projectId', ':userId'), { projectId, userId }));
+}
+
+export function limitsFrom(config: QuotaConfig, rows: readonly LimitRow[]): ProjectLimits {
   const over = (limits: Limits, level: LimitRow['level']): Limits => ({
     ...limits,
     ...Object.fromEntries(rows.filter((row) => row.level === level).map((row) => [row.resource, row.limit])),

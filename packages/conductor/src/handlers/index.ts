@@ -1,6 +1,6 @@
 import type { ActOnServer, conductorContract } from '@kilonova/objects';
 import type { Context, Empty, Handlers } from '@kilonova/rpc';
-import { createServers } from '../admission/create-servers.ts';
+import { CreateGate } from '../admission/create-gate.ts';
 import { asRefusal } from '../db/refusals.ts';
 import { asServiceError, isTransient } from '../db/unavailable.ts';
 import type { Heartbeats } from '../hosts/heartbeats.ts';
@@ -48,8 +48,9 @@ export function conductorHandlers({ services: given, heartbeats, actOnServer }: 
         throw told(error);
       }
     };
+  const creates = new CreateGate(given);
   return {
-    createServers: call(createServers),
+    createServers: call((_services, request) => creates.admit(request)),
     listServers: stream(servers.listServers),
     listServerNames: stream(servers.listServerNames),
     getServer: call(servers.getServer),
