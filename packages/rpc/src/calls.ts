@@ -2,6 +2,7 @@
 import { Busy, ConnectionLost, DeadlineExceeded, Unreachable, type RpcError } from './errors.ts';
 import { Held } from './held.ts';
 import { Refusals } from './refusals.ts';
+import { Gauges } from './gauges.ts';
 import type { Transport } from './transport.ts';
 import { blockedError } from './waiting.ts';
 import { cancelText, readReply, REPLIES, type ReplyEnvelope } from './wire.ts';
@@ -74,6 +75,9 @@ export class Calls {
   private constructor(transport: Transport) {
     this.#transport = transport;
     this.#held = Held.of(transport);
+    const gauges = Gauges.of(transport);
+    gauges.add('calls_in_flight', {}, () => this.#entries.size);
+    gauges.add('calls_waiting', {}, () => [...this.#entries.values()].filter(({ sent }) => !sent).length);
     transport.attach({
       onReply: ({ body, correlationId, userId }) => this.#take(body, correlationId, userId),
       onReturned: (exchange, correlationId) => this.#returned(exchange, correlationId ?? ''),

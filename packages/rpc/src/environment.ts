@@ -54,7 +54,20 @@ export type RpcCounter =
   | 'retried' // attempts of calls beyond their first; each attempt also counts as a call
   | 'retry_budget_exhausted' // a call failed that would have been tried again
   | 'connects'
-  | 'disconnects';
+  | 'reconnects' // every connect but the first
+  | 'disconnects'
+  | 'blocked_event_loop'; // for longer than `loopBlockedMs`
+
+/** What is there at a moment. */
+export type RpcGauge =
+  | 'connected' // 1 or 0
+  | 'blocked' // 1 while the broker takes no messages
+  | 'calls_in_flight' // streams included, and those that wait for a connection
+  | 'calls_waiting' // of those: not sent yet
+  | 'unconfirmed' // casts, fanouts and notifications that the broker has not confirmed
+  | 'held_bytes' // of requests that are not over
+  | 'handlers_running' // by topic
+  | 'requests_waiting'; // by topic, for a handler
 
 export type RpcLabels = Readonly<Record<string, string>>;
 
@@ -63,6 +76,11 @@ export interface RpcMetrics {
   count(counter: RpcCounter, labels: RpcLabels): void;
   /** Milliseconds: `call` from sending to answer, `handle` from start to end of a handler. */
   duration(name: 'call' | 'handle', ms: number, labels: RpcLabels): void;
+  /**
+   * `read` may be asked at any time until the returned function is called. Several sources may have one name and the same
+   * labels (two servers of one process): their sum is meant.
+   */
+  observe?(gauge: RpcGauge, labels: RpcLabels, read: () => number): () => void;
 }
 
 /** Everything a transport gets from outside. */

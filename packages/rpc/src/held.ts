@@ -1,4 +1,5 @@
 import { Busy } from './errors.ts';
+import { Gauges } from './gauges.ts';
 import type { Transport } from './transport.ts';
 
 const holders = new WeakMap<Transport, Held>();
@@ -21,6 +22,9 @@ export class Held {
 
   private constructor(transport: Transport) {
     this.#transport = transport;
+    const gauges = Gauges.of(transport);
+    gauges.add('unconfirmed', {}, () => this.#unconfirmed);
+    gauges.add('held_bytes', {}, () => this.#bytes);
   }
 
   /** Every `take` is followed by one `give` of as many bytes. @throws Busy */

@@ -1,7 +1,7 @@
 export { Exclude, Expose, Type } from './decorators.ts';
 export { Empty } from './empty.ts';
 export * from './errors.ts';
-export type { Clock, Environment, Logger, Random, RpcCounter, RpcLabels, RpcMetrics } from './environment.ts';
+export type { Clock, Environment, Logger, Random, RpcCounter, RpcGauge, RpcLabels, RpcMetrics } from './environment.ts';
 export { call, cast, defineContract, fanout, parseVersion, stream } from './contract.ts';
 export type { CallMethod, CastMethod, Class, Contract, FanoutMethod, Method, Methods, StreamMethod, Version } from './contract.ts';
 export type { Context } from './context.ts';
@@ -15,6 +15,7 @@ export type { Endpoint, Handlers } from './endpoint.ts';
 export { serve } from './server.ts';
 export type { Server, ServeOptions } from './server.ts';
 export type { ClientInterceptor, IncomingCall, Interceptors, Metadata, OutgoingCall, ServerInterceptor } from './interceptors.ts';
+export { openTelemetryMetrics } from './telemetry/metrics.ts';
 export { openTelemetryTracing } from './telemetry/tracing.ts';
 export type { TracingOptions } from './telemetry/tracing.ts';
 export { defaultLimits } from './transport.ts';

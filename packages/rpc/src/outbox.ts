@@ -1,17 +1,16 @@
 import type { CallOptions, ClientOptions } from './client.ts';
 import { Calls, type CallRequest } from './calls.ts';
 import { decoderFor, encoderFor } from './codec/codec.ts';
+import { sendConfirmed } from './confirmed.ts';
 import { contractName, methodLabel, type CallMethod, type Contract, type Method, type StreamMethod } from './contract.ts';
 import type { RpcLabels } from './environment.ts';
 import { ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, UnsupportedVersion } from './errors.ts';
-import { Held } from './held.ts';
 import { checkMetadata, metadataOf } from './metadata.ts';
 import type { Pin } from './pin.ts';
 import { Refusals } from './refusals.ts';
 import { withRetries, RetryBudget, type RetryPolicy } from './retry.ts';
 import { receiveStream } from './stream-receiver.ts';
 import type { Transport } from './transport.ts';
-import { whenWritable, within } from './waiting.ts';
 import { addressKeys, toBytes, type RequestEnvelope } from './wire.ts';
 
 /** Turns a method and its request into a message, and what comes back into its outcome. */
@@ -139,7 +138,7 @@ export class Outbox {
   /** Casts and fanouts: done when the broker has it. */
   async #tell(name: string, method: Method, request: object, server: string | undefined, options: CallOptions): Promise<void> {
     const {
-      environment: { clock, metrics },
+      environment: { metrics },
       limits,
     } = this.#transport;
     const what = `${contractName(this.#contract)}.${name}`;
@@ -159,33 +158,24 @@ export class Outbox {
       body: encoderFor(method.request, version.minor)(request),
     };
     const body = toBytes(JSON.stringify(envelope), limits.maxMessageBytes, what);
-    const held = Held.of(this.#transport);
-    held.takeCast(body.length, what);
     const id = Calls.of(this.#transport).nextId();
     const heard = this.#hearRefusal(id, envelope);
+    const { topic, exchange } = this.#contract;
+    const message = {
+      exchange,
+      key: method.kind === 'fanout' ? addressKeys.fanout(topic) : this.#key(server),
+      body,
+      correlationId: id,
+      ...(heard ? { replyTo: this.#transport.replyKey } : {}),
+      ...(options.timeoutMs === undefined ? {} : { expirationMs: Math.ceil(options.timeoutMs) }),
+      mandatory: method.kind === 'cast',
+    };
+    const onSend = () => metrics.count(method.kind === 'cast' ? 'casts' : 'fanouts', this.#labelsOf(name));
     try {
-      await whenWritable(this.#transport, limits.connectWaitMs, options.signal);
-      metrics.count(method.kind === 'cast' ? 'casts' : 'fanouts', this.#labelsOf(name));
-      const sent = this.#transport.sendConfirmed({
-        exchange: this.#contract.exchange,
-        key: method.kind === 'fanout' ? addressKeys.fanout(this.#contract.topic) : this.#key(server),
-        body,
-        correlationId: id,
-        ...(heard ? { replyTo: this.#transport.replyKey } : {}),
-        ...(options.timeoutMs === undefined ? {} : { expirationMs: Math.ceil(options.timeoutMs) }),
-        mandatory: method.kind === 'cast',
-      });
-      await within(
-        clock,
-        limits.confirmWaitMs,
-        sent,
-        () => new ConnectionLost(`${what}: the broker did not confirm within ${limits.confirmWaitMs} ms; the outcome is unknown`),
-      );
+      await sendConfirmed(this.#transport, what, message, { signal: options.signal, onSend });
     } catch (error) {
       if (heard && !(error instanceof ConnectionLost)) Refusals.of(this.#transport).forget(id);
       throw error;
-    } finally {
-      held.giveCast(body.length);
     }
   }
 

@@ -7,6 +7,7 @@ import type { Endpoint } from './endpoint.ts';
 import { Dispatch, type Verdict } from './dispatch.ts';
 import { Busy, Unreachable } from './errors.ts';
 import { Execution } from './execution.ts';
+import { Gauges } from './gauges.ts';
 import type { AnyHandler, Job } from './job.ts';
 import { RequestContext } from './request-context.ts';
 import { claim } from './served.ts';
@@ -30,6 +31,7 @@ export class RunningServer implements Server {
   readonly #admission: Admission<Job>;
   #listeners: Listener[] = [];
   #unclaim: (() => void) | undefined;
+  #endGauges: readonly (() => void)[] = [];
   #stopped: Promise<void> | undefined;
 
   constructor(transport: Transport, endpoints: readonly Endpoint[], options: ServeOptions) {
@@ -53,6 +55,7 @@ export class RunningServer implements Server {
     const { prefetch } = this.#options;
     const addresses = this.#addresses();
     this.#unclaim = claim(this.#transport, addresses);
+    this.#endGauges = this.#gauges();
     try {
       for (const address of addresses) {
         this.#listeners.push(await this.#transport.listen(address, prefetch, (delivery) => this.#take(delivery, address)));
@@ -61,6 +64,15 @@ export class RunningServer implements Server {
       await this.stop();
       throw error;
     }
+  }
+
+  #gauges(): readonly (() => void)[] {
+    const gauges = Gauges.of(this.#transport);
+    const labels = { topic: this.#topic };
+    return [
+      gauges.add('handlers_running', labels, () => this.#admission.running),
+      gauges.add('requests_waiting', labels, () => this.#admission.waiting),
+    ];
   }
 
   #addresses(): readonly Address[] {
@@ -91,6 +103,7 @@ export class RunningServer implements Server {
       job.delivery.requeue();
     }
     this.#beats.stop();
+    for (const end of this.#endGauges) end();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#unclaim?.();
   }

@@ -112,6 +112,8 @@ export interface Transport {
   /** Stable for the process, distinct among those of its service. */
   readonly id: string;
   readonly connected: boolean;
+  /** Aborted by `close`. */
+  readonly closed: AbortSignal;
   /** Why no messages are taken at present: an alarm of memory or disk at the broker, or a socket that does not drain; undefined: they are. For probes. */
   readonly blocked: string | undefined;
   /** True when its queues are declared for it (it has no right to). */

@@ -29,6 +29,11 @@ export const brokerSection = section('broker', {
   startWaitMs: integer(30_000, { min: 0, max: 3_600_000, help: 'How long a process waits for the broker when it starts.' }),
   retryBaseMs: integer(100, { min: 10, max: 60_000, help: 'The first wait before a reconnect; doubled each time, with jitter.' }),
   retryCapMs: integer(10_000, { min: 100, max: 600_000, help: 'The longest wait before a reconnect.' }),
+  loopBlockedMs: integer(1_000, {
+    min: 10,
+    max: 600_000,
+    help: 'An event loop that does not come round for so long is reported, in the log and in kilonova_rpc_blocked_event_loop_total.',
+  }),
   connectWaitMs: integer(defaultLimits.connectWaitMs, {
     min: 0,
     max: 60_000,

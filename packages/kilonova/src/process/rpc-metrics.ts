@@ -1,11 +1,12 @@
-import type { RpcCounter, RpcMetrics } from '@kilonova/rpc';
-import { Counter, Histogram, type Registry } from 'prom-client';
+import type { RpcCounter, RpcGauge, RpcLabels, RpcMetrics } from '@kilonova/rpc';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 const labelNames = ['topic', 'method', 'code'] as const;
 
-/** The figures of rpc in a Prometheus registry: `kilonova_rpc_calls_total{topic,method,code}` and the like. */
+/** The figures of rpc in a Prometheus registry: `kilonova_rpc_calls_total{topic,method,code}`, `kilonova_rpc_unconfirmed` and the like. */
 export function rpcMetrics(registry: Registry): RpcMetrics {
   const counters = new Map<RpcCounter, Counter>();
+  const gauges = new Map<RpcGauge, Set<Source>>();
   const histogram = (name: string, help: string) =>
     new Histogram({
       name,
@@ -35,5 +36,33 @@ export function rpcMetrics(registry: Registry): RpcMetrics {
       counter.inc(known(labels));
     },
     duration: (name, ms, labels) => durations[name].observe(known(labels), ms / 1_000),
+    observe(name, labels, read) {
+      let sources = gauges.get(name);
+      if (sources === undefined) gauges.set(name, (sources = gaugeOf(registry, name)));
+      const source = { labels: known(labels), read };
+      sources.add(source);
+      return () => sources.delete(source);
+    },
   };
+}
+
+interface Source {
+  readonly labels: RpcLabels;
+  readonly read: () => number;
+}
+
+/** A gauge that is the sum of its sources, per set of labels, whenever it is asked. */
+function gaugeOf(registry: Registry, name: RpcGauge): Set<Source> {
+  const sources = new Set<Source>();
+  const gauge = new Gauge({
+    name: `kilonova_rpc_${name}`,
+    help: `RPC: ${name.replaceAll('_', ' ')}, now.`,
+    labelNames,
+    registers: [registry],
+    collect() {
+      gauge.reset();
+      for (const { labels, read } of sources) gauge.inc({ ...labels }, read());
+    },
+  });
+  return sources;
 }

@@ -15,6 +15,8 @@ export interface ConnectionOptions extends BrokerAccessOptions {
   readonly retryBaseMs?: number;
   /** The longest wait before another attempt; milliseconds. Default 10 000. */
   readonly retryCapMs?: number;
+  /** An event loop that does not come round for so long is reported, as a warning and in `blocked_event_loop`; milliseconds, Infinity for never. Default 1 000. */
+  readonly loopBlockedMs?: number;
 }
 
 /** What a `Connection` is made with. */
@@ -23,6 +25,7 @@ export interface ConnectionSettings extends BrokerAccess {
   readonly startWaitMs: number;
   readonly retryBaseMs: number;
   readonly retryCapMs: number;
+  readonly loopBlockedMs: number;
 }
 
 const DEFAULTS = {
@@ -32,6 +35,7 @@ const DEFAULTS = {
   startWaitMs: 30_000,
   retryBaseMs: 100,
   retryCapMs: 10_000,
+  loopBlockedMs: 1_000,
 };
 
 /**

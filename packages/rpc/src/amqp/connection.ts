@@ -1,6 +1,8 @@
 import type { Message } from 'amqplib';
 import type { Environment } from '../environment.ts';
 import { NotAuthorized, Unreachable, type RpcError } from '../errors.ts';
+import { watchEventLoop } from '../event-loop.ts';
+import { Gauges } from '../gauges.ts';
 import type { Listener } from '../transport.ts';
 import { whenConnected } from '../waiting.ts';
 import type { ConnectionSettings } from './connection-options.ts';
@@ -49,6 +51,13 @@ export class Connection {
     this.environment = environment;
     this.#events = events;
     this.#dialer = new Dialer(settings, environment);
+    Gauges.of(this).add('connected', {}, () => Number(this.#connected));
+    Gauges.of(this).add('blocked', {}, () => Number(this.#blocked !== undefined));
+  }
+
+  /** Aborted by `close`. */
+  get closed(): AbortSignal {
+    return this.#end.signal;
   }
 
   /** True when everything is in place. */
@@ -89,6 +98,7 @@ export class Connection {
     const { clock } = this.environment;
     const { startWaitMs } = this.#settings;
     this.#running ??= this.#run();
+    this.closed.addEventListener('abort', watchEventLoop(this.environment, this.#settings.loopBlockedMs), { once: true });
     try {
       const endsAt = clock.monotonic() + startWaitMs;
       while (!this.#connected) {
@@ -137,12 +147,14 @@ export class Connection {
     const { clock, random, log, metrics } = this.environment;
     const { retryBaseMs, retryCapMs } = this.#settings;
     let failures = 0;
+    let links = 0;
     while (!this.#end.signal.aborted) {
       let reason: string;
       try {
         const link = await this.#dial(await this.#dialer.next());
         failures = 0;
         metrics.count('connects', {});
+        if (links++ > 0) metrics.count('reconnects', {});
         reason = await link.closed;
         metrics.count('disconnects', {});
       } catch (error) {

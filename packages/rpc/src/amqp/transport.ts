@@ -54,6 +54,10 @@ export class AmqpTransport implements Transport {
     return this.#connection.connected;
   }
 
+  get closed(): AbortSignal {
+    return this.#connection.closed;
+  }
+
   onChange(listener: (connected: boolean, reason?: string) => void): () => void {
     return this.#connection.onChange(listener);
   }

@@ -1,5 +1,6 @@
 import type { Environment } from '../environment.ts';
 import { ConnectionLost, Unreachable, type RpcError } from '../errors.ts';
+import { Gauges } from '../gauges.ts';
 import type { Address, Correspondent, Delivery, Listener, OutgoingMessage, Transport, TransportLimits } from '../transport.ts';
 import { addressKeys } from '../wire.ts';
 import type { InProcessBroker } from './broker.ts';
@@ -28,7 +29,7 @@ export class InProcessTransport implements Transport {
   /** Told when the connection breaks before the broker spoke. */
   readonly #open = new Set<(error: RpcError) => void>();
   #connected = true;
-  #closed = false;
+  readonly #end = new AbortController();
   #correspondent: Correspondent | undefined;
 
   constructor(
@@ -42,10 +43,15 @@ export class InProcessTransport implements Transport {
     this.limits = given.limits;
     this.environment = given.environment;
     this.replyKey = addressKeys.reply(given.service, given.id);
+    Gauges.of(this).add('connected', {}, () => Number(this.#connected));
     this.#begin('reply', Number.POSITIVE_INFINITY, (delivery) => {
       delivery.ack();
       this.#correspondent?.onReply(delivery);
     });
+  }
+
+  get closed(): AbortSignal {
+    return this.#end.signal;
   }
 
   get connected(): boolean {
@@ -86,7 +92,7 @@ export class InProcessTransport implements Transport {
   }
 
   async listen(address: Address, prefetch: number, take: (delivery: Delivery) => void): Promise<Listener> {
-    if (this.#closed) throw new Unreachable('the transport is closed');
+    if (this.#end.signal.aborted) throw new Unreachable('the transport is closed');
     const taking = this.#begin(address, prefetch, take);
     return {
       pause: async () => {
@@ -106,8 +112,8 @@ export class InProcessTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#end.signal.aborted) return;
+    this.#end.abort(new Unreachable('the transport is closed'));
     this.cut('closed');
     this.#takings.clear();
   }
@@ -123,7 +129,7 @@ export class InProcessTransport implements Transport {
 
   /** The connection is back. */
   restore(): void {
-    if (this.#connected || this.#closed) return;
+    if (this.#connected || this.#end.signal.aborted) return;
     for (const taking of this.#takings) {
       taking.queue = this.#broker.queue(taking.address, this.service, this.id);
       taking.consumer = taking.queue.consume(taking.prefetch, taking.take);
