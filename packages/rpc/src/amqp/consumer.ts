@@ -2,6 +2,7 @@ import type { Channel, ConsumeMessage, Message } from 'amqplib';
 import type { Environment } from '../environment.ts';
 import type { Delivery } from '../transport.ts';
 import { AckBatch } from './ack-batch.ts';
+import { ArrivedMessage } from './arrived-message.ts';
 import type { Link } from './link.ts';
 import { codeOf } from './refusals.ts';
 import type { Queue } from './topology.ts';
@@ -77,7 +78,9 @@ export class Consumer {
       if (!noAck) await channel.prefetch(prefetch);
       this.#acks = noAck ? undefined : new AckBatch({ ack: (tag, allUpTo) => acknowledge(channel, tag, allUpTo) });
       const acks = this.#acks;
-      const { consumerTag } = await channel.consume(queue.name, (message) => this.#take(link, channel, message, acks), {
+      const take = (message: ConsumeMessage | null) => this.#take(link, channel, message, acks);
+      link.shortcut(channel, take);
+      const { consumerTag } = await channel.consume(queue.name, take, {
         noAck,
         // The ghost of a connection that broke half may live until its heartbeats end; the younger consumer is served first.
         ...(own ? { priority: Math.floor(environment.clock.now() / 1_000) } : {}),
@@ -99,29 +102,7 @@ export class Consumer {
       this.#lost(link, 'the queue was deleted');
       return;
     }
-    const { properties, fields } = message;
-    let open = acks !== undefined;
-    this.#plan.take({
-      body: message.content,
-      correlationId: properties.correlationId,
-      replyTo: properties.replyTo,
-      userId: properties.userId ?? '',
-      redelivered: fields.redelivered,
-      origin: { exchange: fields.exchange, key: fields.routingKey },
-      expiration: properties.expiration,
-      ack() {
-        if (!open) return;
-        open = false;
-        acks?.ack(fields.deliveryTag);
-      },
-      requeue() {
-        if (!open) return;
-        open = false;
-        acks?.flush();
-        unlessGone(() => channel.nack(message, false, true));
-        acks?.note(fields.deliveryTag);
-      },
-    });
+    this.#plan.take(new Arrived(channel, acks, message instanceof ArrivedMessage ? message : asArrived(message)));
   }
 
   #lost(link: Link, reason: string): void {
@@ -139,6 +120,64 @@ export class Consumer {
         () => link.close(),
       );
     });
+  }
+}
+
+/** What a delivery needs of a message. */
+type Source = Pick<
+  ArrivedMessage,
+  'content' | 'correlationId' | 'replyTo' | 'userId' | 'expiration' | 'redelivered' | 'deliveryTag' | 'fields' | 'properties'
+>;
+
+function asArrived({ content, fields, properties }: ConsumeMessage): Source {
+  const { correlationId, replyTo, userId, expiration } = properties;
+  const { redelivered, deliveryTag } = fields;
+  return { content, correlationId, replyTo, userId, expiration, redelivered, deliveryTag, fields, properties };
+}
+
+class Arrived implements Delivery {
+  readonly body: Buffer;
+  readonly correlationId: string | undefined;
+  readonly replyTo: string | undefined;
+  readonly userId: string;
+  readonly redelivered: boolean;
+  readonly expiration: string | undefined;
+  readonly #channel: Channel;
+  readonly #acks: AckBatch | undefined;
+  readonly #message: Source;
+  #open: boolean;
+
+  constructor(channel: Channel, acks: AckBatch | undefined, message: Source) {
+    this.body = message.content;
+    this.correlationId = message.correlationId;
+    this.replyTo = message.replyTo;
+    this.userId = message.userId ?? '';
+    this.redelivered = message.redelivered;
+    this.expiration = message.expiration;
+    this.#channel = channel;
+    this.#acks = acks;
+    this.#message = message;
+    this.#open = acks !== undefined;
+  }
+
+  get origin(): { readonly exchange: string; readonly key: string } {
+    const { exchange, routingKey } = this.#message.fields;
+    return { exchange, key: routingKey };
+  }
+
+  ack(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#acks?.ack(this.#message.deliveryTag);
+  }
+
+  requeue(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    const { deliveryTag } = this.#message;
+    this.#acks?.flush();
+    unlessGone(() => this.#channel.nack({ fields: { deliveryTag } } as Message, false, true));
+    this.#acks?.note(deliveryTag);
   }
 }
 

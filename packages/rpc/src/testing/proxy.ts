@@ -9,7 +9,8 @@ export interface CuttableProxy {
   close(): Promise<void>;
 }
 
-export async function openProxy(target: string): Promise<CuttableProxy> {
+/** @param pieces sizes, in turn, of the pieces that bytes pass in; absent: as they come */
+export async function openProxy(target: string, pieces: readonly number[] = []): Promise<CuttableProxy> {
   const broker = new URL(target);
   const url = new URL(target);
   const sockets = new Set<Socket>();
@@ -27,12 +28,24 @@ export async function openProxy(target: string): Promise<CuttableProxy> {
       [far, near],
     ] as const) {
       sockets.add(one);
+      let turn = 0;
+      let before = Promise.resolve();
+      const passOn = (bytes: Buffer) => {
+        before = before.then(async () => {
+          for (let from = 0; from < bytes.length;) {
+            const size = pieces[turn++ % pieces.length] as number;
+            other.write(bytes.subarray(from, (from += size)));
+            await new Promise(setImmediate);
+          }
+        });
+      };
       one.on('error', () => other.destroy());
       one.on('close', () => {
         sockets.delete(one);
         other.destroy();
       });
-      one.pipe(other);
+      if (pieces.length === 0) one.pipe(other);
+      else one.on('data', (bytes) => passOn(bytes));
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
