@@ -20,7 +20,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'packages',
-          include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts', 'tests/{support,conformance}/**/*.test.ts'],
+          include: ['packages/*/{src,scripts}/**/*.test.ts', 'scripts/**/*.test.ts', 'tests/{support,conformance}/**/*.test.ts'],
         },
       },
       // Whole clouds of processes: one file at a time has the two cores for itself.

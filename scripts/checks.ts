@@ -12,6 +12,7 @@ export const CHECKS: Readonly<Record<string, readonly string[]>> = {
   lint: tool('oxlint/bin/oxlint', '--deny-warnings'),
   format: tool('oxfmt/bin/oxfmt', '--check'),
   unused: tool('knip/bin/knip.js', '--no-progress', '--no-config-hints'),
+  package: [toolsNode, join(root, 'packages/rpc/scripts/check-package.ts')],
   boundaries: [toolsNode, join(root, 'scripts', 'boundaries.mjs')],
 };
 

@@ -9,6 +9,7 @@ import type { RetryBudgetOptions } from './retry.ts';
 import { checkServerName } from './wire.ts';
 import type { Transport } from './transport.ts';
 
+/** What one request may say beside its content. */
 export interface CallOptions {
   /** Milliseconds; never lengthens the deadline of `context`. */
   readonly timeoutMs?: number;
@@ -21,6 +22,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What all requests of a client have in common. */
 export interface ClientOptions {
   /** The version to speak, MAJOR.MINOR; a function is asked before every message. Default: the contract's own. */
   readonly pin?: string | (() => string);

@@ -40,10 +40,13 @@ export interface StreamMethod<Req, Item> extends MethodBase<Req> {
 }
 
 // The message classes of a method are known to its contract alone; plumbing that handles all of them must say `any`.
+/** A method of a contract, of any kind. */
 // eslint-disable-next-line typescript/no-explicit-any
 export type Method = CallMethod<any, any> | CastMethod<any> | FanoutMethod<any> | StreamMethod<any, any>;
+/** The methods of a contract by their names. */
 export type Methods = Readonly<Record<string, Method>>;
 
+/** A method that asks one server and waits for its answer. */
 export const call = <Req, Res>(method: {
   since: string;
   request: Class<Req>;
@@ -53,10 +56,13 @@ export const call = <Req, Res>(method: {
   retry?: RetryPolicy;
 }): CallMethod<Req, Res> => ({ timeoutMs: undefined, idempotent: false, retry: undefined, ...method, kind: 'call' });
 
+/** A method that tells one server, and is done when the broker has it. */
 export const cast = <Req>(method: { since: string; request: Class<Req> }): CastMethod<Req> => ({ ...method, kind: 'cast' });
 
+/** A method that tells all servers that listen now. */
 export const fanout = <Req>(method: { since: string; request: Class<Req> }): FanoutMethod<Req> => ({ ...method, kind: 'fanout' });
 
+/** A method that asks one server for an answer too large for one message. */
 export const stream = <Req, Item>(method: {
   since: string;
   request: Class<Req>;
@@ -123,6 +129,7 @@ export const contractName = ({ topic, namespace }: Pick<Contract, 'topic' | 'nam
 export const methodLabel = (namespace: string | undefined, method: string): string =>
   namespace === undefined ? method : `${namespace}.${method}`;
 
+/** A version of a contract, read. */
 export interface Version {
   readonly major: number;
   readonly minor: number;

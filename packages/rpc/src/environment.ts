@@ -69,6 +69,7 @@ export type RpcGauge =
   | 'handlers_running' // by topic
   | 'requests_waiting'; // by topic, for a handler
 
+/** What a figure is about: values from contracts, so there are few of them. */
 export type RpcLabels = Readonly<Record<string, string>>;
 
 /** Where figures go. `topic` and `method` are bounded by the contracts, so they are safe as labels. */

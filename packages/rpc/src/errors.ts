@@ -1,3 +1,4 @@
+/** Facts about an error, for programs: plain values that JSON can carry. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 
 /** Everything that a call may reject with. `code` is stable and made for programs, `message` for people. */

@@ -18,6 +18,7 @@ export interface Refusal {
   readonly requestId: string;
 }
 
+/** Told of each cast that a server refused. */
 export type RefusalListener = (refusal: Refusal) => void;
 
 interface Remembered {

@@ -6,6 +6,7 @@ import { RunningServer } from './running-server.ts';
 import type { ServerLimits } from './server-limits.ts';
 import type { Transport } from './transport.ts';
 
+/** What a server is called and takes on, and what stands around its handlers. */
 export interface ServeOptions extends ServerLimits {
   /** The name by which `client.at(name)` reaches this server. */
   readonly server?: string;
@@ -17,6 +18,7 @@ export interface ServeOptions extends ServerLimits {
   readonly interceptors?: readonly ServerInterceptor[];
 }
 
+/** A server that takes requests until stopped. */
 export interface Server {
   /** Takes nothing new, finishes what is in hand within `graceMs`, then hands back the rest. */
   stop(): Promise<void>;

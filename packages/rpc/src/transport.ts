@@ -33,6 +33,7 @@ export interface TransportLimits {
   readonly streamWindow: number;
 }
 
+/** What holds where no other limit is given. */
 export const defaultLimits: TransportLimits = {
   // What a user may send in one field (64 KiB of user data) must fit beside the rest.
   maxMessageBytes: 262_144,
@@ -88,6 +89,7 @@ export type Address =
   | { readonly kind: 'server'; readonly exchange: string; readonly topic: string; readonly server: string }
   | { readonly kind: 'fanout'; readonly exchange: string; readonly topic: string };
 
+/** Takes the messages of an address until paused or closed. */
 export interface Listener {
   /** Takes no new messages; those in hand can still be acknowledged until `close`. */
   pause(): Promise<void>;

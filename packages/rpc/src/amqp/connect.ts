@@ -6,6 +6,7 @@ import { connectionSettings, type ConnectionOptions } from './connection-options
 import { Topology } from './topology.ts';
 import { AmqpTransport } from './transport.ts';
 
+/** How a process comes to RabbitMQ, what it is called there, and its limits. */
 export interface AmqpOptions extends ConnectionOptions, Partial<Environment>, Partial<TransportLimits> {
   readonly service: string;
   /** Stable for the process, distinct among those of its service. */

@@ -11,6 +11,7 @@ import { checkedUrls, type BrokerAccessOptions } from './login.ts';
 import { brokerError } from './refusals.ts';
 import { INTERNAL, Topology } from './topology.ts';
 
+/** Which dead-letter queue to look at, and how to reach it. */
 export interface DeadLetterSource extends Pick<BrokerAccessOptions, 'credentials' | 'tls'> {
   /** `amqp://user:password@host:port/vhost`. The account must read the dead-letter queue, and for a requeue write to the exchange. */
   readonly url: string;
@@ -20,6 +21,7 @@ export interface DeadLetterSource extends Pick<BrokerAccessOptions, 'credentials
   readonly limit?: number;
 }
 
+/** A message in the dead-letter queue, and why it is there. */
 export interface DeadLetterEntry {
   /** Twelve hexadecimal digits of the content: the same message put aside twice has one id. */
   readonly id: string;
@@ -34,6 +36,7 @@ export interface DeadLetterEntry {
   readonly body: Buffer;
 }
 
+/** What became of the dead letters that were to be sent again. */
 export interface RequeueOutcome {
   readonly requeued: readonly DeadLetterEntry[];
   /** Still where they were, with the reason. */

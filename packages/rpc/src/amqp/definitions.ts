@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { checkServerName } from '../wire.ts';
 import { FROM_HOSTS, REPLIES_FROM_HOSTS, STEWARD_TOPIC, Topology } from './topology.ts';
 
+/** The accounts that a namespace needs on the broker. */
 export interface BrokerAccounts {
   /** Default `kilonova`. */
   readonly namespace?: string;

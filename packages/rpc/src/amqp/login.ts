@@ -14,6 +14,7 @@ export interface CertificateLogin {
   readonly certificate: true;
 }
 
+/** Who a process is at the broker: by password, or by its certificate. */
 export type BrokerLogin = PasswordLogin | CertificateLogin;
 
 /** How the line to an `amqps` address is protected; PEM texts or bytes, not file names. */
@@ -43,6 +44,7 @@ export interface BrokerAccess {
   readonly dialWaitMs: number;
 }
 
+/** Where the broker is, for commands that look at it. */
 export interface BrokerAccessOptions {
   /** Broker addresses, `amqp://user:password@host:port/vhost`, or `amqps`; tried in turn, from a random one on. One of `url` and `urls` is needed. */
   readonly url?: string;

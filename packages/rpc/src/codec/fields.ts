@@ -10,6 +10,7 @@ const metadata = storage.defaultMetadataStorage;
 /** What a value must look like, as far as the field's default value and `@Type` tell. */
 export type Shape = 'any' | 'string' | 'number' | 'boolean' | 'array' | 'object';
 
+/** One field of a message class, as its decorators say. */
 export interface Field {
   readonly name: string;
   readonly wireName: string;

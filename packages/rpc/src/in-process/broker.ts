@@ -7,6 +7,7 @@ import { checkFaults, FaultyWay, type Faults } from './faults.ts';
 import { InProcessTransport } from './transport.ts';
 import { MemoryQueue } from './queue.ts';
 
+/** A message that a server put aside. */
 export interface DeadLetter {
   readonly body: Buffer;
   readonly topic: string;

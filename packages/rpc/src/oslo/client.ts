@@ -11,6 +11,7 @@ import { checkOsloContract, exchangeOf, serverKey } from './target.ts';
 import type { OsloMessage, OsloTransport } from './transport.ts';
 import { fanoutExchange } from './topology.ts';
 
+/** What one request to a Python service may say beside its content. */
 export interface OsloCallOptions {
   /** Milliseconds; never lengthens the deadline of `context`. */
   readonly timeoutMs?: number;
@@ -24,6 +25,7 @@ export interface OsloCallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What all requests of a client have in common: oslo.messaging's `prepare`. */
 export interface OsloClientOptions {
   /** The version to state, MAJOR.MINOR; a function is asked before every message. Default: the contract's own. */
   readonly pin?: string | (() => string);

@@ -6,6 +6,7 @@ import type { PythonClasses } from './failure.ts';
 import { defaultQueues, OsloTopology, type OsloQueues } from './topology.ts';
 import { OsloTransport, type OsloLimits } from './transport.ts';
 
+/** How a process comes to the broker of services that speak oslo.messaging. */
 export interface OsloOptions extends ConnectionOptions, Partial<Environment>, Partial<OsloLimits>, Partial<OsloQueues> {
   /** Shown on the broker as the connection's name. */
   readonly service: string;

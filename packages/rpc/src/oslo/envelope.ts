@@ -134,8 +134,10 @@ export function readReply(bytes: Buffer): OsloReply {
 
 /** How loud a notification is; listeners choose by it. */
 export const PRIORITIES = ['audit', 'debug', 'info', 'warn', 'error', 'critical', 'sample'] as const;
+/** The priorities that oslo.messaging has; each has a queue of its own. */
 export type OsloPriority = (typeof PRIORITIES)[number];
 
+/** A notification as its handler sees it. */
 export interface OsloNotification {
   readonly messageId: string;
   /** `service.host` */

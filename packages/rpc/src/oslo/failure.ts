@@ -4,6 +4,7 @@
 import { parseObject } from '../codec/codec.ts';
 import { MalformedMessage, NoSuchMethod, RemoteError, RpcError, ServiceError, UnsupportedVersion } from '../errors.ts';
 
+/** A Python exception class by its module and name. */
 export interface PythonClass {
   /** `builtins`, `nova.exception` */
   readonly module: string;

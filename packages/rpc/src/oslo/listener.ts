@@ -3,6 +3,7 @@ import { MalformedMessage, RpcError } from '../errors.ts';
 import { PRIORITIES, readNotification, withinLimit, type OsloNotification, type OsloPriority } from './envelope.ts';
 import type { OsloTransport } from './transport.ts';
 
+/** Which notifications to take, and how often to try. */
 export interface OsloListenOptions {
   /** Default `notifications`. */
   readonly topics?: readonly string[];
@@ -20,6 +21,7 @@ export interface OsloListenOptions {
   readonly retryDelayMs?: number;
 }
 
+/** Takes notifications until closed. */
 export interface OsloListener {
   /** Takes nothing new and settles when what is in hand is done. */
   stop(): Promise<void>;

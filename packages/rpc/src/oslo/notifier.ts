@@ -3,6 +3,7 @@ import { whenConnected, within } from '../waiting.ts';
 import { packNotification, withinLimit, type OsloPriority } from './envelope.ts';
 import type { OsloTransport } from './transport.ts';
 
+/** Who sends notifications, and where they go. */
 export interface OsloNotifierOptions {
   /** `service.host` */
   readonly publisherId: string;
@@ -12,6 +13,7 @@ export interface OsloNotifierOptions {
   readonly exchange?: string;
 }
 
+/** Sends notifications as one publisher. */
 export interface OsloNotifier {
   /**
    * Settles when the broker keeps the notification in the queue of every topic, whether or not anybody listens yet.

@@ -19,6 +19,7 @@ type Handler<M> =
 export type OsloHandlers<C extends Contract> = HandlersOf<C['methods']>;
 type HandlersOf<M extends Methods> = { readonly [Name in keyof M]: Handler<M[Name]> };
 
+/** What a server that answers Python is called, and what it takes on. */
 export interface OsloServeOptions extends ServerLimits {
   /** The name by which `prepare(server=...)` reaches this server: `Target.server`. */
   readonly server: string;
@@ -31,6 +32,7 @@ export interface OsloServeOptions extends ServerLimits {
   readonly authorize?: Authorize<OsloContext>;
 }
 
+/** A server that answers Python, until stopped. */
 export interface OsloServer {
   /** Takes nothing new, finishes what is in hand within `graceMs`, then hands back the rest. */
   stop(): Promise<void>;

@@ -3,6 +3,7 @@
 import type { Channel } from 'amqplib';
 import type { Queue } from '../amqp/topology.ts';
 
+/** How queues are declared: what Python's `[oslo_messaging_rabbit]` says, since both sides declare the same. */
 export interface OsloQueues {
   /** `amqp_durable_queues`: exchange and topic queues outlive the broker. Default false. */
   readonly durable: boolean;

@@ -21,6 +21,7 @@ export interface OsloSettings {
   readonly connection: ConnectionSettings;
 }
 
+/** The limits of one process among services that speak oslo.messaging. */
 export interface OsloLimits extends Pick<
   TransportLimits,
   'maxMessageBytes' | 'maxCalls' | 'maxUnconfirmed' | 'connectWaitMs' | 'confirmWaitMs' | 'callTimeoutMs'

@@ -15,6 +15,7 @@ import {
 import { RpcError } from '../errors.ts';
 import type { Interceptors, OutgoingCall } from '../interceptors.ts';
 
+/** Where spans go, and what they call the broker. */
 export interface TracingOptions {
   /** Default: the global provider's, by the name of this package. */
   readonly tracer?: Tracer;
