@@ -1,4 +1,4 @@
-import { computeContract, failure, type Operation } from '@kilonova/objects';
+import { computeContract, failure, type DomainSpec, type Operation } from '@kilonova/objects';
 import { NotAuthorized, serve, type Context, type Server, type Transport } from '@kilonova/rpc';
 import type { Clock } from '@kilonova/runtime';
 import type { Agent } from './agent/agent.ts';
@@ -14,13 +14,8 @@ export function serveCompute(transport: Transport, host: string, agent: Agent, c
     computeContract,
     {
       spawn: (_context, order) => {
-        const { spec } = order;
-        expectThat(
-          spec.uuid === order.instanceUuid && spec.generation === order.generation,
-          order,
-          'a spec of the same instance and generation',
-        );
-        return agent.accept({ ...head(order), verb: 'spawn', spec });
+        expectOwnSpec(order);
+        return agent.accept({ ...head(order), verb: 'spawn', spec: order.spec });
       },
       remove: (_context, order) => agent.accept({ ...head(order), verb: 'remove', undoes: order.undoes }),
       powerOn: (_context, order) => agent.accept({ ...head(order), verb: 'powerOn' }),
@@ -29,6 +24,24 @@ export function serveCompute(transport: Transport, host: string, agent: Agent, c
         const { kind, graceMs } = order;
         if (kind !== 'soft' && kind !== 'hard') throw expected(order, 'kind soft or hard');
         return agent.accept({ ...head(order), verb: 'reboot', kind, graceMs });
+      },
+      prepareIncoming: (_context, order) => {
+        expectOwnSpec(order);
+        return agent.accept({ ...head(order), verb: 'prepareIncoming', spec: order.spec });
+      },
+      migrateOut: (_context, order) => {
+        const { destination, live, graceMs, abort, forceComplete } = order;
+        expectThat(destination !== '' && destination.length <= 1_024, order, 'destination of 1 to 1024 characters');
+        return agent.accept({ ...head(order), verb: 'migrateOut', destination, live, graceMs, abort, forceComplete });
+      },
+      finishIncoming: (_context, order) => {
+        expectOwnSpec(order);
+        const { spec, live, running, sent } = order;
+        return agent.accept({ ...head(order), verb: 'finishIncoming', spec, live, running, sent });
+      },
+      takeBack: (_context, order) => {
+        expectOwnSpec(order);
+        return agent.accept({ ...head(order), verb: 'takeBack', spec: order.spec, running: order.running });
       },
       inquire: (_context, inquiry) => {
         expectHost(inquiry.host, host);
@@ -61,6 +74,13 @@ function headOf(order: Operation, host: string) {
   const { operationId, instanceUuid, generation, requestId, allowedMs } = order;
   return { operationId, instanceUuid, generation, requestId, allowedMs };
 }
+
+const expectOwnSpec = (order: Operation & { readonly spec: DomainSpec }): void =>
+  expectThat(
+    order.spec.uuid === order.instanceUuid && order.spec.generation === order.generation,
+    order,
+    'a spec of the same instance and generation',
+  );
 
 function expectHost(named: string, host: string): void {
   if (named !== host) throw failure('HostInvalid', `the order is for host ${named}, this is ${host}`);

@@ -1,5 +1,5 @@
 export { computeSection, type ComputeConfig, type ComputeOptions } from './config.ts';
-export { canLiveMigrate, NoSuchDomain, type Bound, type Domain, type Driver, type LiveMigration, type Target } from './driver/driver.ts';
+export { canMove, NoSuchDomain, type Bound, type Domain, type Driver, type MigrateOut, type Moves, type Target } from './driver/driver.ts';
 export { fakeSection, type Capacity, type FakeConfig } from './driver/fake/config.ts';
 export { FakeDriver } from './driver/fake/fake-driver.ts';
 export type { FaultRule } from './driver/fake/faults.ts';

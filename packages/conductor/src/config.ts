@@ -60,6 +60,15 @@ export const conductorSection = section('conductor', {
   }),
   deleteOnDownHostMs: integer(1 * seconds, { min: 0, help: 'The same when the host is known to be down.' }),
   powerDeadlineMs: integer(5 * minutes, { min: 100, help: 'How long start, stop and reboot may take.' }),
+  moveDeadlineMs: integer(120 * minutes, { min: 100, help: 'How long a resize or migration may take as a whole.' }),
+  moveStepDeadlineMs: integer(10 * minutes, {
+    min: 100,
+    help: 'How long a host may take to make ready for a server that moves, to finish what it got, or to take it back.',
+  }),
+  transferDeadlineMs: integer(60 * minutes, { min: 100, help: 'How long a host may take to send a server to another one.' }),
+  resizeConfirmWindowS: integer(0, { min: 0, help: 'A resized server is confirmed by itself after so many seconds; 0 is never.' }),
+  resizeConfirmLookMs: integer(10 * seconds, { min: 20, help: 'How often resized servers that wait for too long are looked for.' }),
+  resizeConfirmBatch: integer(100, { min: 1, max: 10_000, help: 'Resized servers that one look confirms.' }),
   shutdownGraceMs: integer(60 * seconds, { min: 0, help: 'How long a guest may take for a clean shutdown before its plug is pulled.' }),
   selectTimeoutMs: integer(10 * seconds, { min: 100, help: 'How long one question to the scheduler may take.' }),
   // Scheduling

@@ -21,6 +21,7 @@ import { taskDefinitions } from './tasks/definitions.ts';
 import { Engine } from './tasks/engine/engine.ts';
 import { Loop } from './tasks/engine/loop.ts';
 import { engineMetrics } from './tasks/engine/metrics.ts';
+import { confirmOverdue } from './tasks/moves/overdue-confirmations.ts';
 import type { TaskServices } from './tasks/services.ts';
 
 export interface ConductorParts extends Surroundings {
@@ -86,6 +87,11 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
       heartbeats.noteService({ binary: 'nova-conductor', host, version }),
     );
     closing.push(() => signs.stop());
+
+    if (limits.resizeConfirmWindowS > 0) {
+      const confirming = new Loop('resize confirmations', limits.resizeConfirmLookMs, parts, () => confirmOverdue(services));
+      closing.push(() => confirming.stop());
+    }
 
     const operations = new OperationReports({
       batch: limits.reportBatch,

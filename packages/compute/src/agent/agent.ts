@@ -14,6 +14,7 @@ import { Lanes } from './lanes.ts';
 /** Bounds of the texts that travel with a failure; characters. */
 const MESSAGE_LENGTH = 1_000;
 const DETAILS_LENGTH = 4_000;
+const ABORTED = 'the migration was aborted';
 
 export interface AgentParts {
   readonly host: string;
@@ -37,7 +38,7 @@ export class Agent {
   /** Orders that wait or run, per instance, and all together. */
   readonly #queued = new Map<string, number>();
   #total = 0;
-  readonly #running = new Map<string, { readonly order: Order; readonly abort: AbortController }>();
+  readonly #running = new Map<string, { readonly order: Order; readonly abort: AbortController; readonly hurry: AbortController }>();
   #abandoned = 0;
   #stopping = false;
 
@@ -63,6 +64,7 @@ export class Agent {
     const known = ledger.operation(order.operationId);
     if (known !== undefined && !isFailedRemoval(known, order)) {
       metrics.repeats.inc({ verb: order.verb });
+      this.#urge(order);
       return this.#tellAgain(known);
     }
     const refusal = this.#overflow(order);
@@ -160,6 +162,8 @@ export class Agent {
   #enqueue(order: Order, counted = false): void {
     if (!counted) this.#count(order.instanceUuid, 1);
     const running = this.#running.get(order.instanceUuid);
+    if (order.verb === 'takeBack' && running?.order.verb === 'migrateOut')
+      running.abort.abort(new Error('taken back: the instance stays here'));
     if (
       order.verb === 'remove' &&
       running !== undefined &&
@@ -169,6 +173,15 @@ export class Agent {
       running.abort.abort(new Error('taken back: the instance is removed'));
     }
     this.#lanes.add(order.instanceUuid, () => this.#run(order));
+  }
+
+  /** A repeat of a migration that runs may say that it shall end. */
+  #urge(order: Order): void {
+    if (order.verb !== 'migrateOut') return;
+    const running = this.#running.get(order.instanceUuid);
+    if (running?.order.operationId !== order.operationId) return;
+    if (order.abort) running.abort.abort(new Error(ABORTED));
+    if (order.forceComplete) running.hurry.abort();
   }
 
   async #run(order: Order): Promise<void> {
@@ -191,15 +204,18 @@ export class Agent {
     const { config, clock, driver, ledger } = this.#parts;
     const instance = ledger.instance(order.instanceUuid);
     const refusal = instance === undefined ? undefined : refusalOf(instance, order);
-    const trouble = refusal ?? this.trouble;
+    const trouble = refusal ?? (order.verb === 'migrateOut' && order.abort ? ABORTED : undefined) ?? this.trouble;
     if (trouble !== undefined) return { result: 'failed', power: undefined, present: undefined, error: new Error(trouble) };
     const abort = new AbortController();
-    this.#running.set(order.instanceUuid, { order, abort });
+    const hurry = new AbortController();
+    if (order.verb === 'migrateOut' && order.forceComplete) hurry.abort();
+    this.#running.set(order.instanceUuid, { order, abort, hurry });
     return carryOut(driver, order, {
       clock,
       abortWaitMs: config.abortWaitMs,
       cleanupMs: config.cleanupMs,
       signal: abort.signal,
+      hurry: hurry.signal,
       stopping: () => this.#stopping,
     });
   }
@@ -213,6 +229,7 @@ export class Agent {
       power: ending.power ?? instance?.power ?? 0,
       message: (ending.error?.message ?? '').slice(0, MESSAGE_LENGTH),
       details: detailsOf(ending.error).slice(0, DETAILS_LENGTH),
+      ...(ending.destination !== undefined && { destination: ending.destination }),
       startedAt,
       finishedAt: clock.now(),
     };
@@ -232,7 +249,7 @@ export class Agent {
     log.warn({ ...namesOf(order), verb: order.verb }, 'driver call goes on although it was aborted');
     void late.then(() => {
       metrics.abandoned.set({ host }, --this.#abandoned);
-      if (order.verb !== 'spawn' || this.#stopping) return;
+      if (!LATE_MAKERS.includes(order.verb) || this.#stopping) return;
       this.#lanes.add(order.instanceUuid, async () => {
         if (ledger.instance(order.instanceUuid)?.present === true) return;
         const expiry = new AbortController();
@@ -255,6 +272,9 @@ export class Agent {
     });
   }
 }
+
+/** Orders that may make a domain after they were given up. */
+const LATE_MAKERS: readonly Order['verb'][] = ['spawn', 'prepareIncoming', 'finishIncoming'];
 
 const namesOf = ({ operationId, instanceUuid }: Pick<Operation, 'operationId' | 'instanceUuid'>) => ({ operationId, instanceUuid });
 

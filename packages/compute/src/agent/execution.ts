@@ -1,6 +1,6 @@
 import { powerState, type PowerState } from '@kilonova/objects';
 import type { Clock } from '@kilonova/runtime';
-import type { Domain, Driver } from '../driver/driver.ts';
+import { canMove, type Driver, type Moves } from '../driver/driver.ts';
 import type { Order } from '../ledger/order.ts';
 import { attempt, type AttemptLimits } from './attempt.ts';
 
@@ -11,6 +11,8 @@ export interface Ending {
   readonly power: PowerState | undefined;
   /** Whether there may be a domain now; undefined when the order did not change that. */
   readonly present: boolean | undefined;
+  /** Of prepareIncoming: where the guest is to be sent. */
+  readonly destination?: string;
   readonly error?: Error;
   /** A driver call that goes on although it was aborted. */
   readonly late?: Promise<unknown>;
@@ -22,6 +24,8 @@ interface ExecutionLimits {
   readonly cleanupMs: number;
   /** Aborts what is under way, because it was taken back or the agent stops. */
   readonly signal: AbortSignal;
+  /** Aborted when a live migration shall be brought to its end. */
+  readonly hurry: AbortSignal;
   /** Whether the agent stops: then nothing is taken back, the next agent goes on from the journal. */
   readonly stopping: () => boolean;
 }
@@ -31,10 +35,10 @@ export async function carryOut(driver: Driver, order: Order, limits: ExecutionLi
   const leftMs = order.acceptedAt + order.allowedMs - limits.clock.now();
   // A removal is worth doing however late it is.
   const allowedMs = order.verb === 'remove' && leftMs <= 0 ? limits.cleanupMs : leftMs;
-  const went = await attempt({ ...limits, allowedMs }, (signal) => drive(driver, order, signal));
+  const went = await attempt({ ...limits, allowedMs }, (signal) => drive(driver, order, signal, limits.hurry));
   if (went.kind === 'done') {
-    const { value: domain } = went;
-    return { result: 'done', power: domain?.power ?? powerState.none, present: order.verb !== 'remove' };
+    const { power = powerState.none, destination } = went.value;
+    return { result: 'done', power, present: order.verb !== 'remove', ...(destination !== undefined && { destination }) };
   }
   const failed: Ending = {
     result: 'failed',
@@ -43,27 +47,54 @@ export async function carryOut(driver: Driver, order: Order, limits: ExecutionLi
     error: went.error,
     ...(went.kind === 'abandoned' ? { late: went.late } : {}),
   };
-  return order.verb === 'spawn' && !limits.stopping() ? takeBackSpawn(driver, order, failed, limits) : failed;
+  return MAKES.has(order.verb) && !limits.stopping() ? removeMade(driver, order, failed, limits) : failed;
 }
 
-function drive(driver: Driver, order: Order, signal: AbortSignal): Promise<Domain | undefined> {
+/** What failed at making a domain leaves none behind. */
+const MAKES: ReadonlySet<Order['verb']> = new Set(['spawn', 'prepareIncoming', 'finishIncoming']);
+
+/** What a driver said of an order. */
+interface Effect {
+  readonly power?: PowerState;
+  readonly destination?: string;
+}
+
+function drive(driver: Driver, order: Order, signal: AbortSignal, hurry: AbortSignal): Promise<Effect> {
   const target = { uuid: order.instanceUuid, generation: order.generation };
   switch (order.verb) {
     case 'spawn':
       return driver.ensureRunning(order.spec, { signal });
     case 'remove':
-      return driver.ensureAbsent(target, { signal }).then(() => undefined);
+      return driver.ensureAbsent(target, { signal }).then(() => ({}));
     case 'powerOn':
       return driver.ensureStarted(target, { signal });
     case 'powerOff':
       return driver.ensureStopped(target, { signal, graceMs: order.graceMs });
     case 'reboot':
       return driver.reboot(target, { signal, kind: order.kind, graceMs: order.graceMs });
+    case 'prepareIncoming':
+      return mover(driver).prepareIncoming(order.spec, { signal });
+    case 'migrateOut': {
+      const { destination, live, graceMs } = order;
+      return mover(driver).migrateOut(target, { signal, hurry, destination, live, graceMs });
+    }
+    case 'finishIncoming': {
+      const { spec, live, running, sent } = order;
+      return mover(driver).finishIncoming(spec, { signal, live, running, sent });
+    }
+    case 'takeBack':
+      return mover(driver).takeBack(order.spec, { signal, running: order.running });
   }
 }
 
-/** A spawn that failed leaves nothing behind; a removal beside it may interrupt it, so it has a signal of its own. */
-async function takeBackSpawn(driver: Driver, order: Order, failed: Ending, limits: ExecutionLimits): Promise<Ending> {
+/** @throws Error when the driver lacks the ability */
+function mover(driver: Driver): Driver & Moves {
+  if (!canMove(driver)) throw new Error(`the driver ${driver.name} cannot move guests`);
+  return driver;
+}
+
+/** A removal beside it may interrupt the order, so this has a signal of its own. */
+async function removeMade(driver: Driver, order: Order, failed: Ending, limits: ExecutionLimits): Promise<Ending> {
   const bounds: AttemptLimits = { ...limits, allowedMs: limits.cleanupMs, signal: new AbortController().signal };
   const went = await attempt(bounds, (signal) =>
     driver.ensureAbsent({ uuid: order.instanceUuid, generation: order.generation }, { signal }),

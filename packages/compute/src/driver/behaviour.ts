@@ -1,7 +1,7 @@
 import { powerState, type DomainSpec } from '@kilonova/objects';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { aSpec } from '../testing.ts';
-import { NoSuchDomain, type Driver } from './driver.ts';
+import { canMove, NoSuchDomain, type Driver } from './driver.ts';
 
 export interface DriverBench {
   readonly driver: Driver;
@@ -123,6 +123,41 @@ export function describeDriver(setUp: () => Promise<DriverBench>): void {
       expect(await seen(running.uuid)).toMatchObject({ power: powerState.running });
       expect(await seen(stopped.uuid)).toMatchObject({ power: powerState.shutdown });
       expect(await seen(removed.uuid)).toBeUndefined();
+    });
+
+    test('a guest that moves leaves a stopped domain, and what was prepared becomes it', async ({ skip }) => {
+      if (!canMove(driver)) return skip();
+      const spec = aSpec({ generation: 1 });
+      await driver.ensureRunning(spec, bound());
+      const out = { ...bound(), destination: 'fake://other/x', live: false, graceMs: 0, hurry: new AbortController().signal };
+      for (let time = 0; time < 2; time += 1)
+        expect(await driver.migrateOut(targetOf(spec), out)).toMatchObject({ generation: 1, power: powerState.shutdown });
+      const incoming = aSpec({ generation: 2 });
+      expect((await driver.prepareIncoming(incoming, bound())).destination).not.toBe('');
+      expect(await seen(incoming.uuid)).not.toMatchObject({ power: powerState.running });
+      for (const sent of [true, false]) {
+        const came = await driver.finishIncoming(incoming, { ...bound(), live: false, running: true, sent });
+        expect(came).toMatchObject({ generation: 2, power: powerState.running });
+      }
+    });
+
+    test('what nobody sent is not there', async ({ skip }) => {
+      if (!canMove(driver)) return skip();
+      const spec = aSpec();
+      const how = { ...bound(), live: true, running: true };
+      await expect(driver.finishIncoming(spec, { ...how, sent: true })).rejects.toBeInstanceOf(NoSuchDomain);
+      await driver.prepareIncoming(spec, bound());
+      await expect(driver.finishIncoming(spec, { ...how, sent: false })).rejects.toBeInstanceOf(NoSuchDomain);
+    });
+
+    test('takeBack makes a domain of an older generation the one that is meant, and needs one', async ({ skip }) => {
+      if (!canMove(driver)) return skip();
+      const spec = aSpec({ generation: 2 });
+      await expect(driver.takeBack(spec, { ...bound(), running: true })).rejects.toBeInstanceOf(NoSuchDomain);
+      await driver.ensureRunning({ ...spec, generation: 1 }, bound());
+      await driver.takeBack(spec, { ...bound(), running: false });
+      expect(await seen(spec.uuid)).toEqual({ ...targetOf(spec), power: powerState.shutdown });
+      await expect(driver.takeBack({ ...spec, generation: 1 }, { ...bound(), running: true })).rejects.toBeInstanceOf(NoSuchDomain);
     });
 
     test('a verb that is aborted ends with the reason', async () => {

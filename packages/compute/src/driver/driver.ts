@@ -49,10 +49,33 @@ export class NoSuchDomain extends Error {
   }
 }
 
-/** What some can do besides. The agent asks for the ability, never for the driver's name. */
-export interface LiveMigration {
-  prepareIncoming(spec: DomainSpec, bound: Bound): Promise<{ readonly destinationUri: string }>;
-  migrateOut(uuid: string, destinationUri: string, bound: Bound): Promise<void>;
+/**
+ * What some can do besides: let a guest move to another host, stopped or live. The agent asks for the ability, never for
+ * the driver's name. A domain that is prepared or kept is listed with a power that is not running.
+ */
+export interface Moves {
+  /** Makes ready for a guest of that generation. A domain of an older generation is replaced, one of a newer refused. */
+  prepareIncoming(spec: DomainSpec, bound: Bound): Promise<{ readonly destination: string }>;
+  /**
+   * Sends the guest to a prepared destination. Cold: it is stopped first, and stays here stopped. Live: it runs on until
+   * it runs there. When it rejects, the guest is here as before, but a cold one may be stopped. @throws NoSuchDomain
+   */
+  migrateOut(target: Target, how: Bound & MigrateOut): Promise<Domain>;
+  /** Runs, or keeps stopped, what was sent here. @throws NoSuchDomain when nothing was prepared or nothing came */
+  finishIncoming(
+    spec: DomainSpec,
+    how: Bound & { readonly live: boolean; readonly running: boolean; readonly sent: boolean },
+  ): Promise<Domain>;
+  /** The domain that is kept here, of this or an older generation, is what `spec` says again. @throws NoSuchDomain */
+  takeBack(spec: DomainSpec, how: Bound & { readonly running: boolean }): Promise<Domain>;
 }
 
-export const canLiveMigrate = (driver: Driver): driver is Driver & LiveMigration => 'migrateOut' in driver;
+export interface MigrateOut {
+  readonly destination: string;
+  readonly live: boolean;
+  readonly graceMs: number;
+  /** Aborted when the guest shall be paused until everything is sent. */
+  readonly hurry: AbortSignal;
+}
+
+export const canMove = (driver: Driver): driver is Driver & Moves => 'migrateOut' in driver;

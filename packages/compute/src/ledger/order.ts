@@ -19,6 +19,23 @@ export type Order = OrderHead &
     | { readonly verb: 'powerOn' }
     | { readonly verb: 'powerOff'; readonly graceMs: number }
     | { readonly verb: 'reboot'; readonly kind: 'soft' | 'hard'; readonly graceMs: number }
+    | { readonly verb: 'prepareIncoming'; readonly spec: DomainSpec }
+    | {
+        readonly verb: 'migrateOut';
+        readonly destination: string;
+        readonly live: boolean;
+        readonly graceMs: number;
+        readonly abort: boolean;
+        readonly forceComplete: boolean;
+      }
+    | {
+        readonly verb: 'finishIncoming';
+        readonly spec: DomainSpec;
+        readonly live: boolean;
+        readonly running: boolean;
+        readonly sent: boolean;
+      }
+    | { readonly verb: 'takeBack'; readonly spec: DomainSpec; readonly running: boolean }
   );
 
 /** How an order ended. Times are milliseconds since the epoch. */
@@ -29,6 +46,8 @@ export interface Outcome {
   readonly power: PowerState;
   readonly message: string;
   readonly details: string;
+  /** Of prepareIncoming: where the guest is to be sent. */
+  readonly destination?: string;
   readonly startedAt: number;
   readonly finishedAt: number;
 }

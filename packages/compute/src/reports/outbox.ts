@@ -150,7 +150,7 @@ export class Outbox {
   #report(operationId: string): OperationReport | undefined {
     const operation = this.#parts.ledger.operation(operationId);
     if (operation === undefined || operation.outcome === null || operation.settled) return undefined;
-    const { number, result, power, message, details, startedAt, finishedAt } = operation.outcome;
+    const { number, result, power, message, details, destination = '', startedAt, finishedAt } = operation.outcome;
     return Object.assign(new OperationReport(), {
       number,
       operationId,
@@ -160,6 +160,7 @@ export class Outbox {
       power,
       message,
       details,
+      destination,
       startedAt: new Date(startedAt).toISOString(),
       finishedAt: new Date(finishedAt).toISOString(),
     });

@@ -37,8 +37,16 @@ export interface GroupMembers {
   readonly membersByHost: Readonly<Record<string, number>>;
 }
 
-/** Groups with where their living members are; with a lock, so that two claims for a group come one after the other. */
-export async function readGroups(knex: Knex, uuids: readonly string[], lock: boolean): Promise<ReadonlyMap<string, GroupMembers>> {
+/**
+ * Groups with where their living members are; with a lock, so that two claims for a group come one after the other.
+ * Instances that move do not count: where they are is what changes.
+ */
+export async function readGroups(
+  knex: Knex,
+  uuids: readonly string[],
+  lock: boolean,
+  moving: readonly string[] = [],
+): Promise<ReadonlyMap<string, GroupMembers>> {
   if (uuids.length === 0) return new Map();
   if (lock)
     await knex.raw(`select uuid from server_groups where uuid = any(cast(? as uuid[])) order by uuid for no key update`, [[...uuids]]);
@@ -46,9 +54,10 @@ export async function readGroups(knex: Knex, uuids: readonly string[], lock: boo
     `select g.uuid, g.policy, coalesce(g.max_servers_per_host, 1) as "maxServersPerHost",
        coalesce((select jsonb_object_agg(m.host, m.members) from
          (select i.host, count(*) as members from instances i
-          where i.server_group_uuid = g.uuid and i.deleted_at is null and i.host is not null group by i.host) m), '{}') as "membersByHost"
+          where i.server_group_uuid = g.uuid and i.deleted_at is null and i.host is not null and i.uuid <> all(cast(? as uuid[]))
+          group by i.host) m), '{}') as "membersByHost"
      from server_groups g where g.uuid = any(cast(? as uuid[]))`,
-    [[...uuids]],
+    [[...moving], [...uuids]],
   );
   return new Map((rows as GroupMembers[]).map((row) => [row.uuid, row]));
 }
@@ -147,3 +156,14 @@ export async function release(trx: Knex.Transaction, owners: readonly OwnerKey[]
 const amounts = ({ host, vcpus, memoryMb, diskGb }: Allocation, sign: 1 | -1): HostMove => ({
   ...{ host, vcpus: sign * vcpus, memoryMb: sign * memoryMb, diskGb: sign * diskGb, instances: sign },
 });
+
+/** A holder that is not the owner is given the instance under another generation. Its report numbers begin anew. */
+export async function regenerate(trx: Knex.Transaction, moves: readonly (OwnerKey & { readonly newGeneration: number })[]): Promise<void> {
+  if (moves.length === 0) return;
+  await trx.raw(
+    `update allocations a set generation = m."newGeneration", report_number = 0
+     from jsonb_to_recordset(cast(? as jsonb)) as m ("instanceUuid" uuid, host text, generation integer, "newGeneration" integer)
+     where a.instance_uuid = m."instanceUuid" and a.host = m.host and a.generation = m.generation`,
+    [JSON.stringify(moves)],
+  );
+}

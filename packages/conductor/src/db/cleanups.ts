@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import { type OwnerKey, release } from './claims.ts';
+import { completeEvacuations } from './server-migrations.ts';
 
 /** What may still be on a host and must go. Its allocation stays until the host confirms. */
 export interface NewCleanup extends OwnerKey {
@@ -28,6 +29,29 @@ export async function leaveBehind(trx: Knex.Transaction, cleanups: readonly NewC
   );
 }
 
+/** What hosts hold of these instances besides the named owner (null: any host) becomes their cleanup. */
+export async function leaveOthersBehind(
+  trx: Knex.Transaction,
+  endings: readonly {
+    readonly instanceUuid: string;
+    readonly host: string | null;
+    readonly generation: number | null;
+    readonly requestId: string;
+    readonly reason: string;
+  }[],
+): Promise<void> {
+  if (endings.length === 0) return;
+  await trx.raw(
+    `insert into cleanups (host, instance_uuid, generation, request_id, reason)
+     select a.host, a.instance_uuid, a.generation, e."requestId", e.reason
+     from jsonb_to_recordset(cast(? as jsonb)) as e ("instanceUuid" uuid, host text, generation integer, "requestId" text, reason text)
+     join allocations a on a.instance_uuid = e."instanceUuid"
+     where (a.host, a.generation) is distinct from (e.host, e.generation)
+     order by a.host, a.instance_uuid on conflict do nothing`,
+    [JSON.stringify(endings)],
+  );
+}
+
 /** Those that are due, each put off for a while that doubles with every try. */
 export async function takeDue(knex: Knex, limits: { batch: number; minMs: number; maxMs: number }): Promise<readonly Cleanup[]> {
   const { rows } = await knex.raw(
@@ -50,6 +74,7 @@ export async function confirm(trx: Knex.Transaction, owners: readonly OwnerKey[]
      returning instance_uuid as "instanceUuid", host, generation`,
     [JSON.stringify(owners)],
   );
+  await completeEvacuations(trx, rows as OwnerKey[]);
   return release(trx, rows as OwnerKey[]);
 }
 

@@ -7,13 +7,17 @@ export interface Sighting {
   readonly power: number;
 }
 
-/** Those that the database does not give to this host at this generation. */
+/**
+ * Those that the database does not give to this host at this generation. Who holds an allocation may have the domain; an
+ * older one is replaced by what the host was given it for.
+ */
 export async function findStrays(knex: Knex, host: string, domains: readonly Sighting[]): Promise<readonly Sighting[]> {
   if (domains.length === 0) return [];
   const { rows } = await knex.raw(
     `select d.uuid, d.generation, d.power
      from jsonb_to_recordset(cast(:domains as jsonb)) as d (uuid uuid, generation integer, power integer)
      where not exists (select from instances i where i.uuid = d.uuid and i.host = :host and i.generation = d.generation)
+       and not exists (select from allocations a where a.instance_uuid = d.uuid and a.host = :host and a.generation >= d.generation)
        and not exists (select from cleanups c where c.instance_uuid = d.uuid and c.host = :host and c.generation = d.generation)`,
     { host, domains: JSON.stringify(domains) },
   );

@@ -5,3 +5,8 @@ export async function hostIsUp(knex: Knex, host: string): Promise<boolean> {
   const { rows } = await knex.raw('select up from hosts where host = ?', [host]);
   return (rows as { up: boolean }[])[0]?.up === true;
 }
+
+export async function hostIsKnown(knex: Knex, host: string): Promise<boolean> {
+  const { rows } = await knex.raw('select 1 from hosts where host = ?', [host]);
+  return rows.length > 0;
+}

@@ -1,4 +1,4 @@
-import type { PowerState, TaskState, VmState } from '@kilonova/objects';
+import type { Flavor, PowerState, TaskState, VmState } from '@kilonova/objects';
 import type { Knex } from 'knex';
 
 /** What tasks must know of an instance to decide about it. */
@@ -13,8 +13,12 @@ export interface InstanceRow {
   readonly host: string | null;
   readonly node: string | null;
   readonly generation: number;
+  /** The highest that any host was ever given. */
+  readonly lastGeneration: number;
+  readonly flavor: Flavor;
   readonly launchedAt: string | null;
   readonly deletedAt: string | null;
+  /** What it counts as. While a resize is open that is the larger of both flavors. */
   readonly vcpus: number;
   readonly memoryMb: number;
   readonly diskGb: number;
@@ -27,7 +31,7 @@ export interface InstanceRow {
 export async function lockInstances(trx: Knex.Transaction, uuids: readonly string[]): Promise<ReadonlyMap<string, InstanceRow>> {
   const { rows } = await trx.raw(
     `select uuid, project_id as "projectId", user_id as "userId", vm_state as "vmState", task_state as "taskState", power_state as "powerState", locked,
-       host, node, generation, launched_at as "launchedAt", deleted_at as "deletedAt", vcpus, memory_mb as "memoryMb", disk_gb as "diskGb",
+       host, node, generation, last_generation as "lastGeneration", flavor, launched_at as "launchedAt", deleted_at as "deletedAt", vcpus, memory_mb as "memoryMb", disk_gb as "diskGb",
        availability_zone as "availabilityZone", server_group_uuid as "serverGroupUuid", request_spec ->> 'forcedHost' as "forcedHost"
      from instances where uuid = any(cast(? as uuid[])) order by uuid for update`,
     [[...uuids]],
@@ -44,6 +48,17 @@ export interface InstanceChange {
   /** A new owner, or none: the generation goes up and the host's report numbers begin anew. */
   readonly host?: string | null;
   readonly node?: string | null;
+  /** Of the new owner, when it was given before; else it is the next. */
+  readonly generation?: number;
+  /** A generation was given to a host that is not the owner (yet). */
+  readonly lastGeneration?: number;
+  readonly flavor?: Flavor;
+  /** What it counts as from now on; comes with all three. */
+  readonly vcpus?: number;
+  readonly memoryMb?: number;
+  readonly diskGb?: number;
+  /** AUTO or MANUAL */
+  readonly diskConfig?: string;
   /** It runs for the first time (here). */
   readonly launched?: true;
   /** It is gone: hidden from now on. */
@@ -67,7 +82,17 @@ export async function changeInstances(trx: Knex.Transaction, changes: readonly I
        power_state = ${whenGiven('powerState', `(c.e ->> 'powerState')::smallint`, 'power_state')},
        host = ${whenGiven('host', `c.e ->> 'host'`, 'host')},
        node = ${whenGiven('host', `c.e ->> 'node'`, 'node')},
-       generation = i.generation + case when jsonb_exists(c.e, 'host') then 1 else 0 end,
+       generation = case when jsonb_exists(c.e, 'generation') then (c.e ->> 'generation')::integer
+         when jsonb_exists(c.e, 'host') then greatest(i.generation, i.last_generation) + 1 else i.generation end,
+       last_generation = case when jsonb_exists(c.e, 'generation') then greatest(i.last_generation, (c.e ->> 'generation')::integer)
+         when jsonb_exists(c.e, 'lastGeneration') then greatest(i.last_generation, (c.e ->> 'lastGeneration')::integer)
+         when jsonb_exists(c.e, 'host') then greatest(i.generation, i.last_generation) + 1 else i.last_generation end,
+       flavor = ${whenGiven('flavor', `c.e -> 'flavor'`, 'flavor')},
+       flavor_id = ${whenGiven('flavor', `c.e -> 'flavor' ->> 'flavorId'`, 'flavor_id')},
+       vcpus = ${whenGiven('vcpus', `(c.e ->> 'vcpus')::bigint`, 'vcpus')},
+       memory_mb = ${whenGiven('memoryMb', `(c.e ->> 'memoryMb')::bigint`, 'memory_mb')},
+       disk_gb = ${whenGiven('diskGb', `(c.e ->> 'diskGb')::bigint`, 'disk_gb')},
+       disk_config = ${whenGiven('diskConfig', `c.e ->> 'diskConfig'`, 'disk_config')},
        report_number = ${whenGiven('host', '0', 'report_number')},
        missed_rounds = 0,
        launched_at = ${whenGiven('launched', 'kilonova_now()', 'launched_at')},
@@ -111,6 +136,30 @@ export interface ReportStamp {
 /** Names the owner that a report speaks for. */
 export const stampKey = ({ host, instanceUuid, generation }: Omit<ReportStamp, 'number'>): string =>
   `${instanceUuid}/${generation}/${host}`;
+
+/**
+ * The same for hosts that hold an instance without being its owner: a move prepares them, or they keep what may be wanted
+ * back. The owner is not meant.
+ */
+export async function admitHolders(trx: Knex.Transaction, stamps: readonly ReportStamp[]): Promise<ReadonlySet<string>> {
+  if (stamps.length === 0) return new Set();
+  const { rows } = await trx.raw(
+    `with c as materialized (
+       select "instanceUuid" as uuid, host, generation, max(number) as number
+       from jsonb_to_recordset(cast(? as jsonb)) as s ("instanceUuid" uuid, host text, generation integer, number bigint) group by 1, 2, 3),
+     locked as materialized (
+       select a.instance_uuid, a.host, a.generation, c.number from allocations a
+       join c on c.uuid = a.instance_uuid and c.host = a.host and c.generation = a.generation
+       where a.report_number < c.number
+         and not exists (select from instances i where i.uuid = a.instance_uuid and i.host = a.host and i.generation = a.generation)
+       order by a.instance_uuid, a.host, a.generation for update of a)
+     update allocations a set report_number = l.number from locked l
+     where a.instance_uuid = l.instance_uuid and a.host = l.host and a.generation = l.generation
+     returning a.instance_uuid as "instanceUuid", a.host, a.generation`,
+    [JSON.stringify(stamps)],
+  );
+  return new Set((rows as Omit<ReportStamp, 'number'>[]).map(stampKey));
+}
 
 /**
  * Keeps the highest report number of each instance that the database gives the reporting host at that generation.

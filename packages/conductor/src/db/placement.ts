@@ -11,6 +11,13 @@ interface RequestRow {
   readonly spec: { readonly forcedHost?: string | null; readonly requestedHost?: string | null; readonly hints?: Record<string, unknown> };
 }
 
+/** What an instance that moves wants besides what it was made with. */
+export interface MoveWishes {
+  /** null: it keeps its own. */
+  readonly flavor: Flavor | null;
+  readonly requestedHost: string | null;
+}
+
 /**
  * What hosts are wanted for instances of one request, which are equal but for their names; undefined when the first of
  * them is gone. Server groups and hints are looked up anew, since members move.
@@ -18,7 +25,7 @@ interface RequestRow {
 export async function readHostRequest(
   knex: Knex,
   instanceUuids: readonly string[],
-  wishes: { readonly excludedHosts: readonly string[]; readonly alternates: number },
+  wishes: { readonly excludedHosts: readonly string[]; readonly alternates: number; readonly move?: MoveWishes },
 ): Promise<HostRequest | undefined> {
   const { rows } = await knex.raw(
     `select project_id as "projectId", availability_zone as "availabilityZone", flavor, image, server_group_uuid as "serverGroupUuid", request_spec as spec
@@ -32,22 +39,23 @@ export async function readHostRequest(
   request.instanceUuids = [...instanceUuids];
   request.projectId = row.projectId;
   request.availabilityZone = row.availabilityZone;
-  request.flavor = Object.assign(new Flavor(), row.flavor);
+  request.flavor = Object.assign(new Flavor(), wishes.move?.flavor ?? row.flavor);
   request.image = row.image === null ? null : Object.assign(new Image(), row.image);
-  request.group = await groupOf(knex, row.serverGroupUuid);
+  request.group = await groupOf(knex, row.serverGroupUuid, wishes.move === undefined ? [] : instanceUuids);
   request.differentHosts = await hostsOf(knex, row.projectId, different);
   request.sameHosts = await hostsOf(knex, row.projectId, same);
   request.hints = hints;
-  request.forcedHost = row.spec.forcedHost ?? null;
-  request.requestedHost = row.spec.requestedHost ?? null;
+  // That a host was asked for at first does not hold the instance there.
+  request.forcedHost = wishes.move === undefined ? (row.spec.forcedHost ?? null) : null;
+  request.requestedHost = wishes.move === undefined ? (row.spec.requestedHost ?? null) : wishes.move.requestedHost;
   request.excludedHosts = [...wishes.excludedHosts];
   request.alternates = wishes.alternates;
   return request;
 }
 
-async function groupOf(knex: Knex, uuid: string | null): Promise<GroupPlacement | null> {
+async function groupOf(knex: Knex, uuid: string | null, moving: readonly string[]): Promise<GroupPlacement | null> {
   if (uuid === null) return null;
-  const group = (await readGroups(knex, [uuid], false)).get(uuid);
+  const group = (await readGroups(knex, [uuid], false, moving)).get(uuid);
   return group === undefined ? null : Object.assign(new GroupPlacement(), group);
 }
 
@@ -80,15 +88,31 @@ interface SpecRow {
   readonly configDrive: boolean;
 }
 
-/** All that hosts need to run these instances, as the rows say now. */
-export async function readDomainSpecs(knex: Knex, uuids: readonly string[]): Promise<ReadonlyMap<string, DomainSpec>> {
+/** An instance as another host than its owner shall have it. */
+export interface SpecAs {
+  readonly generation: number;
+  /** null: its own. */
+  readonly flavor: Flavor | null;
+}
+
+/** All that hosts need to run these instances, as the rows say now, or as `as` says by uuid. */
+export async function readDomainSpecs(
+  knex: Knex,
+  uuids: readonly string[],
+  as: ReadonlyMap<string, SpecAs> = new Map(),
+): Promise<ReadonlyMap<string, DomainSpec>> {
   const { rows } = await knex.raw(
     `select uuid, generation, name, hostname, flavor, image, metadata, project_id as "projectId", user_id as "userId", key_name as "keyName",
        public_key as "publicKey", user_data as "userData", config_drive as "configDrive"
      from instances where uuid = any(cast(? as uuid[])) and deleted_at is null`,
     [[...uuids]],
   );
-  return new Map((rows as SpecRow[]).map((row) => [row.uuid, domainSpec(row)]));
+  return new Map(
+    (rows as SpecRow[]).map((row) => {
+      const { generation = row.generation, flavor = null } = as.get(row.uuid) ?? {};
+      return [row.uuid, domainSpec({ ...row, generation, flavor: flavor ?? row.flavor })];
+    }),
+  );
 }
 
 function domainSpec({ flavor, image, ...row }: SpecRow): DomainSpec {

@@ -12,6 +12,7 @@ import * as keypairs from './keypairs.ts';
 import * as quotas from './quotas.ts';
 import * as serverActions from './server-actions.ts';
 import * as serverGroups from './server-groups.ts';
+import * as serverMigrations from './server-migrations.ts';
 import * as servers from './servers.ts';
 import * as services from './services.ts';
 
@@ -59,6 +60,9 @@ export function conductorHandlers({ services: given, heartbeats, actOnServer }: 
     changeServerMetadata: call(servers.changeServerMetadata),
     listServerActions: stream(serverActions.listServerActions),
     getServerAction: call(serverActions.getServerAction),
+    listMigrations: stream(serverMigrations.listMigrations),
+    listServerMigrations: stream(serverMigrations.listServerMigrations),
+    getServerMigration: call(serverMigrations.getServerMigration),
 
     listFlavors: stream(flavors.listFlavors),
     getFlavor: call(flavors.getFlavor),

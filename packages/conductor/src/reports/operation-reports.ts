@@ -7,7 +7,7 @@ import type { OperationReport } from '@kilonova/objects';
 import * as cleanups from '../db/cleanups.ts';
 import type { OwnerKey } from '../db/claims.ts';
 import type { Transaction } from '../db/connection.ts';
-import { admitReports, stampKey } from '../db/instance-changes.ts';
+import { admitHolders, admitReports, stampKey } from '../db/instance-changes.ts';
 import { isUuid } from '../db/rows.ts';
 import * as tasks from '../db/tasks.ts';
 import type { HostChangePublisher } from '../services.ts';
@@ -103,7 +103,7 @@ async function settleReports(
   return moving;
 }
 
-/** Those that are news of instances which the database gives to whoever reports. */
+/** Those that are news of instances which the database gives to whoever reports, or of what it holds of them. */
 async function believe(trx: Transaction, heard: readonly Heard[]): Promise<ReadonlySet<Heard>> {
   const known = heard.filter(
     ({ report }) => report.outcome !== 'unknown' && taskIdOf(report.operationId) !== undefined && isUuid(report.instanceUuid),
@@ -112,11 +112,13 @@ async function believe(trx: Transaction, heard: readonly Heard[]): Promise<Reado
     ...{ host, instanceUuid: instanceUuid.toLowerCase(), generation, number },
   });
   const admitted = await admitReports(trx, known.map(stampOf));
-  return new Set(known.filter((entry) => admitted.has(stampKey(stampOf(entry)))));
+  const others = known.filter((entry) => !admitted.has(stampKey(stampOf(entry))));
+  const holding = await admitHolders(trx, others.map(stampOf));
+  return new Set(known.filter((entry) => admitted.has(stampKey(stampOf(entry))) || holding.has(stampKey(stampOf(entry)))));
 }
 
-function apply(task: MovingTask, { outcome, power, message, details }: OperationReport): void {
-  if (outcome === 'done') return task.settle({ outcome: 'done', failure: null, power });
+function apply(task: MovingTask, { outcome, power, message, details, destination }: OperationReport): void {
+  if (outcome === 'done') return task.settle({ outcome: 'done', failure: null, power, ...(destination !== '' && { destination }) });
   if (outcome === 'failed') return task.settle({ outcome: 'failed', failure: { message, details }, power });
   task.settle({
     outcome: 'failed',

@@ -5,15 +5,19 @@
 import { type ActionRule, type ActOnServer, failure, serverActions, type ServerActionName, type TaskState } from '@kilonova/objects';
 import { Empty } from '@kilonova/rpc';
 import { refuseUnlessAllowed } from '../admission/action-rules.ts';
-import { addActions, finishEvents, startEvents } from '../db/action-events.ts';
+import { addActions, finishEvents } from '../db/action-events.ts';
 import type { Transaction } from '../db/connection.ts';
-import { changeInstances, type InstanceRow, lockInstances } from '../db/instance-changes.ts';
+import { changeInstances, lockInstances } from '../db/instance-changes.ts';
 import { hostIsUp } from '../db/hosts-up.ts';
 import { isUuid } from '../db/rows.ts';
 import * as tasks from '../db/tasks.ts';
 import { refuseIfDenied } from '../handlers/scopes.ts';
 import type { Services } from '../services.ts';
+import { actionOf, type Begun, record } from './acceptance.ts';
 import { DELETE_EVENT, deleteEnd, endInstances } from './instance-endings.ts';
+import { abortMigration, acceptRevert, confirmResize, forceCompletion } from './moves/accept-ending.ts';
+import { acceptEvacuation, acceptLiveMigration, acceptMigrate, acceptResize, settleOpen } from './moves/accept-move.ts';
+import { countAs } from './moves/counting.ts';
 import type { PowerParams } from './power.ts';
 
 /**
@@ -53,7 +57,7 @@ async function accept(services: Services, trx: Transaction, request: ActOnServer
     case 'unlock':
       return change(begun, { locked: false, lockedReason: null });
     case 'resetState':
-      return change(begun, { vmState: options['state'] === 'active' ? 'active' : 'error', taskState: null });
+      return resetState(begun);
     case 'start':
       return power(begun, 'start-instance', 'powering-on', {});
     case 'stop':
@@ -62,26 +66,32 @@ async function accept(services: Services, trx: Transaction, request: ActOnServer
       return isHard(options)
         ? power(begun, 'reboot-instance', 'rebooting_hard', { type: 'hard' })
         : power(begun, 'reboot-instance', 'rebooting', { type: 'soft' });
+    case 'resize':
+      return acceptResize(begun);
+    case 'migrate':
+      return acceptMigrate(begun);
+    case 'confirmResize':
+      return confirmResize(begun);
+    case 'revertResize':
+      return acceptRevert(begun);
+    case 'liveMigrate':
+      return acceptLiveMigration(begun);
+    case 'abortMigration':
+      return abortMigration(begun);
+    case 'forceCompleteMigration':
+      return forceCompletion(begun);
+    case 'evacuate':
+      return acceptEvacuation(begun);
     default:
       return remove(begun);
   }
-}
-
-interface Begun {
-  readonly services: Services;
-  readonly trx: Transaction;
-  readonly request: ActOnServer;
-  readonly instance: InstanceRow;
-  /** Its live task, locked. */
-  readonly live: tasks.TaskRow | undefined;
-  readonly rule: ActionRule;
 }
 
 const isHard = (options: ActOnServer['options']) => options['type']?.toUpperCase() === 'HARD';
 
 function ruleOf(action: string, options: ActOnServer['options']): ActionRule {
   const name = action === 'reboot' ? (isHard(options) ? 'rebootHard' : 'rebootSoft') : action;
-  const known = ['start', 'stop', 'rebootHard', 'rebootSoft', 'delete', 'forceDelete', 'lock', 'unlock', 'resetState'];
+  const known = Object.keys(serverActions).filter((one) => !one.startsWith('metadata'));
   if (!known.includes(name)) throw failure('InvalidInput', `action: expected one of ${known.join(', ')}, found ${JSON.stringify(action)}`);
   return serverActions[name as ServerActionName];
 }
@@ -94,6 +104,16 @@ async function change(
   await changeInstances(trx, [{ uuid: instance.uuid, ...to }]);
   await addActions(trx, [actionOf(request, instance, request.action)]);
   return [];
+}
+
+/** A resize that waits for its confirmation is confirmed by it: nobody could do it any more. */
+async function resetState(begun: Begun): Promise<readonly string[]> {
+  const { trx, request, instance } = begun;
+  if (instance.vmState === 'resized' && begun.live === undefined) {
+    await settleOpen(begun, 'confirmed');
+    await countAs(trx, [{ instance, flavor: instance.flavor }]);
+  }
+  return change(begun, { vmState: request.options['state'] === 'active' ? 'active' : 'error', taskState: null });
 }
 
 async function power(begun: Begun, kind: string, taskState: TaskState, more: Pick<PowerParams, 'type'>): Promise<readonly string[]> {
@@ -144,17 +164,4 @@ async function remove(begun: Begun): Promise<readonly string[]> {
     { id, kind: 'delete-instance', instanceUuid: uuid, requestId, params: { host, generation }, deadlineMs },
   ]);
   return [id];
-}
-
-const actionOf = ({ scope }: ActOnServer, { uuid }: InstanceRow, action: string) => ({
-  instanceUuid: uuid,
-  requestId: scope.requestId,
-  action,
-  projectId: scope.projectId,
-  userId: scope.userId,
-});
-
-async function record({ trx, request, instance }: Begun, action: string, event: string, host: string | null): Promise<void> {
-  await addActions(trx, [actionOf(request, instance, action)]);
-  await startEvents(trx, [{ instanceUuid: instance.uuid, requestId: request.scope.requestId, event, host }]);
 }

@@ -5,9 +5,10 @@
 import { RemoveOperation } from '@kilonova/objects';
 import { finishEvents } from '../db/action-events.ts';
 import { release } from '../db/claims.ts';
-import { leaveBehind } from '../db/cleanups.ts';
+import { leaveBehind, leaveOthersBehind } from '../db/cleanups.ts';
 import type { Transaction } from '../db/connection.ts';
 import { lockInstances } from '../db/instance-changes.ts';
+import { closeMigrations } from '../db/server-migrations.ts';
 import { type Batch, type ReportOutcome, type StepContext, Task, type TaskItem } from './engine/definition.ts';
 import { deleteEnd, endInstances } from './instance-endings.ts';
 import { type OnHost, orderOf, say } from './orders.ts';
@@ -54,9 +55,19 @@ async function finish(batch: Batch<DeleteParams>, trx: Transaction, context: Ste
       reason: outcomeOf(item)?.failure?.message ?? item.failure?.message ?? '',
     })),
   );
+  // A move that was open, or waited for its confirmation, leaves something on its other host.
+  const moved = batch.filter(({ instanceUuid }) => (instances.get(instanceUuid!)?.lastGeneration ?? 0) > 1);
+  await leaveOthersBehind(
+    trx,
+    moved.map((item) => ({ ...ownerOf(item), requestId: item.requestId, reason: 'the server was deleted' })),
+  );
+  await closeMigrations(
+    trx,
+    moved.map(({ instanceUuid }) => instanceUuid!),
+  );
   const touched = await release(trx, removed.map(ownerOf));
   context.afterCommit(() => {
     context.services.publisher.hostsTouched(touched);
-    if (left.length > 0) context.services.cleaner.ring();
+    if (left.length + moved.length > 0) context.services.cleaner.ring();
   });
 }

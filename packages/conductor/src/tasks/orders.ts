@@ -11,10 +11,14 @@ export interface OnHost {
 
 type Host = ReturnType<Client<typeof computeContract>['at']>;
 
-/** Fills in what every operation carries. */
-export const orderOf = <O extends Operation, P extends OnHost>(operation: O, { item, operationId, allowedMs }: Order<P>): O =>
+/** Fills in what every operation carries. `on`: when it is not the host of the task's parameters. */
+export const orderOf = <O extends Operation, P extends OnHost>(
+  operation: O,
+  { item, operationId, allowedMs }: Order<P>,
+  on: OnHost = item.params,
+): O =>
   Object.assign(operation, {
-    ...{ operationId, instanceUuid: item.instanceUuid!, generation: item.params.generation, host: item.params.host },
+    ...{ operationId, instanceUuid: item.instanceUuid!, generation: on.generation, host: on.host },
     ...{ requestId: item.requestId, allowedMs },
   });
 
@@ -23,10 +27,11 @@ export async function say<P extends OnHost>(
   orders: readonly Order<P>[],
   { compute, log }: TaskServices,
   send: (order: Order<P>, host: Host) => Promise<void>,
+  hostOf: (order: Order<P>) => string = ({ item }) => item.params.host,
 ): Promise<void> {
   await Promise.all(
     orders.map(async (order) => {
-      const { host } = order.item.params;
+      const host = hostOf(order);
       try {
         await send(order, compute.at(host));
       } catch (error) {

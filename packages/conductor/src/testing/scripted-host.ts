@@ -1,18 +1,20 @@
 import {
   computeContract,
+  type FinishIncomingOperation,
   HostRegistration,
   hostReportsContract,
   type Operation,
   OperationReport,
   OperationReports,
   type RemoveOperation,
+  type TakeBackOperation,
 } from '@kilonova/objects';
 import { createClient, type InProcessBroker, serve } from '@kilonova/rpc';
 import { anInventory } from './services.ts';
 
 /** What a host does with an order of a verb: does it, fails, or says and does nothing (as if cut off). */
 export type Behaviour = 'do' | 'fail' | 'ignore';
-type Verb = 'spawn' | 'remove' | 'powerOn' | 'powerOff' | 'reboot';
+type Verb = 'spawn' | 'remove' | 'powerOn' | 'powerOff' | 'reboot' | 'prepareIncoming' | 'migrateOut' | 'finishIncoming' | 'takeBack';
 
 /**
  * A host's far side of the wire as the compute contract states it: recognises repeats, refuses what is older than a
@@ -20,7 +22,7 @@ type Verb = 'spawn' | 'remove' | 'powerOn' | 'powerOff' | 'reboot';
  */
 export class ScriptedHost {
   readonly name: string;
-  readonly domains = new Map<string, { generation: number; power: 1 | 4 }>();
+  readonly domains = new Map<string, { generation: number; power: 0 | 1 | 4 }>();
   /** Orders as they came, repeats too. */
   readonly heard: { verb: string; operation: Operation }[] = [];
   readonly behaviour: Partial<Record<Verb, Behaviour>> = {};
@@ -54,6 +56,18 @@ export class ScriptedHost {
         powerOn: take('powerOn', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 1)),
         powerOff: take('powerOff', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 4)),
         reboot: take('reboot', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 1)),
+        prepareIncoming: take('prepareIncoming', ({ instanceUuid, generation }) => {
+          if (host.domains.get(instanceUuid)?.generation !== generation) host.domains.set(instanceUuid, { generation, power: 0 });
+        }),
+        migrateOut: take('migrateOut', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 4)),
+        finishIncoming: take('finishIncoming', (operation) => {
+          const { instanceUuid, live, running } = operation as FinishIncomingOperation;
+          host.domains.get(instanceUuid)!.power = live || running ? 1 : 4;
+        }),
+        takeBack: take('takeBack', (operation) => {
+          const { instanceUuid, generation, running } = operation as TakeBackOperation;
+          host.domains.set(instanceUuid, { generation, power: running ? 1 : 4 });
+        }),
         inquire: (_context, { operationIds }) => {
           for (const id of operationIds) if (host.#outcomes.has(id)) host.#tell(id);
         },
@@ -120,13 +134,20 @@ export class ScriptedHost {
         message: failure ?? '',
       },
       power: this.domains.get(instanceUuid)?.power ?? 0,
+      destination: verb === 'prepareIncoming' ? `scripted://${this.name}` : '',
     });
   }
 
-  #refusal(verb: Verb, { operationId, instanceUuid, generation }: Operation): string | null {
+  #refusal(verb: Verb, operation: Operation): string | null {
+    const { operationId, instanceUuid, generation } = operation;
     if (verb === 'spawn' && (this.#tombstones.has(operationId) || (this.#removed.get(instanceUuid) ?? 0) >= generation))
       return 'taken back';
-    if (verb !== 'spawn' && verb !== 'remove' && this.domains.get(instanceUuid)?.generation !== generation) return 'no such domain';
+    if (verb === 'spawn' || verb === 'remove') return null;
+    if (verb === 'prepareIncoming') return (this.#removed.get(instanceUuid) ?? 0) >= generation ? 'taken back' : null;
+    const there = this.domains.get(instanceUuid)?.generation;
+    if (verb === 'takeBack') return there === undefined || there > generation ? 'nothing to take back' : null;
+    if (there !== generation) return 'no such domain';
+    if (verb === 'finishIncoming' && !(operation as FinishIncomingOperation).sent) return 'nothing came';
     return null;
   }
 

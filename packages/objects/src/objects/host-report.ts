@@ -73,6 +73,8 @@ export class OperationReport {
   /** Why it failed, for the fault. */
   @Expose() message: string = '';
   @Expose() details: string = '';
+  /** Of prepareIncoming: where the guest is to be sent. */
+  @Expose() destination: string = '';
   @Expose() startedAt: string | null = null;
   @Expose() finishedAt: string | null = null;
 }

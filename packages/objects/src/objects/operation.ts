@@ -45,6 +45,45 @@ export class RebootOperation extends Operation {
   @Expose() graceMs: number = 0;
 }
 
+/** The host shall make ready for an instance that comes from another one; it reports where its guest is to be sent. */
+@Exclude()
+export class PrepareIncomingOperation extends Operation {
+  /** As it shall be here; its generation is the one that this host claims. */
+  @Expose() @Type(() => DomainSpec) spec!: DomainSpec;
+}
+
+/** The host shall send the guest (live) or its disks (stopped, and kept here) to where another host expects them. */
+@Exclude()
+export class MigrateOutOperation extends Operation {
+  /** As the other host reported it. */
+  @Expose() destination!: string;
+  /** The guest goes on while it is sent. */
+  @Expose() live: boolean = false;
+  /** Not live: how long the guest may take for a clean shutdown; milliseconds. */
+  @Expose() graceMs: number = 0;
+  /** Said again with true: what is under way is broken off and reported as failed. */
+  @Expose() abort: boolean = false;
+  /** Said again with true: the guest is paused until everything is sent. */
+  @Expose() forceComplete: boolean = false;
+}
+
+/** What was sent to this host shall run here, or be there stopped; nothing is left here when it cannot. */
+@Exclude()
+export class FinishIncomingOperation extends Operation {
+  @Expose() @Type(() => DomainSpec) spec!: DomainSpec;
+  @Expose() live: boolean = false;
+  @Expose() running: boolean = true;
+  /** Whether the sender said that everything was sent. When not, the host looks whether the guest is here. */
+  @Expose() sent: boolean = true;
+}
+
+/** What this host still has of the instance, of whatever older generation, shall be the instance again, as `spec` says. */
+@Exclude()
+export class TakeBackOperation extends Operation {
+  @Expose() @Type(() => DomainSpec) spec!: DomainSpec;
+  @Expose() running: boolean = true;
+}
+
 /** The conductor asks what became of operations instead of guessing; the host reports each again. */
 @Exclude()
 export class OperationInquiry {

@@ -11,7 +11,19 @@ export interface Capacity {
 const CAPACITIES = ['vcpus', 'memory_mb', 'disk_gb'];
 
 /** The verbs of the driver, as latency and fault rules name them. */
-export const fakeVerbs = ['spawn', 'start', 'stop', 'reboot', 'remove', 'list', 'inventory'] as const;
+export const fakeVerbs = [
+  'spawn',
+  'start',
+  'stop',
+  'reboot',
+  'remove',
+  'list',
+  'inventory',
+  'prepareIncoming',
+  'migrateOut',
+  'finishIncoming',
+  'takeBack',
+] as const;
 export type FakeVerb = (typeof fakeVerbs)[number];
 
 function parseLatencies(value: object): Readonly<Record<string, number>> {

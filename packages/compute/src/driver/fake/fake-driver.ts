@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Inventory, powerState, type DomainSpec, type PowerState } from '@kilonova/objects';
 import type { Clock, Logger, Random } from '@kilonova/runtime';
-import { NoSuchDomain, type Bound, type Domain, type Driver, type Target } from '../driver.ts';
+import { NoSuchDomain, type Bound, type Domain, type Driver, type MigrateOut, type Moves, type Target } from '../driver.ts';
 import type { FakeConfig, FakeVerb } from './config.ts';
 import { DomainFile } from './domain-file.ts';
 import { Faults, matchesHost, parseFaults, type FaultRule } from './faults.ts';
@@ -12,7 +12,7 @@ import { Faults, matchesHost, parseFaults, type FaultRule } from './faults.ts';
  * `faults.set(…)`, or, while other processes run, from `fake-control.json` in `folder`, which holds rules in the form of
  * the config's `faults` and replaces all others for as long as it exists.
  */
-export class FakeDriver implements Driver {
+export class FakeDriver implements Driver, Moves {
   readonly name = 'fake';
   readonly faults: Faults;
   readonly #options: {
@@ -97,6 +97,46 @@ export class FakeDriver implements Driver {
     });
   }
 
+  prepareIncoming(spec: DomainSpec, bound: Bound): Promise<{ readonly destination: string }> {
+    return this.#verb('prepareIncoming', bound, () => {
+      const there = this.#domains.get(spec.uuid);
+      if (there !== undefined && there.generation > spec.generation)
+        throw new Error(`instance ${spec.uuid} has a domain of generation ${there.generation} here, asked for ${spec.generation}`);
+      // What came already is not made undone by saying it twice.
+      if (there?.generation !== spec.generation)
+        this.#domains.put({ uuid: spec.uuid, generation: spec.generation, power: powerState.none });
+      return { destination: `fake://${this.#options.host}/${spec.uuid}` };
+    });
+  }
+
+  /** Nothing is sent: the other host makes the domain from what the conductor says. */
+  migrateOut(target: Target, { hurry, live, ...how }: Bound & MigrateOut): Promise<Domain> {
+    const act = () => this.#setPower(target, powerState.shutdown);
+    if (this.#domains.get(target.uuid)?.generation !== target.generation) return Promise.reject(new NoSuchDomain(target));
+    return this.#verb('migrateOut', live ? { ...how, hurry } : how, act);
+  }
+
+  finishIncoming(
+    spec: DomainSpec,
+    { running, live, sent, ...bound }: Bound & { live: boolean; running: boolean; sent: boolean },
+  ): Promise<Domain> {
+    return this.#verb('finishIncoming', bound, () => {
+      const there = this.#domains.get(spec.uuid);
+      const arrived = there !== undefined && there.power !== powerState.none;
+      if (there?.generation !== spec.generation || (!sent && !arrived)) throw new NoSuchDomain(spec);
+      return this.#domains.put({ ...there, power: running || live ? powerState.running : powerState.shutdown });
+    });
+  }
+
+  takeBack(spec: DomainSpec, { running, ...bound }: Bound & { running: boolean }): Promise<Domain> {
+    return this.#verb('takeBack', bound, () => {
+      const there = this.#domains.get(spec.uuid);
+      if (there === undefined || there.generation > spec.generation) throw new NoSuchDomain(spec);
+      const power = running ? powerState.running : powerState.shutdown;
+      return this.#domains.put({ uuid: spec.uuid, generation: spec.generation, power });
+    });
+  }
+
   async close(): Promise<void> {
     this.#domains.close();
   }
@@ -108,13 +148,13 @@ export class FakeDriver implements Driver {
   }
 
   /** Every verb takes its time, meets its faults, and then acts at once. */
-  async #verb<T>(verb: FakeVerb, { signal }: Bound, act: () => T): Promise<T> {
+  async #verb<T>(verb: FakeVerb, { signal, hurry }: Bound & { readonly hurry?: AbortSignal }, act: () => T): Promise<T> {
     const { clock, config } = this.#options;
     this.#readControl();
     const fault = this.faults.strike(verb);
     const pauseMs = (config.latencyMs[verb] ?? 0) + (fault?.effect === 'delay' ? (fault.ms ?? 0) : 0);
-    if (pauseMs > 0) await clock.sleep(pauseMs, signal);
-    if (fault?.effect === 'hang') await abortOf(signal);
+    if (pauseMs > 0) await pause(clock, pauseMs, signal, hurry);
+    if (fault?.effect === 'hang') await Promise.race([abortOf(signal), ...(hurry === undefined ? [] : [endOf(hurry)])]);
     if (fault?.effect === 'wedge') await new Promise(() => undefined);
     if (fault?.effect === 'fail') throw new Error(messageOf(fault, verb));
     signal.throwIfAborted();
@@ -148,6 +188,22 @@ export class FakeDriver implements Driver {
 const unbound = (): Bound => ({ signal: new AbortController().signal });
 
 const messageOf = (fault: FaultRule, verb: string) => fault.message ?? `fault injected into ${verb}`;
+
+/** Until it is over, or may be cut short. */
+async function pause(clock: Clock, ms: number, signal: AbortSignal, hurry: AbortSignal | undefined): Promise<void> {
+  if (hurry === undefined) return clock.sleep(ms, signal);
+  if (hurry.aborted) return;
+  const both = AbortSignal.any([signal, hurry]);
+  await clock.sleep(ms, both).catch((error: unknown) => {
+    if (signal.aborted) throw error;
+  });
+}
+
+const endOf = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 
 const abortOf = (signal: AbortSignal) =>
   new Promise<never>((_resolve, reject) => {

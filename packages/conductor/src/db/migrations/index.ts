@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import { down as firstLightDown, up as firstLight } from './0001-first-light.ts';
+import { down as movesDown, up as moves } from './0002-moves.ts';
 
 export interface Migration {
   readonly name: string;
@@ -8,4 +9,7 @@ export interface Migration {
 }
 
 /** In the order in which they run. A migration that was released never changes. */
-export const migrations: readonly Migration[] = [{ name: '0001-first-light', up: firstLight, down: firstLightDown }];
+export const migrations: readonly Migration[] = [
+  { name: '0001-first-light', up: firstLight, down: firstLightDown },
+  { name: '0002-moves', up: moves, down: movesDown },
+];

@@ -33,6 +33,8 @@ export interface ReportOutcome {
   readonly outcome: 'done' | 'failed';
   readonly failure: Failure | null;
   readonly power: number;
+  /** What the host said besides, for a later step. */
+  readonly destination?: string;
 }
 
 /** One task as its steps see it. */

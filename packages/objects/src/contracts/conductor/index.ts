@@ -5,6 +5,7 @@ import { hostMethods } from './hosts.ts';
 import { keypairMethods } from './keypairs.ts';
 import { quotaMethods } from './quotas.ts';
 import { serverGroupMethods } from './server-groups.ts';
+import { serverMigrationMethods } from './server-migrations.ts';
 import { serverMethods } from './servers.ts';
 
 /** A sign of life of an internal service (scheduler, api); conductors write their own. */
@@ -22,6 +23,7 @@ export const conductorContract = defineContract({
   version,
   methods: {
     ...serverMethods,
+    ...serverMigrationMethods,
     ...flavorMethods,
     ...hostMethods,
     ...keypairMethods,

@@ -126,9 +126,17 @@ export class UpdateServer extends ServerRef {
 /** One of the actions of `states/server-actions.ts`. */
 @Exclude()
 export class ActOnServer extends ServerRef {
-  /** start, stop, reboot, delete, forceDelete, lock, unlock, resetState */
+  /**
+   * start, stop, reboot, delete, forceDelete, lock, unlock, resetState, resize, migrate, confirmResize, revertResize,
+   * liveMigrate, abortMigration, forceCompleteMigration, evacuate
+   */
   @Expose() action!: string;
-  /** reboot: { type: SOFT | HARD }, lock: { reason }, resetState: { state: active | error } */
+  /**
+   * reboot: { type: SOFT | HARD }, lock: { reason }, resetState: { state: active | error },
+   * resize: { flavorId, diskConfig: AUTO | MANUAL | null }, migrate: { host: name | null },
+   * liveMigrate: { host: name | null, force: true | null }, abortMigration: { id, early: true | null (also before it runs) },
+   * forceCompleteMigration: { id }, evacuate: { host: name | null, force: true | null, stopped: true | null }
+   */
   @Expose() options: Record<string, string | null> = {};
 }
 

@@ -1,0 +1,210 @@
+import { failure, ServerMigration, type Flavor, type MigrationStatus, type MigrationType, type VmState } from '@kilonova/objects';
+import type { Knex } from 'knex';
+import { rowsOf } from './rows.ts';
+
+export interface NewMigration {
+  readonly uuid: string;
+  readonly instanceUuid: string;
+  readonly projectId: string;
+  readonly userId: string;
+  readonly requestId: string;
+  readonly type: MigrationType;
+  readonly status: MigrationStatus;
+  readonly sourceHost: string;
+  readonly sourceNode: string | null;
+  readonly sourceGeneration: number;
+  readonly oldFlavor: Flavor;
+  readonly newFlavor: Flavor;
+  readonly oldVmState: VmState;
+}
+
+/** @throws the database's unique violation when the instance has an open one. */
+export async function insertMigration(trx: Knex.Transaction, migration: NewMigration): Promise<void> {
+  const { oldFlavor, newFlavor } = migration;
+  await trx.raw(
+    `insert into server_migrations (uuid, instance_uuid, project_id, user_id, request_id, type, status, source_host, source_node, source_generation,
+       old_vm_state, old_flavor, new_flavor, old_flavor_number, new_flavor_number)
+     values (:uuid, :instanceUuid, :projectId, :userId, :requestId, :type, :status, :sourceHost, :sourceNode, :sourceGeneration,
+       :oldVmState, cast(:oldFlavor as jsonb), cast(:newFlavor as jsonb),
+       (select id from flavors where flavor_id = :oldFlavorId), (select id from flavors where flavor_id = :newFlavorId))`,
+    {
+      ...(migration as object as Record<string, Knex.Value>),
+      oldFlavor: JSON.stringify(oldFlavor),
+      newFlavor: JSON.stringify(newFlavor),
+      oldFlavorId: oldFlavor.flavorId,
+      newFlavorId: newFlavor.flavorId,
+    },
+  );
+}
+
+/** Only what is there changes. */
+export interface MigrationChange {
+  readonly uuid: string;
+  readonly status?: MigrationStatus;
+  readonly destHost?: string;
+  readonly destNode?: string;
+  readonly destGeneration?: number;
+  /** The source holds it under another generation from now on. */
+  readonly sourceGeneration?: number;
+  readonly abortRequested?: boolean;
+  readonly completionRequested?: boolean;
+}
+
+/** All in one statement. */
+export async function changeMigrations(trx: Knex.Transaction, changes: readonly MigrationChange[]): Promise<void> {
+  if (changes.length === 0) return;
+  await trx.raw(
+    `update server_migrations m set
+       status = coalesce(c.status, m.status), dest_host = coalesce(c."destHost", m.dest_host), dest_node = coalesce(c."destNode", m.dest_node),
+       dest_generation = coalesce(c."destGeneration", m.dest_generation), source_generation = coalesce(c."sourceGeneration", m.source_generation),
+       abort_requested = coalesce(c."abortRequested", m.abort_requested),
+       completion_requested = coalesce(c."completionRequested", m.completion_requested), updated_at = kilonova_now()
+     from jsonb_to_recordset(cast(? as jsonb)) as c (uuid uuid, status text, "destHost" text, "destNode" text, "destGeneration" integer,
+       "sourceGeneration" integer, "abortRequested" boolean, "completionRequested" boolean)
+     where m.uuid = c.uuid`,
+    [JSON.stringify(changes)],
+  );
+}
+
+/** A migration as tasks and the acceptance of actions see it. */
+export interface MigrationRow {
+  readonly id: number;
+  readonly uuid: string;
+  readonly instanceUuid: string;
+  readonly type: MigrationType;
+  readonly status: MigrationStatus;
+  readonly sourceHost: string;
+  readonly sourceNode: string | null;
+  readonly sourceGeneration: number;
+  readonly oldFlavor: Flavor;
+  readonly newFlavor: Flavor;
+  readonly oldVmState: VmState;
+  readonly abortRequested: boolean;
+  readonly completionRequested: boolean;
+}
+
+const ROW = `m.id, m.uuid, m.instance_uuid as "instanceUuid", m.type, m.status, m.source_host as "sourceHost", m.source_node as "sourceNode",
+  m.source_generation as "sourceGeneration", m.old_flavor as "oldFlavor", m.new_flavor as "newFlavor", m.old_vm_state as "oldVmState",
+  m.abort_requested as "abortRequested", m.completion_requested as "completionRequested"`;
+
+/** The open migration of an instance whose row the transaction has locked. */
+export async function openMigration(trx: Knex, instanceUuid: string): Promise<MigrationRow | undefined> {
+  const rows = await rowsOf<MigrationRow>(trx, `select ${ROW} from server_migrations m where m.instance_uuid = :instanceUuid and m.open`, {
+    instanceUuid,
+  });
+  return rows[0];
+}
+
+/** By uuid. */
+export async function readMigrations(knex: Knex, uuids: readonly string[]): Promise<ReadonlyMap<string, MigrationRow>> {
+  const rows = await rowsOf<MigrationRow>(knex, `select ${ROW} from server_migrations m where m.uuid = any(cast(:uuids as uuid[]))`, {
+    uuids: [...uuids],
+  });
+  return new Map(rows.map((row) => [row.uuid, row]));
+}
+
+/** Servers that wait for a confirmation for longer than this, and are in no task. */
+export async function overdueConfirmations(knex: Knex, windowS: number, limit: number): Promise<readonly string[]> {
+  const rows = await rowsOf<{ uuid: string }>(
+    knex,
+    `select m.instance_uuid as uuid from server_migrations m join instances i on i.uuid = m.instance_uuid
+     where m.status = 'finished' and m.updated_at <= kilonova_now() - cast(:windowS as double precision) * interval '1 second'
+       and i.vm_state = 'resized' and i.task_state is null
+     order by m.updated_at limit :limit`,
+    { windowS, limit },
+  );
+  return rows.map(({ uuid }) => uuid);
+}
+
+/** These servers are gone: a move that waited for its confirmation counts as confirmed, any other as failed. */
+export async function closeMigrations(trx: Knex.Transaction, instanceUuids: readonly string[]): Promise<void> {
+  if (instanceUuids.length === 0) return;
+  await trx.raw(
+    `update server_migrations set status = case status when 'finished' then 'confirmed' else 'error' end, updated_at = kilonova_now()
+     where instance_uuid = any(cast(? as uuid[])) and open`,
+    [[...instanceUuids]],
+  );
+}
+
+/** An evacuated host confirmed that nothing is left of these. */
+export async function completeEvacuations(
+  trx: Knex.Transaction,
+  owners: readonly { readonly instanceUuid: string; readonly host: string; readonly generation: number }[],
+): Promise<void> {
+  if (owners.length === 0) return;
+  await trx.raw(
+    `update server_migrations m set status = 'completed', updated_at = kilonova_now()
+     from jsonb_to_recordset(cast(? as jsonb)) as o ("instanceUuid" uuid, host text, generation integer)
+     where m.instance_uuid = o."instanceUuid" and m.source_host = o.host and m.source_generation = o.generation
+       and m.type = 'evacuation' and m.status = 'done'`,
+    [JSON.stringify(owners)],
+  );
+}
+
+/** What the list may be restricted by; null does not restrict. */
+export interface MigrationFilters {
+  readonly serverUuid: string | null;
+  readonly statuses: readonly string[] | null;
+  readonly types: readonly string[] | null;
+  readonly host: string | null;
+  readonly sourceHost: string | null;
+  readonly userId: string | null;
+  readonly projectId: string | null;
+  readonly changesSince: string | null;
+  readonly changesBefore: string | null;
+  readonly marker: string | null;
+}
+
+/** SQL: every field of a ServerMigration from the rows `m` and `d`, its destination. */
+const FIELDS = `m.id, m.uuid, m.instance_uuid as "serverUuid", m.project_id as "projectId", m.user_id as "userId", m.type, m.status,
+  m.source_host as "sourceHost", m.source_node as "sourceNode", m.dest_host as "destHost", m.dest_node as "destNode", d.host_ip as "destAddress",
+  m.old_flavor_number as "oldFlavorNumber", m.new_flavor_number as "newFlavorNumber",
+  m.memory_total_bytes as "memoryTotalBytes", m.memory_processed_bytes as "memoryProcessedBytes", m.memory_remaining_bytes as "memoryRemainingBytes",
+  m.disk_total_bytes as "diskTotalBytes", m.disk_processed_bytes as "diskProcessedBytes", m.disk_remaining_bytes as "diskRemainingBytes",
+  m.created_at as "createdAt", m.updated_at as "updatedAt"`;
+const FROM = 'server_migrations m left join hosts d on d.host = m.dest_host';
+/** The live migrations that are under way. */
+const UNDER_WAY = `m.type = 'live-migration' and m.status in ('accepted', 'preparing', 'running', 'post-migrating')`;
+
+const asMigration = (row: object): ServerMigration => Object.assign(new ServerMigration(), row);
+
+/** One page, newest first, behind the marker (a uuid). @throws MarkerNotFound */
+export async function migrationPage(knex: Knex, filters: MigrationFilters, limit: number): Promise<ServerMigration[]> {
+  const { serverUuid, statuses, types, host, sourceHost, userId, projectId, changesSince, changesBefore, marker } = filters;
+  if (marker !== null) {
+    const found = await rowsOf(knex, 'select 1 from server_migrations where uuid = cast(:marker as uuid)', { marker });
+    if (found.length === 0) throw failure('MarkerNotFound', `Marker ${marker} could not be found.`);
+  }
+  const conditions = [
+    ...(serverUuid === null ? [] : ['m.instance_uuid = cast(:serverUuid as uuid)']),
+    ...(statuses === null ? [] : ['m.status = any(cast(:statuses as text[]))']),
+    ...(types === null ? [] : ['m.type = any(cast(:types as text[]))']),
+    ...(host === null ? [] : ['(m.source_host = :host or m.dest_host = :host)']),
+    ...(sourceHost === null ? [] : ['m.source_host = :sourceHost']),
+    ...(userId === null ? [] : ['m.user_id = :userId']),
+    ...(projectId === null ? [] : ['m.project_id = :projectId']),
+    ...(changesSince === null ? [] : ['coalesce(m.updated_at, m.created_at) >= cast(:changesSince as timestamptz)']),
+    ...(changesBefore === null ? [] : ['coalesce(m.updated_at, m.created_at) <= cast(:changesBefore as timestamptz)']),
+    ...(marker === null ? [] : ['m.id < (select id from server_migrations where uuid = cast(:marker as uuid))']),
+  ];
+  const rows = await rowsOf<object>(
+    knex,
+    `select ${FIELDS} from ${FROM} ${conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''} order by m.id desc limit :limit`,
+    {
+      ...{ serverUuid, host, sourceHost, userId, projectId, changesSince, changesBefore, marker, limit },
+      statuses: statuses === null ? null : [...statuses],
+      types: types === null ? null : [...types],
+    },
+  );
+  return rows.map(asMigration);
+}
+
+/** The live migrations of a server that are under way, at most one. */
+export async function liveMigrations(knex: Knex, serverUuid: string): Promise<ServerMigration[]> {
+  const rows = await rowsOf<object>(
+    knex,
+    `select ${FIELDS} from ${FROM} where m.instance_uuid = :serverUuid and ${UNDER_WAY} order by m.id desc`,
+    { serverUuid },
+  );
+  return rows.map(asMigration);
+}

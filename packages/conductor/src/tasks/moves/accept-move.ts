@@ -1,0 +1,149 @@
+/** Accepts moves: what is checked, what a resize counts as, the migration's row and the task, in the accepting transaction. */
+import { failure, type Flavor, type MigrationType, type TaskState } from '@kilonova/objects';
+import { serversThatFit } from '../../admission/server-count.ts';
+import { leaveOthersBehind } from '../../db/cleanups.ts';
+import { findFlavor } from '../../db/flavors.ts';
+import { hostIsKnown, hostIsUp } from '../../db/hosts-up.ts';
+import { changeInstances } from '../../db/instance-changes.ts';
+import { lockUsage, takeUsage } from '../../db/quota-usages.ts';
+import { limitsOf } from '../../db/quotas.ts';
+import { changeMigrations, insertMigration, openMigration } from '../../db/server-migrations.ts';
+import { type Begun, record, type Woken } from '../acceptance.ts';
+import { coldWords } from './cold-move.ts';
+import { largerOf } from './counting.ts';
+import { evacuationWords } from './evacuate.ts';
+import { liveWords } from './live-move.ts';
+import type { MoveParams, MoveWords } from './move.ts';
+
+const hostNotFound = (host: string) => `Compute host ${host} could not be found.`;
+
+/** @throws ResizeInvalid, QuotaExceeded, ServiceUnavailable, ServerBusy */
+export async function acceptResize(begun: Begun): Promise<Woken> {
+  const { trx, request, instance } = begun;
+  const { flavorId, diskConfig } = request.options;
+  await refuseDownSource(begun);
+  const flavor = await newFlavor(begun, flavorId ?? '');
+  const { flavor: old } = instance;
+  const counted = largerOf(old, flavor);
+  await changeInstances(trx, [{ uuid: instance.uuid, ...counted, ...(diskConfig !== null && diskConfig !== undefined && { diskConfig }) }]);
+  const woken = await accept(begun, coldWords, { type: 'resize', action: 'resize', taskState: 'resize_prep', flavor });
+  // Quota is taken last: creates of the same project wait for its row.
+  await takeDifference(begun, { cores: counted.vcpus - instance.vcpus, ram: counted.memoryMb - instance.memoryMb });
+  return woken;
+}
+
+/** @throws MigrationInvalid, ServiceUnavailable, ServerBusy */
+export async function acceptMigrate(begun: Begun): Promise<Woken> {
+  const { trx, request, instance } = begun;
+  const host = request.options['host'] ?? null;
+  await refuseDownSource(begun);
+  if (host !== null && host === instance.host) throw failure('MigrationInvalid', 'Cannot migrate to the host where the server exists.');
+  if (host !== null && !(await hostIsKnown(trx, host))) throw failure('MigrationInvalid', hostNotFound(host));
+  return accept(begun, coldWords, { type: 'migration', action: 'migrate', taskState: 'resize_prep', wantedHost: host });
+}
+
+/** @throws MigrationInvalid, HostUnavailable, ServerBusy */
+export async function acceptLiveMigration(begun: Begun): Promise<Woken> {
+  const { trx, request, instance } = begun;
+  const host = request.options['host'] ?? null;
+  if (!(await hostIsUp(trx, instance.host!)))
+    throw failure('HostUnavailable', `Compute service of ${instance.host} is unavailable at this time.`);
+  if (host !== null && host === instance.host)
+    throw failure('MigrationInvalid', `Unable to migrate instance (${instance.uuid}) to current host (${host}).`);
+  if (host !== null && !(await hostIsKnown(trx, host))) throw failure('MigrationInvalid', hostNotFound(host));
+  if (host !== null && !(await hostIsUp(trx, host)))
+    throw failure('HostUnavailable', `Compute service of ${host} is unavailable at this time.`);
+  const forced = request.options['force'] === 'true';
+  return accept(begun, liveWords, { type: 'live-migration', action: 'live-migration', taskState: 'migrating', wantedHost: host, forced });
+}
+
+/** @throws HostStillUp, MigrationInvalid, HostNotFound, ServerBusy */
+export async function acceptEvacuation(begun: Begun): Promise<Woken> {
+  const { trx, request, instance } = begun;
+  const host = request.options['host'] ?? null;
+  if (host !== null && host === instance.host) throw failure('MigrationInvalid', "The target host can't be the same one.");
+  if (host !== null && !(await hostIsKnown(trx, host))) throw failure('HostNotFound', `Compute host ${host} not found.`);
+  if (await hostIsUp(trx, instance.host!)) throw failure('HostStillUp', `Compute service of ${instance.host} is still in use.`);
+  return accept(begun, evacuationWords, {
+    ...{ type: 'evacuation', action: 'evacuate', taskState: 'rebuilding', wantedHost: host },
+    forced: request.options['force'] === 'true',
+    stopped: request.options['stopped'] === 'true' || instance.vmState === 'stopped',
+  });
+}
+
+interface Move {
+  readonly type: MigrationType;
+  readonly action: string;
+  readonly taskState: TaskState;
+  readonly flavor?: Flavor;
+  readonly wantedHost?: string | null;
+  readonly forced?: boolean;
+  readonly stopped?: boolean;
+}
+
+async function accept(begun: Begun, { kind, events }: MoveWords, move: Move): Promise<Woken> {
+  const { services, trx, request, instance, live, rule } = begun;
+  const { uuid, host, node, generation, vmState, flavor: old } = instance;
+  const { scope } = request;
+  if (live !== undefined) throw failure('ServerBusy', `Cannot '${rule.title}' instance ${uuid} while another action on it is not finished`);
+  await settleOpen(begun, 'error');
+  await changeInstances(trx, [{ uuid, taskState: move.taskState }]);
+  await record(begun, move.action, events.accept, null);
+  const migrationUuid = services.random.uuid();
+  await insertMigration(trx, {
+    ...{ uuid: migrationUuid, instanceUuid: uuid, projectId: scope.projectId, userId: scope.userId, requestId: scope.requestId },
+    ...{ type: move.type, status: kind === coldWords.kind ? 'pre-migrating' : 'accepted', oldVmState: vmState },
+    ...{ sourceHost: host!, sourceNode: node, sourceGeneration: generation, oldFlavor: old, newFlavor: move.flavor ?? old },
+  });
+  const params: MoveParams = {
+    ...{ host: host!, generation, migrationUuid, vmState, flavor: move.flavor ?? null, attempt: 1, failures: [] },
+    ...{ wantedHost: move.wantedHost ?? null, forced: move.forced ?? false, ...(move.stopped === true && { stopped: true }) },
+  };
+  const id = services.random.uuid();
+  const deadlineMs = services.config.conductor.moveDeadlineMs;
+  await services.engine.createTasks(trx, [{ id, kind, instanceUuid: uuid, requestId: scope.requestId, params, deadlineMs }]);
+  return [id];
+}
+
+/** A move that waits for somebody to decide is decided by what comes now: what its other host keeps must go. */
+export async function settleOpen({ trx, instance, request }: Begun, status: 'confirmed' | 'error'): Promise<void> {
+  const open = await openMigration(trx, instance.uuid);
+  if (open === undefined) return;
+  const { uuid, host, generation } = instance;
+  await changeMigrations(trx, [{ uuid: open.uuid, status }]);
+  await leaveOthersBehind(trx, [
+    { instanceUuid: uuid, host, generation, requestId: request.scope.requestId, reason: `the migration ended as ${status}` },
+  ]);
+}
+
+async function refuseDownSource({ trx, instance }: Begun): Promise<void> {
+  if (!(await hostIsUp(trx, instance.host!))) throw failure('ServiceUnavailable', 'Service is unavailable at this time.');
+}
+
+async function newFlavor({ trx, request: { scope }, instance }: Begun, flavorId: string): Promise<Flavor> {
+  const sight = { admin: scope.admin, projectId: scope.projectId };
+  const flavor = await findFlavor(trx, sight, flavorId).catch((error: unknown) => {
+    if ((error as { code?: string }).code !== 'FlavorNotFound') throw error;
+    throw failure('ResizeInvalid', `Flavor ${flavorId} could not be found.`);
+  });
+  if (flavor.disabled) throw failure('ResizeInvalid', `Flavor ${flavorId} could not be found.`);
+  if (flavor.flavorId === instance.flavor.flavorId) throw failure('ResizeInvalid', 'When resizing, instances must change flavor!');
+  const why = flavor.rootGb === 0 ? 'Resize to zero disk flavor is not allowed.' : 'Resize to a smaller root disk is not allowed.';
+  if (flavor.rootGb < instance.flavor.rootGb) throw failure('ResizeInvalid', `Server disk was unable to be resized because: ${why}`);
+  return flavor;
+}
+
+/** A larger flavor takes what it is larger by, of the server's own project. @throws QuotaExceeded */
+async function takeDifference({ services, trx, instance }: Begun, more: { readonly cores: number; readonly ram: number }): Promise<void> {
+  const { projectId, userId } = instance;
+  if (more.cores <= 0 && more.ram <= 0) return;
+  const each = { instances: 0, cores: Math.max(0, more.cores), ram: Math.max(0, more.ram) };
+  const limits = await limitsOf(trx, services.config.quota, projectId, userId);
+  const used = await lockUsage(trx, projectId, userId);
+  const fit = serversThatFit({ min: 1, max: 1, each }, [
+    { limits: limits.project, used: used.project },
+    { limits: limits.user, used: used.user },
+  ]);
+  if ('refusal' in fit) throw failure('QuotaExceeded', fit.refusal);
+  await takeUsage(trx, [{ projectId, userId, ...each }]);
+}

@@ -1,0 +1,76 @@
+import type { Flavor, MigrationStatus, TaskState, VmState } from '@kilonova/objects';
+import { finishEvents } from '../../db/action-events.ts';
+import type { Transaction } from '../../db/connection.ts';
+import type { Batch, Failure, ReportOutcome, TaskItem } from '../engine/definition.ts';
+import type { HostFailure } from '../faults.ts';
+import type { OnHost } from '../orders.ts';
+
+/** A move of an instance away from its owner: `host` and `generation` are the source's. */
+export interface MoveParams extends OnHost {
+  readonly migrationUuid: string;
+  /** What the instance was before, and is again if the move fails. */
+  readonly vmState: VmState;
+  /** The new one; null keeps the old. */
+  readonly flavor: Flavor | null;
+  /** The only host that is wanted; null: whichever the scheduler names. */
+  readonly wantedHost: string | null;
+  /** The wanted host is not checked by the scheduler. */
+  readonly forced: boolean;
+  /** Of an evacuation: it shall be stopped there. */
+  readonly stopped?: boolean;
+  /** 1 for the first destination. */
+  readonly attempt: number;
+  /** Of the destinations before. */
+  readonly failures: readonly HostFailure[];
+}
+
+export type MoveItem = TaskItem<MoveParams>;
+export type MoveBatch = Batch<MoveParams>;
+
+/** How far claiming came; with a host when it came to an end. */
+export interface DestinationClaim {
+  readonly rounds: number;
+  readonly destination?: OnHost & { readonly node: string };
+}
+
+/** Names of what a kind of move shows while it goes on. */
+export interface MoveWords {
+  readonly kind: string;
+  readonly live: boolean;
+  readonly events: { readonly accept: string; readonly prepare: string; readonly transfer: string; readonly finish: string };
+  readonly statuses: {
+    readonly prepare: MigrationStatus;
+    readonly transfer: MigrationStatus;
+    readonly finish: MigrationStatus;
+    readonly end: MigrationStatus;
+  };
+  readonly taskStates: { readonly prepare: TaskState; readonly transfer: TaskState; readonly finish: TaskState };
+}
+
+export const claimOf = ({ outputs }: MoveItem): DestinationClaim | undefined => outputs['claim'] as DestinationClaim | undefined;
+
+/** The claimed destination. Only for steps behind the claim. */
+export const destinationOf = (item: MoveItem): OnHost & { readonly node: string } => claimOf(item)!.destination!;
+
+export const outcomeOf = ({ outputs }: Pick<TaskItem<unknown>, 'outputs'>, step: string): ReportOutcome | undefined =>
+  outputs[step] as ReportOutcome | undefined;
+
+/** Whether the guest runs while nothing moves it. */
+export const runsIn = (vmState: VmState): boolean => vmState === 'active' || vmState === 'paused';
+
+export const uuidsOf = (batch: readonly { readonly instanceUuid: string | null }[]): readonly string[] =>
+  batch.map(({ instanceUuid }) => instanceUuid!);
+
+/** Whichever event of the move runs ends with its failure. */
+export const failEvents = (trx: Transaction, batch: MoveBatch, { events }: Pick<MoveWords, 'events'>): Promise<void> =>
+  finishEvents(
+    trx,
+    batch.flatMap(({ instanceUuid, requestId, failure }) =>
+      [...new Set(Object.values(events))].map((event) => ({ instanceUuid: instanceUuid!, requestId, event, failure: textOf(failure) })),
+    ),
+  );
+
+export const textOf = (failure: Failure | null) => ({
+  message: failure?.message ?? '',
+  ...(failure?.details !== undefined && { details: failure.details }),
+});

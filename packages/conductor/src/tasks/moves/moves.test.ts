@@ -1,0 +1,282 @@
+import { describe, expect, test } from 'vitest';
+import { stage, type Story, tellStories, unlessGone } from '../../testing/story.ts';
+
+const scene = stage({ resendMinMs: 100 });
+const { act, aServer, rows, servers } = scene;
+
+const host = (name: string) => scene.cloud.hosts.get(name)!;
+const resize = (uuid: string, flavorId = '2') => act(uuid, 'resize', { flavorId });
+const usages = () => rows(`select cores::int, ram::int from quota_usages where user_id = ''`);
+
+/** A server that was resized from h1 to h2 and waits for its confirmation. */
+async function aResizedServer(): Promise<string> {
+  const uuid = await aServer();
+  await resize(uuid);
+  await scene.cloud.settled();
+  expect(await servers()).toMatchObject([{ vmState: 'resized', host: 'h2' }]);
+  return uuid;
+}
+
+/** A server whose host was declared dead. */
+async function aStrandedServer(): Promise<string> {
+  const uuid = await aServer();
+  await rows(`update hosts set up = false where host = 'h1'`);
+  return uuid;
+}
+
+const failing = (name: string, verb: 'prepareIncoming' | 'migrateOut' | 'finishIncoming' | 'takeBack' | 'spawn') => {
+  host(name).behaviour[verb] = 'fail';
+};
+
+const atHome = [{ vmState: 'active', taskState: null, host: 'h1', flavorId: '1' }];
+const moved = [{ vmState: 'active', taskState: null, host: 'h2', flavorId: '1' }];
+const resized = [{ vmState: 'resized', taskState: null, host: 'h2', flavorId: '2' }];
+const liveMigrate = (uuid: string) => act(uuid, 'liveMigrate');
+
+const stories: readonly Story[] = [
+  { title: 'a resize', prepare: aServer, request: (uuid) => resize(uuid), ends: resized, transactions: 6 },
+  {
+    title: 'a resize that no host has room for',
+    prepare: aServer,
+    request: (uuid) => {
+      scene.cloud.choose = () => [];
+      return resize(uuid);
+    },
+    ends: atHome,
+    transactions: 3,
+  },
+  {
+    title: 'a resize whose first destination cannot take it',
+    hosts: ['h1', 'h2', 'h3'],
+    prepare: aServer,
+    request: (uuid) => {
+      failing('h2', 'prepareIncoming');
+      return resize(uuid);
+    },
+    ends: [{ ...resized[0], host: 'h3' }],
+    transactions: 8,
+  },
+  {
+    title: 'a resize that the source cannot send',
+    prepare: aServer,
+    request: (uuid) => {
+      failing('h1', 'migrateOut');
+      return resize(uuid);
+    },
+    ends: atHome,
+    transactions: 6,
+  },
+  {
+    title: 'a migration that the destination cannot finish',
+    prepare: aServer,
+    request: (uuid) => {
+      failing('h2', 'finishIncoming');
+      return act(uuid, 'migrate');
+    },
+    ends: atHome,
+    transactions: 7,
+  },
+  {
+    title: 'a confirmation',
+    prepare: aResizedServer,
+    request: (uuid) => act(uuid, 'confirmResize'),
+    ends: [{ ...resized[0], vmState: 'active' }],
+    transactions: 2,
+  },
+  { title: 'a revert', prepare: aResizedServer, request: (uuid) => act(uuid, 'revertResize'), ends: atHome, transactions: 4 },
+  {
+    title: 'a revert that the source cannot do',
+    prepare: aResizedServer,
+    request: (uuid) => {
+      failing('h1', 'takeBack');
+      return act(uuid, 'revertResize');
+    },
+    ends: resized,
+    transactions: 5,
+  },
+  {
+    title: 'a delete of a resized server',
+    prepare: aResizedServer,
+    request: (uuid) => act(uuid, 'delete'),
+    ends: [{ vmState: 'deleted', host: null }],
+    transactions: 3,
+  },
+  { title: 'a live migration', prepare: aServer, request: liveMigrate, ends: moved, transactions: 6 },
+  {
+    title: 'a live migration that the source cannot do',
+    prepare: aServer,
+    request: (uuid) => {
+      failing('h1', 'migrateOut');
+      return liveMigrate(uuid);
+    },
+    ends: atHome,
+    transactions: 6,
+  },
+  { title: 'an evacuation', prepare: aStrandedServer, request: (uuid) => act(uuid, 'evacuate'), ends: moved, transactions: 5 },
+  {
+    title: 'an evacuation to a stopped server whose first destination fails',
+    hosts: ['h1', 'h2', 'h3'],
+    prepare: aStrandedServer,
+    request: (uuid) => {
+      failing('h2', 'spawn');
+      return act(uuid, 'evacuate', { stopped: 'true' });
+    },
+    ends: [{ vmState: 'stopped', host: 'h3' }],
+    transactions: 8,
+  },
+];
+tellStories(scene, stories);
+
+describe('a delete during a move', () => {
+  const moves = ['resize', 'liveMigrate', 'evacuate'] as const;
+  const moments = moves.flatMap((move) =>
+    (['meets something inside', 'meets something after its commit'] as const).flatMap((moment) =>
+      [2, 3, 4, 5, 6].map((at) => ({ move, moment, at })),
+    ),
+  );
+
+  test.each(moments)('ends in a server that is gone, when transaction $at of $move $moment', async ({ move, moment, at }) => {
+    const { cloud } = scene;
+    const { life } = await cloud.startConductor('c1');
+    for (const name of ['h1', 'h2']) await cloud.startHost(name);
+    const uuid = move === 'evacuate' ? await aStrandedServer() : await aServer();
+    const remove = () => act(uuid, 'delete').catch(unlessGone);
+    life.arm(at, moment, remove);
+    await act(uuid, move, { flavorId: '2' });
+    const ended = cloud.settled(3_000).catch(() => undefined);
+    if (!(await Promise.race([life.happened.then(() => true), ended.then(() => false)]))) await remove();
+    await cloud.settled();
+    expect(await servers()).toMatchObject([{ vmState: 'deleted', host: null }]);
+    await cloud.assertNothingLeftOver();
+    expect(await usages()).toEqual([{ cores: 0, ram: 0 }]);
+  });
+});
+
+describe('a move', () => {
+  test('shows its stages, holds both hosts and counts as the larger flavor until it is confirmed', async () => {
+    await scene.cloud.startConductor('c1');
+    for (const name of ['h1', 'h2']) await scene.cloud.startHost(name);
+    const uuid = await aServer();
+    host('h1').behaviour.migrateOut = 'ignore';
+    await resize(uuid, '3');
+    const migrations = () => rows('select type, status, source_host, dest_host from server_migrations');
+    await expect.poll(migrations).toEqual([{ type: 'resize', status: 'migrating', source_host: 'h1', dest_host: 'h2' }]);
+    expect(await servers()).toMatchObject([{ vmState: 'active', taskState: 'resize_migrating', host: 'h1', flavorId: '1' }]);
+    expect(await usages()).toEqual([{ cores: 2, ram: 512 }]);
+    delete host('h1').behaviour.migrateOut;
+    await scene.cloud.settled();
+    expect(await migrations()).toMatchObject([{ status: 'finished' }]);
+    expect(await rows('select host, vcpus::int from allocations order by host')).toEqual([
+      { host: 'h1', vcpus: 2 },
+      { host: 'h2', vcpus: 1 },
+    ]);
+    expect(await usages()).toEqual([{ cores: 2, ram: 512 }]);
+    await act(uuid, 'confirmResize');
+    await scene.cloud.settled();
+    expect(await migrations()).toMatchObject([{ status: 'confirmed' }]);
+    expect(await usages()).toEqual([{ cores: 1, ram: 256 }]);
+    expect(host('h1').domains.size).toBe(0);
+    const events = await rows(
+      `select a.action, e.event, e.result from instance_action_events e join instance_actions a on a.id = e.action_id where a.action like '%esize' order by e.id`,
+    );
+    expect(events).toEqual([
+      { action: 'resize', event: 'cold_migrate', result: 'Success' },
+      { action: 'resize', event: 'compute_prep_resize', result: 'Success' },
+      { action: 'resize', event: 'compute_resize_instance', result: 'Success' },
+      { action: 'resize', event: 'compute_finish_resize', result: 'Success' },
+      { action: 'confirmResize', event: 'compute_confirm_resize', result: 'Success' },
+    ]);
+  });
+
+  test('of a stopped server leaves it stopped, also when it is reverted', async () => {
+    await scene.cloud.startConductor('c1');
+    for (const name of ['h1', 'h2']) await scene.cloud.startHost(name);
+    const uuid = await aServer();
+    await act(uuid, 'stop');
+    await scene.cloud.settled();
+    await act(uuid, 'migrate', { host: 'h2' });
+    await scene.cloud.settled();
+    expect(await servers()).toMatchObject([{ vmState: 'resized', host: 'h2' }]);
+    expect(host('h2').domains.get(uuid)).toMatchObject({ power: 4 });
+    await act(uuid, 'revertResize');
+    await scene.cloud.settled();
+    expect(await servers()).toMatchObject([{ vmState: 'stopped', host: 'h1' }]);
+    await scene.cloud.assertNothingLeftOver();
+    expect(await usages()).toEqual([{ cores: 2, ram: 512 }]);
+  });
+});
+
+describe('a live migration', () => {
+  async function running(): Promise<{ uuid: string; id: string }> {
+    await scene.cloud.startConductor('c1');
+    for (const name of ['h1', 'h2']) await scene.cloud.startHost(name);
+    const uuid = await aServer();
+    host('h1').behaviour.migrateOut = 'ignore';
+    await liveMigrate(uuid);
+    const found = () => rows<{ id: number; status: string }>('select id, status from server_migrations');
+    await expect.poll(found).toMatchObject([{ status: 'running' }]);
+    return { uuid, id: String((await found())[0]!.id) };
+  }
+  const lastOrder = () => host('h1').heard.findLast(({ verb }) => verb === 'migrateOut')?.operation;
+
+  test('that is aborted tells the source, whose answer decides', async () => {
+    const { uuid, id } = await running();
+    await act(uuid, 'abortMigration', { id });
+    await expect.poll(lastOrder).toMatchObject({ abort: true, live: true, destination: 'scripted://h2' });
+    expect(await servers()).toMatchObject([{ taskState: 'migrating', host: 'h1' }]);
+    host('h1').behaviour.migrateOut = 'fail';
+    await scene.cloud.settled();
+    expect(await servers()).toMatchObject(atHome);
+    expect(await rows('select status from server_migrations')).toEqual([{ status: 'cancelled' }]);
+    await scene.cloud.assertNothingLeftOver();
+  });
+
+  test('that is to be completed tells the source', async () => {
+    const { uuid, id } = await running();
+    await act(uuid, 'forceCompleteMigration', { id });
+    await expect.poll(lastOrder).toMatchObject({ forceComplete: true });
+    host('h1').behaviour.migrateOut = 'do';
+    await scene.cloud.settled();
+    expect(await servers()).toMatchObject(moved);
+  });
+
+  test.each([
+    { title: 'another migration', options: { id: '999999' }, code: 'MigrationNotFound' },
+    { title: 'one that is not under way', options: {}, code: 'ServerStateConflict' },
+  ])('is not aborted by the name of $title', async ({ options, code }) => {
+    const { uuid, id } = await running();
+    if (code === 'ServerStateConflict') {
+      host('h1').behaviour.migrateOut = 'do';
+      await scene.cloud.settled();
+    }
+    await expect(act(uuid, 'abortMigration', { id, ...options })).rejects.toMatchObject({ code });
+  });
+});
+
+describe('what is not accepted', () => {
+  const refusals = [
+    { action: 'resize', options: { flavorId: '1' }, code: 'ResizeInvalid', message: 'When resizing, instances must change flavor!' },
+    { action: 'resize', options: { flavorId: 'none' }, code: 'ResizeInvalid', message: 'Flavor none could not be found.' },
+    {
+      action: 'migrate',
+      options: { host: 'h1' },
+      code: 'MigrationInvalid',
+      message: 'Cannot migrate to the host where the server exists.',
+    },
+    { action: 'migrate', options: { host: 'h9' }, code: 'MigrationInvalid', message: 'Compute host h9 could not be found.' },
+    { action: 'liveMigrate', options: { host: 'h1' }, code: 'MigrationInvalid', message: /to current host \(h1\)/ },
+    { action: 'evacuate', options: {}, code: 'HostStillUp', message: 'Compute service of h1 is still in use.' },
+    { action: 'confirmResize', options: {}, code: 'ServerStateConflict', message: /while it is in vm_state active/ },
+    { action: 'revertResize', options: {}, code: 'ServerStateConflict', message: /while it is in vm_state active/ },
+  ];
+  test.each(refusals)('$action $options: $code', async ({ action, options, code, message }) => {
+    await scene.cloud.startConductor('c1');
+    for (const name of ['h1', 'h2']) await scene.cloud.startHost(name);
+    const uuid = await aServer();
+    const refusal = act(uuid, action, options as Record<string, string>);
+    await expect(refusal).rejects.toThrow(message);
+    await expect(refusal).rejects.toMatchObject({ code });
+    await scene.cloud.assertNothingLeftOver();
+    expect(await rows('select 1 from server_migrations')).toEqual([]);
+  });
+});

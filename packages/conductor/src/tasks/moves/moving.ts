@@ -1,0 +1,206 @@
+/**
+ * One move of an instance from its host to another, cold (for a resize or a migration) or live, driven from here: hosts
+ * never talk to each other. The source is the owner until the destination said that it has the guest; the commit of that
+ * report makes the destination the owner. Until then everything is taken back by removing what the destination got and
+ * letting the source go on.
+ */
+import { FinishIncomingOperation, MigrateOutOperation, type PowerState, PrepareIncomingOperation } from '@kilonova/objects';
+import { finishEvents, startEvents } from '../../db/action-events.ts';
+import { moveHosts } from '../../db/claims.ts';
+import { leaveBehind } from '../../db/cleanups.ts';
+import type { Transaction } from '../../db/connection.ts';
+import { changeInstances } from '../../db/instance-changes.ts';
+import { readDomainSpecs } from '../../db/placement.ts';
+import { changeMigrations, readMigrations } from '../../db/server-migrations.ts';
+import { type Order, type StepContext, Task, type Verdict } from '../engine/definition.ts';
+import { orderOf, say } from '../orders.ts';
+import type { TaskServices } from '../services.ts';
+import { claimDestination, selectDestination } from './destination.ts';
+import { destinationOf, type MoveBatch, type MoveItem, type MoveParams, type MoveWords, outcomeOf, runsIn } from './move.ts';
+import { unwoundMove } from './unwound-move.ts';
+
+export const movingTask = (words: MoveWords): Task<MoveParams, TaskServices> =>
+  new Task<MoveParams, TaskServices>(words.kind, 1)
+    .call('select', { ask: ({ item, services, signal }) => selectDestination(item, services, signal) })
+    .local('claim', { run: (batch, trx, context) => claimDestination(words, batch, trx, context) })
+    .cast('askPrepare', { to: (item) => destinationOf(item).host, send: sendPrepare, undo: leaveDestination })
+    .awaitReport('prepared', { deadlineMs: ({ config }) => config.moveStepDeadlineMs, onFailure: 'unwind' })
+    .local('startTransfer', { run: (batch, trx) => startTransfer(words, batch, trx) })
+    .cast('askTransfer', { to: ({ params }) => params.host, send: (orders, services) => sendTransfer(words, orders, services) })
+    // A live guest that nobody answers for may be on either side: then the destination is asked.
+    .awaitReport('transferred', { deadlineMs: ({ config }) => config.transferDeadlineMs, onFailure: words.live ? 'goOn' : 'unwind' })
+    .local('startFinish', { run: (batch, trx) => startFinish(words, batch, trx) })
+    .cast('askFinish', { to: (item) => destinationOf(item).host, send: (orders, services) => sendFinish(words, orders, services) })
+    .awaitReport('finished', { deadlineMs: ({ config }) => config.moveStepDeadlineMs, onFailure: 'unwind' })
+    .local('switchOwner', { run: (batch, trx, context) => switchOwner(words, batch, trx, context) })
+    .unwound((batch, trx, context) => unwoundMove(words, batch, trx, context));
+
+/** Specs for the destination, of those instances whose owner is still the source. */
+async function specsAtDestination(orders: readonly Order<MoveParams>[], { knex }: TaskServices) {
+  const uuids = orders.map(({ item }) => item.instanceUuid!);
+  const as = new Map(
+    orders.map(({ item }) => [item.instanceUuid!, { generation: destinationOf(item).generation, flavor: item.params.flavor }]),
+  );
+  return readDomainSpecs(knex, uuids, as);
+}
+
+const atDestination = ({ item }: Order<MoveParams>) => destinationOf(item).host;
+
+async function sendPrepare(orders: readonly Order<MoveParams>[], services: TaskServices): Promise<void> {
+  const specs = await specsAtDestination(orders, services);
+  await say(
+    orders,
+    services,
+    (order, host) => {
+      const spec = specs.get(order.item.instanceUuid!);
+      if (spec === undefined) return Promise.resolve(); // deleted meanwhile
+      const operation = Object.assign(orderOf(new PrepareIncomingOperation(), order, destinationOf(order.item)), { spec });
+      return host.prepareIncoming(operation, { requestId: order.item.requestId });
+    },
+    atDestination,
+  );
+}
+
+/** Every repeat says what was asked of the migration meanwhile. */
+async function sendTransfer({ live }: MoveWords, orders: readonly Order<MoveParams>[], services: TaskServices): Promise<void> {
+  const migrations = await readMigrations(
+    services.knex,
+    orders.map(({ item }) => item.params.migrationUuid),
+  );
+  await say(orders, services, (order, host) => {
+    const migration = migrations.get(order.item.params.migrationUuid);
+    const operation = Object.assign(orderOf(new MigrateOutOperation(), order), {
+      live,
+      destination: outcomeOf(order.item, 'prepared')?.destination ?? '',
+      graceMs: services.config.shutdownGraceMs,
+      abort: migration?.abortRequested ?? false,
+      forceComplete: migration?.completionRequested ?? false,
+    });
+    return host.migrateOut(operation, { requestId: order.item.requestId });
+  });
+}
+
+async function sendFinish({ live }: MoveWords, orders: readonly Order<MoveParams>[], services: TaskServices): Promise<void> {
+  const specs = await specsAtDestination(orders, services);
+  await say(
+    orders,
+    services,
+    (order, host) => {
+      const spec = specs.get(order.item.instanceUuid!);
+      if (spec === undefined) return Promise.resolve();
+      const operation = Object.assign(orderOf(new FinishIncomingOperation(), order, destinationOf(order.item)), {
+        ...{ spec, live, running: runsIn(order.item.params.vmState), sent: outcomeOf(order.item, 'transferred')?.outcome === 'done' },
+      });
+      return host.finishIncoming(operation, { requestId: order.item.requestId });
+    },
+    atDestination,
+  );
+}
+
+/** What the destination got, or may still get, is its to remove; its allocation stays until then. */
+async function leaveDestination(batch: MoveBatch, trx: Transaction, { afterCommit, services }: StepContext<TaskServices>): Promise<void> {
+  await leaveBehind(
+    trx,
+    batch.map((item) => ({
+      ...{ host: destinationOf(item).host, generation: destinationOf(item).generation, instanceUuid: item.instanceUuid! },
+      ...{ requestId: item.requestId, undoes: `${item.id}/askPrepare`, reason: item.failure?.message ?? '' },
+    })),
+  );
+  afterCommit(() => services.cleaner.ring());
+}
+
+async function startTransfer(words: MoveWords, batch: MoveBatch, trx: Transaction): Promise<ReadonlyMap<string, Verdict>> {
+  const { taskStates, statuses, events } = words;
+  await enter(batch, trx, { taskState: taskStates.transfer, status: statuses.transfer, ends: events.prepare });
+  await startEvents(
+    trx,
+    batch.map(({ instanceUuid, requestId, params }) => ({
+      ...{ instanceUuid: instanceUuid!, requestId, event: events.transfer, host: params.host },
+    })),
+  );
+  return new Map(batch.map(({ id }) => [id, { output: true }]));
+}
+
+async function startFinish(words: MoveWords, batch: MoveBatch, trx: Transaction): Promise<ReadonlyMap<string, Verdict>> {
+  const { taskStates, statuses, events } = words;
+  // The source answered that it still has the guest: there is nothing to finish.
+  const refused = (item: MoveItem) => {
+    const transferred = outcomeOf(item, 'transferred');
+    return transferred?.outcome === 'failed' && transferred.failure?.unanswered !== true ? transferred.failure : undefined;
+  };
+  const going = batch.filter((item) => refused(item) === undefined);
+  await enter(going, trx, { taskState: taskStates.finish, status: statuses.finish, ends: events.transfer });
+  await startEvents(
+    trx,
+    going.map((item) => ({
+      ...{ instanceUuid: item.instanceUuid!, requestId: item.requestId, event: events.finish, host: destinationOf(item).host },
+    })),
+  );
+  return new Map(
+    batch.map((item): [string, Verdict] => {
+      const failure = refused(item);
+      return [item.id, failure === undefined ? { output: true } : { failed: failure ?? { message: 'the source failed' } }];
+    }),
+  );
+}
+
+/** A new stage: what it shows, and the event of the stage before ends well. */
+async function enter(
+  batch: MoveBatch,
+  trx: Transaction,
+  stage: {
+    readonly taskState: MoveWords['taskStates']['transfer'];
+    readonly status: MoveWords['statuses']['transfer'];
+    readonly ends: string;
+  },
+): Promise<void> {
+  await changeInstances(
+    trx,
+    batch.map(({ instanceUuid }) => ({ uuid: instanceUuid!, taskState: stage.taskState })),
+  );
+  await changeMigrations(
+    trx,
+    batch.map(({ params }) => ({ uuid: params.migrationUuid, status: stage.status })),
+  );
+  await finishEvents(
+    trx,
+    batch.map(({ instanceUuid, requestId }) => ({ instanceUuid: instanceUuid!, requestId, event: stage.ends, failure: null })),
+  );
+}
+
+/** The destination has the guest. A cold move keeps what the source has until it is confirmed; a live one does not need it. */
+async function switchOwner(words: MoveWords, batch: MoveBatch, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
+  const { publisher, cleaner } = context.services;
+  const powerOf = (item: MoveItem) => (outcomeOf(item, 'finished')?.power || (runsIn(item.params.vmState) ? 1 : 4)) as PowerState;
+  await changeInstances(
+    trx,
+    batch.map((item) => ({
+      ...{ uuid: item.instanceUuid!, ...destinationOf(item), taskState: null, powerState: powerOf(item), launched: true },
+      vmState: words.live ? item.params.vmState : 'resized',
+      ...(item.params.flavor !== null && { flavor: item.params.flavor }),
+    })),
+  );
+  await changeMigrations(
+    trx,
+    batch.map(({ params }) => ({ uuid: params.migrationUuid, status: words.statuses.end })),
+  );
+  await finishEvents(
+    trx,
+    batch.map(({ instanceUuid, requestId }) => ({ instanceUuid: instanceUuid!, requestId, event: words.events.finish, failure: null })),
+  );
+  if (words.live)
+    await leaveBehind(
+      trx,
+      batch.map(({ instanceUuid, requestId, params: { host, generation } }) => ({
+        ...{ host, generation, instanceUuid: instanceUuid!, requestId, undoes: null, reason: 'moved to another host' },
+      })),
+    );
+  const touched = await moveHosts(
+    trx,
+    batch.map((item) => ({ host: destinationOf(item).host, ioOps: -1 })),
+  );
+  context.afterCommit(() => {
+    publisher.hostsTouched(touched);
+    if (words.live) cleaner.ring();
+  });
+}

@@ -1,0 +1,171 @@
+/**
+ * Takes a resize or cold migration back that waits for its confirmation: the destination stops the guest, the source takes
+ * back what it kept, and the commit of its report makes it the owner again.
+ */
+import { type Flavor, PowerOperation, TakeBackOperation, type VmState } from '@kilonova/objects';
+import { finishEvents, startEvents } from '../../db/action-events.ts';
+import { regenerate } from '../../db/claims.ts';
+import { leaveBehind } from '../../db/cleanups.ts';
+import type { Transaction } from '../../db/connection.ts';
+import { changeInstances, type InstanceRow, lockInstances } from '../../db/instance-changes.ts';
+import { readDomainSpecs } from '../../db/placement.ts';
+import { changeMigrations } from '../../db/server-migrations.ts';
+import { type Batch, type Order, type StepContext, Task, type TaskItem, type Verdict } from '../engine/definition.ts';
+import { type OnHost, orderOf, say } from '../orders.ts';
+import type { TaskServices } from '../services.ts';
+import { countAs } from './counting.ts';
+import { deletion } from './deletion.ts';
+import { outcomeOf, runsIn, textOf, uuidsOf } from './move.ts';
+import type { RestoreParams } from './restore-instance.ts';
+
+/** `host` and `generation` are the present owner's, which the move went to. */
+export interface RevertParams extends OnHost {
+  readonly migrationUuid: string;
+  readonly source: { readonly host: string; readonly node: string; readonly generation: number };
+  readonly oldFlavor: Flavor;
+  /** What it was before the move, and is again. */
+  readonly vmState: VmState;
+  /** Whether the destination runs it at the moment. */
+  readonly running: boolean;
+}
+
+type Item = TaskItem<RevertParams>;
+
+export const REVERT_EVENT = 'compute_revert_resize';
+const FINISH_EVENT = 'compute_finish_revert_resize';
+
+/** The generation under which the source has it back. */
+const backOf = ({ params, outputs }: Item): OnHost => ({
+  host: params.source.host,
+  generation: (outputs['giveBack'] as { readonly generation: number }).generation,
+});
+
+export const revertResize = new Task<RevertParams, TaskServices>('revert-resize', 1)
+  .cast('askStop', {
+    to: ({ params }) => params.host,
+    send: (orders, services) =>
+      say(orders, services, (order, host) =>
+        host.powerOff(Object.assign(orderOf(new PowerOperation(), order), { graceMs: services.config.shutdownGraceMs }), {
+          requestId: order.item.requestId,
+        }),
+      ),
+  })
+  .awaitReport('stopped', { deadlineMs: ({ config }) => config.powerDeadlineMs, onFailure: 'unwind' })
+  .local('giveBack', { run: giveBack })
+  .cast('askTakeBack', { to: ({ params }) => params.source.host, send: sendTakeBack })
+  .awaitReport('takenBack', { deadlineMs: ({ config }) => config.moveStepDeadlineMs, onFailure: 'unwind' })
+  .local('switchBack', { run: switchBack })
+  .unwound(unwound);
+
+/** What the source keeps is its under a generation that is newer than the destination's. */
+async function giveBack(batch: Batch<RevertParams>, trx: Transaction): Promise<ReadonlyMap<string, Verdict>> {
+  const instances = await lockInstances(trx, uuidsOf(batch));
+  const given = batch.map((item) => ({ item, generation: (instances.get(item.instanceUuid!)?.lastGeneration ?? 0) + 1 }));
+  await regenerate(
+    trx,
+    given.map(({ item: { instanceUuid, params }, generation }) => ({
+      ...{ instanceUuid: instanceUuid!, host: params.source.host, generation: params.source.generation, newGeneration: generation },
+    })),
+  );
+  await changeInstances(
+    trx,
+    given.map(({ item, generation }) => ({ uuid: item.instanceUuid!, lastGeneration: generation })),
+  );
+  await changeMigrations(
+    trx,
+    given.map(({ item, generation }) => ({ uuid: item.params.migrationUuid, sourceGeneration: generation })),
+  );
+  await endEvents(trx, batch, REVERT_EVENT);
+  await startEvents(
+    trx,
+    batch.map(({ instanceUuid, requestId, params }) => ({
+      ...{ instanceUuid: instanceUuid!, requestId, event: FINISH_EVENT, host: params.source.host },
+    })),
+  );
+  return new Map(given.map(({ item, generation }) => [item.id, { output: { generation } }]));
+}
+
+async function sendTakeBack(orders: readonly Order<RevertParams>[], services: TaskServices): Promise<void> {
+  const as = new Map(
+    orders.map(({ item }) => [item.instanceUuid!, { generation: backOf(item).generation, flavor: item.params.oldFlavor }]),
+  );
+  const specs = await readDomainSpecs(services.knex, [...as.keys()], as);
+  await say(
+    orders,
+    services,
+    (order, host) => {
+      const spec = specs.get(order.item.instanceUuid!);
+      if (spec === undefined) return Promise.resolve(); // deleted meanwhile
+      const running = runsIn(order.item.params.vmState);
+      const operation = Object.assign(orderOf(new TakeBackOperation(), order, backOf(order.item)), { spec, running });
+      return host.takeBack(operation, { requestId: order.item.requestId });
+    },
+    ({ item }) => item.params.source.host,
+  );
+}
+
+async function switchBack(batch: Batch<RevertParams>, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
+  const instances = await lockInstances(trx, uuidsOf(batch));
+  await changeInstances(
+    trx,
+    batch.map((item) => ({
+      ...{ uuid: item.instanceUuid!, ...backOf(item), node: item.params.source.node, flavor: item.params.oldFlavor },
+      ...{ vmState: item.params.vmState, taskState: null, powerState: runsIn(item.params.vmState) ? 1 : 4, launched: true },
+    })),
+  );
+  await changeMigrations(
+    trx,
+    batch.map(({ params }) => ({ uuid: params.migrationUuid, status: 'reverted' })),
+  );
+  await endEvents(trx, batch, FINISH_EVENT);
+  await leaveBehind(
+    trx,
+    batch.map(({ instanceUuid, requestId, params: { host, generation } }) => ({
+      ...{ host, generation, instanceUuid: instanceUuid!, requestId, undoes: null, reason: 'the move was reverted' },
+    })),
+  );
+  await countAs(
+    trx,
+    batch
+      .map((item) => ({ instance: instances.get(item.instanceUuid!), flavor: item.params.oldFlavor }))
+      .filter((one): one is { instance: InstanceRow; flavor: Flavor } => one.instance !== undefined),
+  );
+  context.afterCommit(() => context.services.cleaner.ring());
+}
+
+const endEvents = (trx: Transaction, batch: Batch<RevertParams>, event: string, failed = false): Promise<void> =>
+  finishEvents(
+    trx,
+    batch.map(({ instanceUuid, requestId, failure }) => ({
+      ...{ instanceUuid: instanceUuid!, requestId, event, failure: failed ? textOf(failure) : null },
+    })),
+  );
+
+/** It waits for confirmation again. The destination goes on, unless the source may run it and says nothing. */
+async function unwound(batch: Batch<RevertParams>, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
+  const { random, config } = context.services;
+  const left = batch.filter(({ cancel }) => cancel === null);
+  const silent = ({ failure, outputs }: Item) => failure?.unanswered === true && outputs['giveBack'] !== undefined;
+  await endEvents(trx, batch, REVERT_EVENT, true);
+  await endEvents(trx, batch, FINISH_EVENT, true);
+  await changeMigrations(
+    trx,
+    left.map(({ params }) => ({ uuid: params.migrationUuid, status: 'finished' })),
+  );
+  const restarted = left.filter((item) => item.params.running && !silent(item) && outcomeOf(item, 'stopped')?.failure?.unanswered !== true);
+  await changeInstances(
+    trx,
+    left
+      .filter((item) => !restarted.includes(item))
+      .map((item) => ({ uuid: item.instanceUuid!, taskState: null, ...(silent(item) && { powerState: 4 as const }) })),
+  );
+  for (const item of restarted) {
+    const { host, generation } = item.params;
+    const params: RestoreParams = { host, generation, vmState: 'resized', running: true };
+    context.follow({
+      ...{ id: random.uuid(), kind: 'restore-instance', instanceUuid: item.instanceUuid, requestId: item.requestId, params },
+      deadlineMs: config.moveStepDeadlineMs,
+    });
+  }
+  for (const item of batch) if (item.cancel !== null) context.follow(deletion(item, item.params, context.services));
+}

@@ -1,0 +1,133 @@
+import type { MigrationStatus } from '@kilonova/objects';
+import { startEvents } from '../../db/action-events.ts';
+import { moveHosts } from '../../db/claims.ts';
+import type { Transaction } from '../../db/connection.ts';
+import { addFaults, changeInstances, type InstanceRow, lockInstances } from '../../db/instance-changes.ts';
+import { changeMigrations, readMigrations } from '../../db/server-migrations.ts';
+import type { StepContext } from '../engine/definition.ts';
+import type { NewTask } from '../engine/new-task.ts';
+import type { TaskServices } from '../services.ts';
+import { countAs } from './counting.ts';
+import { claimOf, failEvents, type MoveBatch, type MoveItem, type MoveParams, type MoveWords, outcomeOf, runsIn, uuidsOf } from './move.ts';
+import { deletion } from './deletion.ts';
+import type { RestoreParams } from './restore-instance.ts';
+
+/** How a move that was taken back goes on. */
+type Ending = 'delete' | 'next host' | 'restore' | 'lost' | 'as before';
+
+/**
+ * The destination failed it before anything was sent: another one is tried. The source was told to send: it is told to
+ * go on. The destination was told to run it and says nothing: it may run there, so nobody starts it anywhere. Pure.
+ */
+export function endingOf(item: MoveItem, words: Pick<MoveWords, 'live'>, maxAttempts: number): Ending {
+  const { cancel, failure, outputs, params } = item;
+  if (cancel?.kind === 'delete') return 'delete';
+  const transferring = outputs['startTransfer'] !== undefined;
+  const unanswered = failure?.unanswered === true;
+  if (!transferring) {
+    const more = params.attempt < maxAttempts && params.wantedHost === null;
+    return cancel === null && !unanswered && more && claimOf(item)?.destination !== undefined ? 'next host' : 'as before';
+  }
+  const finishing = outputs['startFinish'] !== undefined;
+  if (finishing && unanswered) return 'lost';
+  // A live guest whose sending failed goes on where it is; one that the source said nothing about is taken back.
+  return words.live && outcomeOf(item, 'transferred')?.failure?.unanswered !== true && cancel === null ? 'as before' : 'restore';
+}
+
+/** In the transaction of the undos, which left the destination's part to its cleanup. */
+export async function unwoundMove(words: MoveWords, batch: MoveBatch, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
+  const { config, publisher, log } = context.services;
+  const instances = await lockInstances(trx, uuidsOf(batch));
+  const endings = batch.map((item) => ({
+    item,
+    instance: instances.get(item.instanceUuid!),
+    ending: endingOf(item, words, config.maxAttempts),
+  }));
+  const endingIn = (...wanted: readonly Ending[]) => endings.filter(({ ending }) => wanted.includes(ending));
+
+  await failEvents(trx, batch, words);
+  await endMigrations(
+    trx,
+    endings.filter(({ ending }) => ending !== 'next host').map(({ item }) => item),
+  );
+  await changeInstances(
+    trx,
+    endingIn('as before', 'lost').map(({ item, ending }) => ({
+      uuid: item.instanceUuid!,
+      taskState: null,
+      ...(ending === 'lost' && { vmState: 'error' as const, powerState: 0 as const }),
+    })),
+  );
+  await addFaults(
+    trx,
+    endingIn('lost').map(({ item }) => ({
+      instanceUuid: item.instanceUuid!,
+      code: 500,
+      message: `The server may run on host ${claimOf(item)!.destination!.host}: ${item.failure?.message ?? ''}`,
+      details: '',
+    })),
+  );
+  for (const { item, ending } of endings) {
+    const task = nextTask(item, ending, words, context.services);
+    if (task !== undefined) context.follow(task);
+    log.info({ instanceUuid: item.instanceUuid, kind: words.kind, ending, reason: item.failure?.message }, 'move taken back');
+  }
+  const retried = endingIn('next host').map(({ item }) => item);
+  await startEvents(
+    trx,
+    retried.map(({ instanceUuid, requestId }) => ({ instanceUuid: instanceUuid!, requestId, event: words.events.accept, host: null })),
+  );
+  const touched = await moveHosts(
+    trx,
+    batch
+      .map((item) => claimOf(item)?.destination)
+      .filter((destination) => destination !== undefined)
+      .map(({ host }) => ({ host, ioOps: -1 })),
+  );
+  // What a larger flavor counted as besides; one that is deleted gives everything back then.
+  await countAs(
+    trx,
+    endingIn('as before', 'lost', 'restore')
+      .map(({ instance }) => instance)
+      .filter((instance): instance is InstanceRow => instance !== undefined && instance.deletedAt === null)
+      .map((instance) => ({ instance, flavor: instance.flavor })),
+  );
+  context.afterCommit(() => publisher.hostsTouched(touched));
+}
+
+async function endMigrations(trx: Transaction, batch: MoveBatch): Promise<void> {
+  const migrations = await readMigrations(
+    trx,
+    batch.map(({ params }) => params.migrationUuid),
+  );
+  const statusOf = ({ params, cancel }: MoveItem): MigrationStatus =>
+    cancel !== null || migrations.get(params.migrationUuid)?.abortRequested === true ? 'cancelled' : 'error';
+  await changeMigrations(
+    trx,
+    batch.map((item) => ({ uuid: item.params.migrationUuid, status: statusOf(item) })),
+  );
+}
+
+function nextTask(item: MoveItem, ending: Ending, { kind }: MoveWords, services: TaskServices): NewTask | undefined {
+  const { random, config } = services;
+  const { instanceUuid, requestId, params, failure } = item;
+  switch (ending) {
+    case 'delete':
+      return deletion(item, params, services);
+    case 'next host': {
+      const failed = { host: claimOf(item)!.destination!.host, message: failure?.message ?? 'unknown' };
+      const next: MoveParams = { ...params, attempt: params.attempt + 1, failures: [...params.failures, failed] };
+      return { id: random.uuid(), kind, instanceUuid, requestId, params: next, deadlineMs: config.moveDeadlineMs };
+    }
+    case 'restore': {
+      const { host, generation, vmState } = params;
+      const restore: RestoreParams = { host, generation, vmState, running: runsIn(vmState) };
+      return {
+        ...{ id: random.uuid(), kind: 'restore-instance', instanceUuid, requestId, params: restore },
+        deadlineMs: config.moveStepDeadlineMs,
+      };
+    }
+    default:
+      return undefined;
+  }
+}
