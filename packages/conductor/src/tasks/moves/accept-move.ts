@@ -5,7 +5,7 @@ import { leaveOthersBehind } from '../../db/cleanups.ts';
 import { findFlavor } from '../../db/flavors.ts';
 import { hostIsKnown, hostIsUp } from '../../db/hosts-up.ts';
 import { changeInstances } from '../../db/instance-changes.ts';
-import { lockUsage, takeUsage } from '../../db/quota-usages.ts';
+import { lockUsage, readUsage, takeUsage } from '../../db/quota-usages.ts';
 import { limitsOf } from '../../db/quotas.ts';
 import { changeMigrations, insertMigration, openMigration } from '../../db/server-migrations.ts';
 import { type Begun, record, type Woken } from '../acceptance.ts';
@@ -139,7 +139,8 @@ async function takeDifference({ services, trx, instance }: Begun, more: { readon
   if (more.cores <= 0 && more.ram <= 0) return;
   const each = { instances: 0, cores: Math.max(0, more.cores), ram: Math.max(0, more.ram) };
   const limits = await limitsOf(trx, services.config.quota, projectId, userId);
-  const used = await lockUsage(trx, projectId, userId);
+  await lockUsage(trx, [{ projectId, userId }]);
+  const used = await readUsage(trx, projectId, userId);
   const fit = serversThatFit({ min: 1, max: 1, each }, [
     { limits: limits.project, used: used.project },
     { limits: limits.user, used: used.user },
