@@ -52,6 +52,8 @@ function foldersIn(folder: string): string[] {
 export class PrivateBroker implements Broker {
   readonly how: string;
   readonly url: string;
+  /** Its name among other nodes. */
+  readonly node: string;
   /** Where its TLS listener is to be, if `config` asks for one. */
   readonly tlsPort: number;
   private readonly env: NodeJS.ProcessEnv;
@@ -66,6 +68,7 @@ export class PrivateBroker implements Broker {
     this.sbin = sbin;
     this.dir = dir;
     this.port = port;
+    this.node = nodeName(port);
     this.tlsPort = port + 3;
     this.ownEpmd = member === undefined;
     this.how = `private RabbitMQ of ${sbin} on port ${port}`;
@@ -76,7 +79,7 @@ export class PrivateBroker implements Broker {
       HOME: member?.home ?? dir, // where the cookie is made
       ERL_EPMD_PORT: String(member?.epmdPort ?? port + 2),
       ERL_EPMD_ADDRESS: '127.0.0.1',
-      RABBITMQ_NODENAME: nodeName(port),
+      RABBITMQ_NODENAME: this.node,
       RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
       RABBITMQ_NODE_PORT: String(port),
       RABBITMQ_DIST_PORT: String(port + 1),
@@ -162,7 +165,7 @@ export class PrivateBroker implements Broker {
     return join(this.dir, 'broker.log');
   }
 
-  private get running(): boolean {
+  get running(): boolean {
     return this.group !== undefined && this.group.pid !== undefined && this.group.exitCode === null && this.group.signalCode === null;
   }
 

@@ -17,7 +17,19 @@ export interface AmqpOptions extends ConnectionOptions, Partial<Environment>, Pa
   readonly queues: 'classic' | 'quorum';
   /** True for an account without the right to declare: it asks the steward to do so. */
   readonly steward?: boolean;
+  /**
+   * `quorum` only: for how long it is doubted that a queue has lost all its listeners, since one that changes its leader
+   * says so, too; a queue that never had any is believed at once. Milliseconds. Default 1 000.
+   */
+  readonly absenceDoubtMs?: number;
+  /**
+   * Queues of a process that is gone expire after this; milliseconds. An argument of the queues: all processes of a
+   * namespace say the same, or the broker refuses them. Default 60 000.
+   */
+  readonly unusedQueueMs?: number;
 }
+
+const DEFAULTS = { absenceDoubtMs: 1_000, unusedQueueMs: 60_000 };
 
 const NAMESPACE = /^[a-z][a-z0-9-]{0,30}$/;
 
@@ -31,7 +43,8 @@ export async function connectAmqp(options: AmqpOptions): Promise<Transport> {
   const { service, id, queues, namespace = 'kilonova', steward = false } = options;
   const connection = connectionSettings('connectAmqp', options);
   const limits = withDefaults(defaultLimits, options);
-  checkPositive('connectAmqp', limits);
+  const { absenceDoubtMs, unusedQueueMs } = withDefaults(DEFAULTS, options);
+  checkPositive('connectAmqp', { ...limits, absenceDoubtMs, unusedQueueMs });
   if (!NAMESPACE.test(namespace)) throw new TypeError(`connectAmqp: namespace ${JSON.stringify(namespace)}: expected a lower-case word`);
   checkServerName(service);
   checkServerName(id);
@@ -40,8 +53,9 @@ export async function connectAmqp(options: AmqpOptions): Promise<Transport> {
     id,
     steward,
     limits,
+    absenceDoubtMs,
     environment: environment(options),
-    topology: new Topology(namespace, queues),
+    topology: new Topology(namespace, queues, unusedQueueMs),
     connection,
   });
   await transport.open();

@@ -1,5 +1,6 @@
 // A quorum queue outlives its servers and takes messages that nobody will read, so `mandatory` says nothing there.
-// Whether somebody listens is told by the number of consumers, asked once in a while per queue.
+// Whether somebody listens is told by the number of consumers, asked once in a while per queue. A queue that changes its
+// leader says zero as well: where somebody listened a moment ago, zero is asked again for a while before it is believed.
 import type { Channel } from 'amqplib';
 import type { Clock } from '../environment.ts';
 import type { Link } from './link.ts';
@@ -8,62 +9,92 @@ import type { Link } from './link.ts';
 const BELIEVED_MS = 100;
 /** A question that was cut off by another's absent queue is asked again so often. */
 const ATTEMPTS = 5;
+/** The first wait before zero is asked again, doubled each time; milliseconds. */
+const AGAIN_MS = 20;
+/** For how long it is known that a queue had listeners; milliseconds. */
+const REMEMBERED_MS = 30_000;
 /** Queues remembered. */
 const MAX_KNOWN = 10_000;
 
 export class Presence {
-  readonly #link: Link;
   readonly #clock: Clock;
+  readonly #doubtMs: number;
   readonly #seenAt = new Map<string, number>();
   readonly #asking = new Map<string, Promise<boolean>>();
+  #link: Link | undefined;
   #channel: Promise<Channel> | undefined;
 
-  constructor(link: Link, clock: Clock) {
-    this.#link = link;
+  constructor(clock: Clock, doubtMs: number) {
     this.#clock = clock;
+    this.#doubtMs = doubtMs;
+  }
+
+  /** From now on the questions go over this link. */
+  use(link: Link): void {
+    this.#link = link;
+    this.#channel = undefined;
+    this.#asking.clear();
   }
 
   /** True when somebody listened a moment ago. */
   known(queue: string): boolean {
-    const seenAt = this.#seenAt.get(queue);
-    return seenAt !== undefined && this.#clock.monotonic() - seenAt < BELIEVED_MS;
+    return this.#seenWithin(queue, BELIEVED_MS);
   }
 
-  /** Asks the broker whether somebody listens. An absent queue is nobody. */
+  /** False when nobody listens, or there is no such queue; true when somebody does, or it cannot be told. */
   ask(queue: string): Promise<boolean> {
-    let asking = this.#asking.get(queue);
-    if (asking === undefined) {
-      asking = this.#ask(queue).finally(() => this.#asking.delete(queue));
-      this.#asking.set(queue, asking);
-    }
+    const { link, asked } = { link: this.#link, asked: this.#asking.get(queue) };
+    if (asked !== undefined || link === undefined) return asked ?? Promise.resolve(true);
+    const asking = this.#ask(link, queue).finally(() => {
+      if (this.#asking.get(queue) === asking) this.#asking.delete(queue);
+    });
+    this.#asking.set(queue, asking);
     return asking;
   }
 
-  async #ask(queue: string): Promise<boolean> {
-    for (let attempt = 0; attempt < ATTEMPTS && this.#link.alive; attempt++) {
-      try {
-        const channel = await (this.#channel ??= this.#open());
-        const { consumerCount } = await channel.checkQueue(queue);
-        if (consumerCount === 0) {
-          this.#seenAt.delete(queue);
-          return false;
-        }
+  async #ask(link: Link, queue: string): Promise<boolean> {
+    const endsAt = this.#clock.monotonic() + (this.#seenWithin(queue, REMEMBERED_MS) ? this.#doubtMs : 0);
+    for (let waitMs = AGAIN_MS; ; waitMs *= 2) {
+      const consumers = await this.#consumersOf(link, queue);
+      if (consumers === 'unknown') return true; // what becomes of the message is told by the link
+      if (consumers > 0) {
         if (this.#seenAt.size >= MAX_KNOWN) this.#seenAt.clear();
         this.#seenAt.set(queue, this.#clock.monotonic());
         return true;
-      } catch (error) {
-        // The broker closes the channel for an absent queue, and with it ends the questions about others.
-        if (error instanceof Error && error.message.includes(`'${queue}'`)) return false;
       }
+      const leftMs = endsAt - this.#clock.monotonic();
+      if (leftMs <= 0) break;
+      await this.#clock.sleep(Math.min(waitMs, leftMs));
     }
+    this.#seenAt.delete(queue);
     return false;
   }
 
-  async #open(): Promise<Channel> {
-    const channel = await this.#link.channel();
+  async #consumersOf(link: Link, queue: string): Promise<number | 'unknown'> {
+    for (let attempt = 0; attempt < ATTEMPTS && link.alive; attempt++) {
+      try {
+        const channel = await (this.#channel ??= this.#open(link));
+        return (await channel.checkQueue(queue)).consumerCount;
+      } catch (error) {
+        // The broker closes the channel for an absent queue, and with it ends the questions about others. It also says
+        // "not found" of a queue that cannot answer at present.
+        if (error instanceof Error && error.message.includes(`no queue '${queue}'`)) return 0;
+      }
+    }
+    return 'unknown';
+  }
+
+  async #open(link: Link): Promise<Channel> {
+    const channel = await link.channel();
+    const opened = this.#channel;
     channel.on('close', () => {
-      this.#channel = undefined;
+      if (this.#channel === opened) this.#channel = undefined;
     });
     return channel;
+  }
+
+  #seenWithin(queue: string, ms: number): boolean {
+    const seenAt = this.#seenAt.get(queue);
+    return seenAt !== undefined && this.#clock.monotonic() - seenAt < ms;
   }
 }

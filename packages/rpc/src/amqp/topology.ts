@@ -9,8 +9,6 @@ const VERSION = 'v2';
 const DEAD_LETTERS = 10_000;
 /** What a queue holds; above, the broker refuses. */
 const MAX_LENGTH = 100_000;
-/** A queue without any consumer goes after this, also when it never had one (auto-delete starts with the first); milliseconds. */
-const UNUSED_MS = 60_000;
 /** A quorum queue's message that killed its server so many times is dead. */
 const DELIVERY_LIMIT = 5;
 
@@ -40,8 +38,11 @@ export interface Queue {
 export class Topology {
   readonly namespace: string;
   readonly kind: QueueKind;
+  readonly #unusedMs: number;
 
-  constructor(namespace: string, kind: QueueKind) {
+  /** @param unusedMs a queue without any consumer goes after this, also when it never had one (auto-delete starts with the first) */
+  constructor(namespace: string, kind: QueueKind, unusedMs = 60_000) {
+    this.#unusedMs = unusedMs;
     this.namespace = namespace;
     this.kind = kind;
   }
@@ -101,7 +102,7 @@ export class Topology {
 
   /** Queues that go with their process. */
   #passing(): Queue['options'] {
-    const limits = { 'x-max-length': MAX_LENGTH, 'x-overflow': 'reject-publish', 'x-expires': UNUSED_MS };
+    const limits = { 'x-max-length': MAX_LENGTH, 'x-overflow': 'reject-publish', 'x-expires': this.#unusedMs };
     if (this.kind === 'classic') return { durable: true, autoDelete: true, arguments: { 'x-queue-type': 'classic', ...limits } };
     return { durable: true, autoDelete: false, arguments: { 'x-queue-type': 'quorum', ...limits } };
   }

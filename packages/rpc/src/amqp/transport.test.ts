@@ -11,6 +11,7 @@ import { describeRefusals } from '../testing/refusals.ts';
 import { describeRetries } from '../testing/retries.ts';
 import { describeEndpoints } from '../testing/endpoints.ts';
 import { openProxy, testBroker } from '../testing/proxy.ts';
+import { Topology } from './topology.ts';
 
 let runs = 0;
 
@@ -48,6 +49,8 @@ const contract = defineContract({
   version: '1.0',
   methods: { ping: call({ since: '1.0', request: Empty, response: Empty }), note: cast({ since: '1.0', request: Text }) },
 });
+
+const host1 = { kind: 'server', exchange: contract.exchange, topic: contract.topic, server: 'host-1' } as const;
 
 async function workplace(over: { note?: () => void } = {}) {
   const url = testBroker();
@@ -107,6 +110,29 @@ test('nothing stays on the broker but the exchanges and the dead-letter queue', 
     const probe = await connection.createChannel();
     probe.on('error', () => undefined);
     await expect(probe.checkQueue(`${namespace}.${queue}.v2`)).rejects.toMatchObject({ code: 404 });
+  }
+  await connection.close();
+});
+
+test('queues of a process that is gone expire by themselves, of either kind', { timeout: 60_000 }, async () => {
+  const connection = await connect(testBroker());
+  for (const queues of ['classic', 'quorum'] as const) {
+    const namespace = `test-${process.pid}-gone-${queues}`;
+    const gone = await connectAmqp({ url: testBroker(), service: 'gone', id: '1', namespace, queues, unusedQueueMs: 1_000 });
+    await serve(gone, contract, { ping: () => new Empty(), note: () => undefined }, { server: 'host-1', shared: false });
+    const own = [new Topology(namespace, queues).reply('gone', '1').name, new Topology(namespace, queues).queue(host1, 'gone', '1').name];
+    const there = (queue: string) =>
+      connection.createChannel().then(async (channel) => {
+        channel.on('error', () => undefined);
+        return channel.checkQueue(queue).then(
+          () => channel.close().then(() => true),
+          () => false,
+        );
+      });
+    for (const queue of own) expect(await there(queue)).toBe(true);
+    await gone.close();
+    // The broker looks for expired quorum queues once in a while only.
+    for (const queue of own) await expect.poll(() => there(queue), { timeout: 25_000, interval: 250 }).toBe(false);
   }
   await connection.close();
 });

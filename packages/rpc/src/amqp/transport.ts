@@ -15,6 +15,7 @@ export interface AmqpSettings {
   readonly id: string;
   readonly steward: boolean;
   readonly limits: TransportLimits;
+  readonly absenceDoubtMs: number;
   readonly environment: Environment;
   readonly topology: Topology;
   readonly connection: ConnectionSettings;
@@ -31,7 +32,7 @@ export class AmqpTransport implements Transport {
   readonly replyKey: string;
   readonly #connection: Connection;
   #correspondent: Correspondent | undefined;
-  #presence: Presence | undefined;
+  readonly #presence: Presence;
 
   constructor(settings: AmqpSettings) {
     const { service, id, topology, environment } = settings;
@@ -41,6 +42,7 @@ export class AmqpTransport implements Transport {
     this.environment = environment;
     this.limits = settings.limits;
     this.topology = topology;
+    this.#presence = new Presence(environment.clock, settings.absenceDoubtMs);
     this.replyKey = addressKeys.reply(service, id);
     this.#connection = new Connection(`${service}.${id}`, settings.connection, environment, {
       onLink: (link) => this.#prepare(link),
@@ -80,7 +82,7 @@ export class AmqpTransport implements Transport {
     if (link?.alive !== true || !(this.connected || message.exchange === REPLIES)) return false;
     const queue = this.#queueToAsk(message);
     if (queue === undefined) return link.send(this.#exchange(message.exchange), message);
-    void this.#presence?.ask(queue).then((present) => {
+    void this.#presence.ask(queue).then((present) => {
       if (present) link.send(this.#exchange(message.exchange), message);
       else this.#correspondent?.onReturned(message.exchange, message.correlationId);
     });
@@ -91,7 +93,7 @@ export class AmqpTransport implements Transport {
     const { link } = this.#connection;
     if (!this.connected || link === undefined) throw new Unreachable('not connected to the broker');
     const queue = this.#queueToAsk(message);
-    if (queue !== undefined && (await this.#presence?.ask(queue)) === false)
+    if (queue !== undefined && !(await this.#presence.ask(queue)))
       throw new Unreachable(`nobody listens to ${message.key}`, { key: message.key });
     await link.sendConfirmed(this.#exchange(message.exchange), message);
   }
@@ -134,7 +136,7 @@ export class AmqpTransport implements Transport {
   }
 
   async #prepare(link: Link): Promise<void> {
-    this.#presence = new Presence(link, this.environment.clock);
+    this.#presence.use(link);
     if (this.steward) return;
     const channel = await link.channel();
     await declareBasics(channel, this.topology);
@@ -145,7 +147,7 @@ export class AmqpTransport implements Transport {
   #queueToAsk({ mandatory, key }: OutgoingMessage): string | undefined {
     if (this.topology.kind === 'classic' || !mandatory) return undefined;
     const queue = this.topology.queueNameOf(key);
-    return queue === undefined || this.#presence?.known(queue) !== false ? undefined : queue;
+    return queue === undefined || this.#presence.known(queue) ? undefined : queue;
   }
 
   #returned(message: Message): void {
