@@ -13,6 +13,7 @@ import {
   ServerActionEvent,
   ServerGroup,
   ServerMetadata,
+  ServerMigration,
   ServerName,
   ServersCreated,
   Service,
@@ -147,6 +148,28 @@ const action = make(ServerAction, {
     make(ServerActionEvent, { event: 'compute_stop_instance', startTime: TIME, finishTime: TIME, result: 'Success', host: 'compute-1' }),
   ],
 });
+export const migration = make(ServerMigration, {
+  id: 1,
+  uuid: '12341d4b-346a-40d0-83c6-5f4f6892b650',
+  serverUuid: SERVER,
+  projectId: PROJECT,
+  userId: 'fake',
+  type: 'live-migration',
+  status: 'running',
+  sourceHost: 'compute-1',
+  sourceNode: 'compute-1',
+  destHost: 'compute-2',
+  destNode: 'compute-2',
+  destAddress: '1.2.3.4',
+  oldFlavorNumber: 1,
+  newFlavorNumber: 1,
+  memoryTotalBytes: 123456,
+  memoryProcessedBytes: 12345,
+  memoryRemainingBytes: 111111,
+  createdAt: TIME,
+  updatedAt: TIME,
+});
+const oldMigration = make(ServerMigration, { ...migration, id: 2, type: 'resize', status: 'error', destHost: null, updatedAt: null });
 const limits = { instances: 10, cores: 20, ram: 51200, metadata_items: 128, key_pairs: 100, server_groups: 10, server_group_members: 10 };
 const quota = make(QuotaSet, { projectId: PROJECT, limits, inUse: { instances: 1, cores: 2, ram: 512 } });
 const flavorAccess = make(FlavorAccess, { projectIds: [PROJECT] });
@@ -172,6 +195,9 @@ const handlers: CannedHandlers = {
   changeServerMetadata: async (_context, request) => make(ServerMetadata, { metadata: request.metadata }),
   listServerActions: pieces(action),
   getServerAction: answer(action),
+  listMigrations: pieces(migration, oldMigration),
+  listServerMigrations: pieces(migration),
+  getServerMigration: answer(migration),
   listFlavors: pieces(flavor, make(Flavor, { ...flavor, flavorId: '2', swapMb: 512, description: 'two' })),
   getFlavor: async (_context, request) => make(Flavor, { ...flavor, flavorId: request.flavorId, isPublic: request.flavorId !== '10' }),
   createFlavor: async (_context, request) => request.flavor,

@@ -15,6 +15,15 @@ const bodies: Readonly<Record<string, (version: number) => unknown>> = {
   'POST /servers/{id}/action unlock': () => ({ unlock: null }),
   'POST /servers/{id}/action os-resetState': () => ({ 'os-resetState': { state: 'active' } }),
   'POST /servers/{id}/action forceDelete': () => ({ forceDelete: null }),
+  'POST /servers/{id}/action resize': () => ({ resize: { flavorRef: '2' } }),
+  'POST /servers/{id}/action confirmResize': () => ({ confirmResize: null }),
+  'POST /servers/{id}/action revertResize': () => ({ revertResize: null }),
+  'POST /servers/{id}/action migrate': (version) => ({ migrate: version >= 56 ? { host: 'compute-2' } : null }),
+  'POST /servers/{id}/action os-migrateLive': (version) => ({
+    'os-migrateLive': { host: null, block_migration: false, ...(version < 25 && { disk_over_commit: false }) },
+  }),
+  'POST /servers/{id}/action evacuate': (version) => ({ evacuate: { host: 'compute-2', ...(version < 14 && { onSharedStorage: false }) } }),
+  'POST /servers/{server_id}/migrations/{id}/action force_complete': () => ({ force_complete: null }),
   'POST /servers/{server_id}/metadata': () => ({ metadata: { a: 'b' } }),
   'PUT /servers/{server_id}/metadata': () => ({ metadata: { a: 'b' } }),
   'PUT /servers/{server_id}/metadata/{id}': () => ({ meta: { 'My Server Name': 'b' } }),
@@ -51,6 +60,7 @@ const ids: Readonly<Record<string, (version: number) => string>> = {
   '/servers/{server_id}/metadata': () => 'My%20Server%20Name',
   '/servers/{server_id}/os-instance-actions': () => 'req-8eb28d4a-db6c-4337-bab8-ce154e9c620e',
   '/servers/{server_id}/tags': () => 'blue',
+  '/servers/{server_id}/migrations': () => '1',
   '/flavors/{flavor_id}/os-extra_specs': () => 'hw:numa_nodes',
 };
 

@@ -31,6 +31,7 @@ const idOf: Readonly<Record<string, string>> = {
   '/os-aggregates/{id}': '1',
   '/flavors/{flavor_id}/os-extra_specs/{id}': 'hw:numa_nodes',
   '/servers/{server_id}/metadata/{id}': 'foo',
+  '/servers/{server_id}/migrations/{id}/action': '1',
 };
 
 const pathOf = (path: string) =>

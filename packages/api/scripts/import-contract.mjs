@@ -41,6 +41,7 @@ const PATHS = [
   '/os-hypervisors/{id}/uptime',
   '/os-keypairs',
   '/os-keypairs/{id}',
+  '/os-migrations',
   '/os-quota-class-sets/{id}',
   '/os-quota-sets/{id}',
   '/os-quota-sets/{id}/detail',
@@ -60,12 +61,18 @@ const PATHS = [
   '/servers/{server_id}/ips/{id}',
   '/servers/{server_id}/metadata',
   '/servers/{server_id}/metadata/{id}',
+  '/servers/{server_id}/migrations',
+  '/servers/{server_id}/migrations/{id}',
+  '/servers/{server_id}/migrations/{id}/action',
   '/servers/{server_id}/os-instance-actions',
   '/servers/{server_id}/os-instance-actions/{id}',
   '/servers/{server_id}/tags',
   '/servers/{server_id}/tags/{id}',
 ];
-const SERVER_ACTIONS = ['os-start', 'os-stop', 'reboot', 'lock', 'unlock', 'os-resetState', 'forceDelete'];
+const SERVER_ACTIONS = [
+  ...['os-start', 'os-stop', 'reboot', 'lock', 'unlock', 'os-resetState', 'forceDelete'],
+  ...['resize', 'confirmResize', 'revertResize', 'migrate', 'os-migrateLive', 'evacuate'],
+];
 /** Known paths of which only these methods have routes yet. */
 const ONLY = { '/servers/{server_id}/tags': ['GET'], '/servers/{server_id}/tags/{id}': ['GET'] };
 

@@ -5,6 +5,7 @@ import { extraSpecRoutes } from './extra-specs.ts';
 import { flavorRoutes } from './flavors.ts';
 import { hypervisorRoutes } from './hypervisors.ts';
 import { keypairRoutes } from './keypairs.ts';
+import { migrationRoutes } from './migrations.ts';
 import { quotaRoutes } from './quotas.ts';
 import type { Route } from './route.ts';
 import { serverGroupRoutes } from './server-groups.ts';
@@ -20,6 +21,7 @@ export const routes: readonly Route[] = [
   ...availabilityZoneRoutes,
   ...hypervisorRoutes,
   ...serviceRoutes,
+  ...migrationRoutes,
   ...keypairRoutes,
   ...quotaRoutes,
   ...serverGroupRoutes,

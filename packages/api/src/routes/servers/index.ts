@@ -6,6 +6,8 @@ import { createServers } from './creating.ts';
 import { instanceActionRoutes } from './instance-actions.ts';
 import { listDetails, listNames } from './listing.ts';
 import { metadataRoutes } from './metadata.ts';
+import { serverMigrationRoutes } from './migrations.ts';
+import { moveRoutes } from './moves.ts';
 import { act, findServer, showServer, updateServer } from './single.ts';
 
 const SERVERS = 'os_compute_api:servers';
@@ -76,6 +78,8 @@ export const serverRoutes: readonly Route[] = [
   { method: 'PUT', path: '/servers/{id}', success: 200, rowPolicy: `${SERVERS}:update`, handle: updateServer },
   { method: 'DELETE', path: '/servers/{id}', success: 204, rowPolicy: `${SERVERS}:delete`, handle: act('delete') },
   ...actionRoutes,
+  ...moveRoutes,
+  ...serverMigrationRoutes,
   ...metadataRoutes,
   ...instanceActionRoutes,
   { method: 'GET', path: '/servers/{server_id}/ips', success: 200, rowPolicy: 'os_compute_api:ips:index', handle: listAddresses },

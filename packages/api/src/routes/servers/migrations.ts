@@ -1,0 +1,56 @@
+import { ActOnServer, ListServerMigrations, ServerMigrationRef } from '@kilonova/objects';
+import type { Api } from '../../api.ts';
+import { notFound } from '../../http/api-error.ts';
+import { Reply, type ApiRequest } from '../../http/request.ts';
+import { serverMigrationFields } from '../../views/migration.ts';
+import { render, viewOf } from '../../views/view.ts';
+import { collect, make } from '../asking.ts';
+import type { Route } from '../route.ts';
+import { serverRef } from './single.ts';
+
+const POLICY = 'os_compute_api:servers:migrations';
+const PATH = '/servers/{server_id}/migrations';
+
+async function list(api: Api, request: ApiRequest, route: Route) {
+  const asked = make(ListServerMigrations, serverRef(api, request, route));
+  const migrations = await collect(api, api.conductor.listServerMigrations(asked, request.rpc));
+  const view = viewOf(api, request);
+  return { migrations: migrations.map((migration) => render(serverMigrationFields, migration, view)) };
+}
+
+/** What is no number names no migration. @throws ApiError 404 */
+function migrationId({ params }: ApiRequest, uuid: string): number {
+  const id = params['id']!;
+  if (!/^\d{1,9}$/.test(id)) throw notFound(`Migration ${id} could not be found for instance ${uuid}`);
+  return Number(id);
+}
+
+async function show(api: Api, request: ApiRequest, route: Route) {
+  const ref = serverRef(api, request, route);
+  const asked = make(ServerMigrationRef, { ...ref, migrationId: migrationId(request, ref.uuid) });
+  const migration = await api.conductor.getServerMigration(asked, request.rpc);
+  return { migration: render(serverMigrationFields, migration, viewOf(api, request)) };
+}
+
+/** Something is asked of the migration. From 2.65 it may be broken off before it runs. */
+const ask = (action: 'abortMigration' | 'forceCompleteMigration') => async (api: Api, request: ApiRequest, route: Route) => {
+  const ref = serverRef(api, request, route);
+  const options = { id: String(migrationId(request, ref.uuid)), ...(request.version >= 65 && { early: 'true' }) };
+  await api.conductor.actOnServer(make(ActOnServer, { ...ref, action, options }), request.rpc);
+  return new Reply(undefined);
+};
+
+export const serverMigrationRoutes: readonly Route[] = [
+  { method: 'GET', path: PATH, from: 23, success: 200, rowPolicy: `${POLICY}:index`, handle: list },
+  { method: 'GET', path: `${PATH}/{id}`, from: 23, success: 200, rowPolicy: `${POLICY}:show`, handle: show },
+  { method: 'DELETE', path: `${PATH}/{id}`, from: 24, success: 202, rowPolicy: `${POLICY}:delete`, handle: ask('abortMigration') },
+  {
+    method: 'POST',
+    path: `${PATH}/{id}/action`,
+    action: 'force_complete',
+    from: 22,
+    success: 202,
+    rowPolicy: `${POLICY}:force_complete`,
+    handle: ask('forceCompleteMigration'),
+  },
+];
