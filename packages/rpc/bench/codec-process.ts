@@ -1,6 +1,6 @@
 // This library in the wire format of oslo.messaging, on both ends.
 //   node codec-process.ts client|server AMQP-URL
-import { call, cast, connectOslo, createOsloClient, defineContract, Exclude, Expose, osloEndpoint, serveOslo } from '@kilonova/rpc';
+import { call, cast, connectOslo, createOsloClient, defineContract, Exclude, Expose, osloEndpoint, serveOslo, Type } from '@kilonova/rpc';
 import { reportHandled, takeOrders } from './load.ts';
 
 class Text {
@@ -8,6 +8,7 @@ class Text {
 }
 Exclude()(Text);
 Expose()(Text.prototype, 'text');
+Type(() => String)(Text.prototype, 'text');
 
 const contract = defineContract({
   topic: 'bench-codec',

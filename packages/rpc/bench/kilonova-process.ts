@@ -1,6 +1,6 @@
 // This library, with everything on that it always has on: versions, deadline, mandatory, typed errors, validated sender.
 //   node kilonova-process.ts client|server AMQP-URL
-import { call, cast, connectAmqp, createClient, defineContract, Exclude, Expose, serve } from '@kilonova/rpc';
+import { call, cast, connectAmqp, createClient, defineContract, Exclude, Expose, serve, Type } from '@kilonova/rpc';
 import { reportHandled, takeOrders } from './load.ts';
 
 class Text {
@@ -8,6 +8,7 @@ class Text {
 }
 Exclude()(Text);
 Expose()(Text.prototype, 'text');
+Type(() => String)(Text.prototype, 'text');
 
 const contract = defineContract({
   topic: 'bench',

@@ -1,3 +1,4 @@
+import type { Attachment } from './attachments.ts';
 import { Calls } from './calls.ts';
 import type { RpcError } from './errors.ts';
 import type { Delivery, Transport } from './transport.ts';
@@ -13,8 +14,8 @@ export class Answers {
     this.#transport = transport;
   }
 
-  answer(to: Asked, body: unknown): void {
-    this.#send(to, answerText(body));
+  answer(to: Asked, body: unknown, attachments: readonly Attachment[]): void {
+    this.#send(to, answerText(body), attachments);
   }
 
   /** A refusal of this package's own making. */
@@ -27,11 +28,11 @@ export class Answers {
     this.#send(to, failureText(thrown));
   }
 
-  #send({ replyTo, correlationId }: Asked, text: string): void {
+  #send({ replyTo, correlationId }: Asked, text: string, attachments?: readonly Attachment[]): void {
     if (!isReplyKey(replyTo) || correlationId === undefined) return;
     let bytes: Buffer;
     try {
-      bytes = toBytes(text, this.#transport.limits.maxMessageBytes, 'the answer');
+      bytes = toBytes(text, this.#transport.limits.maxMessageBytes, 'the answer', attachments);
     } catch (error) {
       bytes = Buffer.from(errorText(ownError(error as RpcError)));
     }

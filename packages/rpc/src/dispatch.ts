@@ -6,7 +6,7 @@ import type { Endpoint } from './endpoint.ts';
 import { MalformedMessage, NoSuchMethod, RpcError, UnsupportedVersion } from './errors.ts';
 import { Routes, type Route } from './routes.ts';
 import type { Address, Delivery } from './transport.ts';
-import { isAwaited, isReplyKey, readRequest, type RequestEnvelope } from './wire.ts';
+import { isAwaited, isReplyKey, readRequest, type ArrivedRequest, type RequestEnvelope } from './wire.ts';
 
 export type Verdict =
   | {
@@ -34,7 +34,7 @@ export class Dispatch {
   }
 
   judge(delivery: Pick<Delivery, 'body' | 'replyTo' | 'correlationId'>, address: Address): Verdict {
-    let envelope: RequestEnvelope | undefined;
+    let envelope: ArrivedRequest | undefined;
     try {
       envelope = readRequest(delivery.body);
       const wanted = address.kind === 'server' ? this.#server : undefined;
@@ -45,7 +45,7 @@ export class Dispatch {
         throw new MalformedMessage('a call without an address for its answer', { path: 'replyTo', expected: 'reply.*' });
       }
       if (envelope.timeoutMs !== undefined && !(envelope.timeoutMs > 0)) return { verdict: 'expired', envelope };
-      const request = decoderFor<object>(method.request, minor)(envelope.body);
+      const request = decoderFor<object>(method.request, minor)(envelope.body, envelope.attachments);
       return { verdict: 'run', envelope, endpoint, method, request, minor };
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;

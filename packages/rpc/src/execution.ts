@@ -1,5 +1,6 @@
 import type { Answers } from './answers.ts';
 import { checkAuthority } from './authorize.ts';
+import type { Attachment } from './attachments.ts';
 import { encoderFor } from './codec/codec.ts';
 import { DeadlineExceeded, RpcError } from './errors.ts';
 import { chain, type IncomingCall } from './interceptors.ts';
@@ -51,8 +52,10 @@ export class Execution {
     const { method, minor } = accepted;
     try {
       const answer = await (this.#around === undefined ? this.#work(job) : this.#intercepted(this.#around, job));
-      if (method.kind === 'call' && !context.expired && !context.cancelled)
-        this.#answers.answer(delivery, encoderFor<object>(method.response, minor)(answer as object));
+      if (method.kind === 'call' && !context.expired && !context.cancelled) {
+        const attachments: Attachment[] = [];
+        this.#answers.answer(delivery, encoderFor<object>(method.response, minor)(answer as object, attachments), attachments);
+      }
     } catch (error) {
       if (error instanceof Refused) this.#refuse(job, error.refusal);
       else if (!(error instanceof ReaderLeft)) this.#failed(job, error);

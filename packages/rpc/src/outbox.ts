@@ -1,3 +1,4 @@
+import type { Attachment } from './attachments.ts';
 import type { CallOptions, ClientOptions } from './client.ts';
 import { Calls, type CallRequest } from './calls.ts';
 import { decoderFor, encoderFor } from './codec/codec.ts';
@@ -102,7 +103,7 @@ export class Outbox {
           if (reply.kind !== 'answer') return;
           end();
           try {
-            resolve(decode(reply.body));
+            resolve(decode(reply.body, reply.attachments));
             metrics.duration('call', clock.monotonic() - start, labels);
           } catch (error) {
             fail(error);
@@ -132,7 +133,7 @@ export class Outbox {
       false,
     );
     const decode = decoderFor(method.item, minor);
-    for await (const items of receiveStream(this.#transport, prepared)) yield items.map(decode);
+    for await (const items of receiveStream(this.#transport, prepared)) yield items.map((item) => decode(item));
   }
 
   /** Casts and fanouts: done when the broker has it. */
@@ -145,6 +146,7 @@ export class Outbox {
     const version = this.#version(name);
     const metadata = metadataOf(options);
     if (metadata !== undefined) checkMetadata(metadata, limits.maxMetadataBytes, what);
+    const attachments: Attachment[] = [];
     const envelope: RequestEnvelope = {
       kind: method.kind,
       topic: this.#contract.topic,
@@ -155,9 +157,9 @@ export class Outbox {
       requestId: this.#requestId(options),
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
       ...(metadata === undefined ? {} : { metadata }),
-      body: encoderFor(method.request, version.minor)(request),
+      body: encoderFor(method.request, version.minor)(request, attachments),
     };
-    const body = toBytes(JSON.stringify(envelope), limits.maxMessageBytes, what);
+    const body = toBytes(JSON.stringify(envelope), limits.maxMessageBytes, what, attachments);
     const id = Calls.of(this.#transport).nextId();
     const heard = this.#hearRefusal(id, envelope);
     const { topic, exchange } = this.#contract;
@@ -205,7 +207,8 @@ export class Outbox {
     const metadata = metadataOf(options);
     if (metadata !== undefined) checkMetadata(metadata, limits.maxMetadataBytes, what);
     // The content is encoded once; a resend only states less time.
-    const content = JSON.stringify(encoderFor(method.request, version.minor)(request));
+    const attachments: Attachment[] = [];
+    const content = JSON.stringify(encoderFor(method.request, version.minor)(request, attachments));
     const head = JSON.stringify({
       kind: method.kind,
       topic: this.#contract.topic,
@@ -217,7 +220,7 @@ export class Outbox {
       metadata,
       ...(this.#beats(method, timeoutMs, options) ? { beatMs: limits.beatMs } : {}),
     }).slice(0, -1);
-    const bytesFor = (ms: number) => toBytes(`${head},"timeoutMs":${ms},"body":${content}}`, limits.maxMessageBytes, what);
+    const bytesFor = (ms: number) => toBytes(`${head},"timeoutMs":${ms},"body":${content}}`, limits.maxMessageBytes, what, attachments);
     const firstMs = Math.ceil(timeoutMs);
     const first = bytesFor(firstMs); // too large is known before anything leaves
     const build = (remainingMs: number) => (remainingMs === firstMs ? first : bytesFor(remainingMs));

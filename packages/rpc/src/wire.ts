@@ -1,4 +1,6 @@
-// The envelopes: every message body is one JSON object, the same bytes on every transport.
+// The envelopes: every message body is one JSON object, with long texts and bytes beside it (attachments.ts); the same
+// on every transport.
+import { pack, unpack, type Attachment } from './attachments.ts';
 import { kindOf, malformed } from './codec/fields.ts';
 import { parseObject } from './codec/codec.ts';
 import {
@@ -65,6 +67,12 @@ export interface RequestEnvelope {
   readonly body: unknown;
 }
 
+/** A request as it came. */
+export interface ArrivedRequest extends RequestEnvelope {
+  /** What came beside the JSON, for the decoder of the body. */
+  readonly attachments: readonly Buffer[];
+}
+
 interface WireError {
   /** `service`: the application's. `rpc`: one of this package's. `unknown`: anything else. */
   readonly kind: 'service' | 'rpc' | 'unknown';
@@ -83,7 +91,7 @@ export interface Piece {
 }
 
 export type ReplyEnvelope =
-  | { readonly kind: 'answer'; readonly body: unknown }
+  | { readonly kind: 'answer'; readonly body: unknown; readonly attachments: readonly Buffer[] }
   | { readonly kind: 'error'; readonly error: RpcError }
   | { readonly kind: 'piece'; readonly piece: Piece }
   /** To the sender of a stream: pieces consumed so far, or -1 to stop. */
@@ -94,8 +102,8 @@ export type ReplyEnvelope =
   | { readonly kind: 'cancel' };
 
 /** @throws MessageTooLarge */
-export function toBytes(text: string, limit: number, what: string): Buffer {
-  const bytes = Buffer.from(text, 'utf8');
+export function toBytes(text: string, limit: number, what: string, attachments: readonly Attachment[] = []): Buffer {
+  const bytes = pack(text, attachments);
   if (bytes.length > limit) {
     throw new MessageTooLarge(`${what} is ${bytes.length} bytes, the limit is ${limit}: send less, or stream it`, {
       bytes: bytes.length,
@@ -108,8 +116,9 @@ export function toBytes(text: string, limit: number, what: string): Buffer {
 const KINDS: ReadonlySet<unknown> = new Set<RequestKind>(['call', 'cast', 'fanout', 'stream']);
 
 /** @throws MalformedMessage naming the path */
-export function readRequest(bytes: Buffer): RequestEnvelope {
-  const envelope = parseObject(bytes);
+export function readRequest(bytes: Buffer): ArrivedRequest {
+  const { json, attachments } = unpack(bytes);
+  const envelope = parseObject(json);
   for (const name of ['topic', 'method', 'version', 'requestId'] as const) {
     if (typeof envelope[name] !== 'string') throw malformed(name, 'string', envelope[name]);
   }
@@ -120,7 +129,8 @@ export function readRequest(bytes: Buffer): RequestEnvelope {
   if (timeoutMs !== undefined && typeof timeoutMs !== 'number') throw malformed('timeoutMs', 'number', timeoutMs);
   if (beatMs !== undefined && typeof beatMs !== 'number') throw malformed('beatMs', 'number', beatMs);
   if (metadata !== undefined) checkTexts('metadata', metadata);
-  return envelope as unknown as RequestEnvelope;
+  envelope['attachments'] = attachments; // whatever a sender may have put there
+  return envelope as unknown as ArrivedRequest;
 }
 
 function checkTexts(path: string, value: unknown): void {
@@ -141,8 +151,9 @@ export const pieceText = ({ run, from, seq, end }: Omit<Piece, 'items'>, items: 
 
 /** @throws MalformedMessage */
 export function readReply(bytes: Buffer): ReplyEnvelope {
-  const envelope = parseObject(bytes);
-  if ('body' in envelope) return { kind: 'answer', body: envelope['body'] };
+  const { json, attachments } = unpack(bytes);
+  const envelope = parseObject(json);
+  if ('body' in envelope) return { kind: 'answer', body: envelope['body'], attachments };
   if (typeof envelope['error'] === 'object' && envelope['error'] !== null) return { kind: 'error', error: fromWire(envelope['error']) };
   if (Number.isInteger(envelope['credit'])) return { kind: 'credit', consumed: envelope['credit'] as number };
   if (typeof envelope['beat'] === 'string') return { kind: 'beat', from: envelope['beat'] };

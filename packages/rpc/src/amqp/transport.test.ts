@@ -1,6 +1,7 @@
 import { connect } from 'amqplib';
 import { describe, expect, test } from 'vitest';
 import { call, cast, connectAmqp, createClient, defineContract, Empty, serve, type Transport } from '../index.ts';
+import { describeAttachments } from '../testing/attachments.ts';
 import { describeTransport } from '../testing/behaviour.ts';
 import { eventually, type Bench } from '../testing/bench.ts';
 import { Text } from '../testing/echo.ts';
@@ -37,6 +38,7 @@ describe.each(['classic', 'quorum'] as const)('the AMQP transport with %s queues
   };
   describeTransport(open);
   describeLongCalls(open);
+  describeAttachments(open);
   describeLimits(open);
   describeInterceptors(open);
   describeRefusals(open);

@@ -1,16 +1,23 @@
+import { isLong, type Attachment } from '../attachments.ts';
 import type { Class } from '../contract.ts';
 import { MalformedMessage } from '../errors.ts';
 import { shapeOf, type Shaped } from './shape.ts';
 import { fieldsOf, kindOf, malformed, type Field } from './fields.ts';
 
 /** @throws MalformedMessage when the value lacks a field or has a wrong one; the message names the path. */
-export type Encoder<T> = (value: T) => Record<string, unknown>;
+export type Encoder<T> = (value: T, attachments?: Attachment[]) => Record<string, unknown>;
 /** @throws MalformedMessage when the plain value is not of the class's form; the message names the path. */
-export type Decoder<T> = (plain: unknown) => T;
+export type Decoder<T> = (plain: unknown, attachments?: readonly Buffer[]) => T;
+
+/** What came beside the plain value, and how much of it has found its field. */
+interface Beside {
+  readonly attachments: readonly Buffer[];
+  taken: number;
+}
 
 interface Codec {
-  encode(value: unknown, path: string): Record<string, unknown>;
-  decode(plain: unknown, path: string): object;
+  encode(value: unknown, path: string, attachments: Attachment[] | undefined): Record<string, unknown>;
+  decode(plain: unknown, path: string, beside: Beside | undefined): object;
 }
 
 const compiled = new WeakMap<Class<object>, Map<number, Codec>>();
@@ -20,11 +27,15 @@ const compiled = new WeakMap<Class<object>, Map<number, Codec>>();
  * `instanceToPlain(value, { version: minor })` gives, compiled once. Fields without `@Type` pass as they are.
  * A field without a default value must be there; one whose default is null may be null.
  *
+ * Given a list, long texts and bytes are put there, and their place in it into the plain value; without one, bytes are
+ * base64. A text goes beside where the class says by `@Type(() => String)`, or a default value, that it is one: what the
+ * compiler may note about types is not the same for every peer.
+ *
  * @throws TypeError when the class uses decorators that have no meaning on the wire.
  */
 export function encoderFor<T extends object>(type: Class<T>, minor: number): Encoder<T> {
   const codec = codecFor(type, minor);
-  return (value) => codec.encode(value, type.name);
+  return (value, attachments) => codec.encode(value, type.name, attachments);
 }
 
 /**
@@ -33,7 +44,13 @@ export function encoderFor<T extends object>(type: Class<T>, minor: number): Enc
  */
 export function decoderFor<T extends object>(type: Class<T>, minor: number): Decoder<T> {
   const codec = codecFor(type, minor);
-  return (plain) => codec.decode(plain, type.name) as T;
+  return (plain, attachments) => {
+    if (attachments === undefined || attachments.length === 0) return codec.decode(plain, type.name, undefined) as T;
+    const beside = { attachments, taken: 0 };
+    const value = codec.decode(plain, type.name, beside);
+    if (beside.taken !== attachments.length) throw unclaimed(type.name, beside);
+    return value as T;
+  };
 }
 
 function codecFor(type: Class<object>, minor: number): Codec {
@@ -69,21 +86,21 @@ function compile(type: Class<object>, minor: number): Codec {
     .map((field) => ({ ...field, codec: undefined }));
   const nestedCodec = (field: Compiled): Codec => (field.codec ??= codecFor(field.nested as Class<object>, minor));
 
-  const encodeNested = (field: Compiled, value: unknown, path: string): unknown => {
+  const encodeNested = (field: Compiled, value: unknown, path: string, attachments: Attachment[] | undefined): unknown => {
     if (value === null) return null;
     const codec = nestedCodec(field);
-    if (!Array.isArray(value)) return codec.encode(value, path);
-    return value.map((element: unknown, index) => codec.encode(element, `${path}[${index}]`));
+    if (!Array.isArray(value)) return codec.encode(value, path, attachments);
+    return value.map((element: unknown, index) => codec.encode(element, `${path}[${index}]`, attachments));
   };
-  const decodeNested = (field: Compiled, value: unknown, path: string): unknown => {
+  const decodeNested = (field: Compiled, value: unknown, path: string, beside: Beside | undefined): unknown => {
     if (value === null) return null;
     const codec = nestedCodec(field);
-    if (!Array.isArray(value)) return codec.decode(value, path);
-    return value.map((element: unknown, index) => codec.decode(element, `${path}[${index}]`));
+    if (!Array.isArray(value)) return codec.decode(value, path, beside);
+    return value.map((element: unknown, index) => codec.decode(element, `${path}[${index}]`, beside));
   };
 
   return {
-    encode(value, path) {
+    encode(value, path, attachments) {
       if (typeof value !== 'object' || value === null) throw malformed(path, 'an object', value);
       const source = value as Record<string, unknown>;
       const plain: Record<string, unknown> = {};
@@ -91,24 +108,56 @@ function compile(type: Class<object>, minor: number): Codec {
         const part = source[field.name];
         if (part === undefined && field.optional) continue; // the reader's class has the default
         check(field, part, path);
-        plain[field.wireName] = field.nested === undefined ? part : encodeNested(field, part, `${path}.${field.name}`);
+        plain[field.wireName] =
+          field.nested !== undefined
+            ? encodeNested(field, part, `${path}.${field.name}`, attachments)
+            : field.beside
+              ? putBeside(part, attachments)
+              : part;
       }
       return plain;
     },
-    decode(plain, path) {
+    decode(plain, path, beside) {
       if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) throw malformed(path, 'an object', plain);
       const source = plain as Record<string, unknown>;
       const value = new type() as Record<string, unknown>;
       for (const field of fields) {
-        const part = Object.hasOwn(source, field.wireName) ? source[field.wireName] : undefined;
-        if (part === undefined && field.optional) continue;
+        const sent = Object.hasOwn(source, field.wireName) ? source[field.wireName] : undefined;
+        if (sent === undefined && field.optional) continue;
+        const part = field.beside ? takeBeside(field, sent, beside) : sent;
         check(field, part, path);
-        value[field.name] = field.nested === undefined ? part : decodeNested(field, part, `${path}.${field.wireName}`);
+        value[field.name] = field.nested === undefined ? part : decodeNested(field, part, `${path}.${field.wireName}`, beside);
       }
       return value;
     },
   };
 }
+
+/** A long text's, or bytes', place in the list; all else as it is. */
+function putBeside(part: unknown, attachments: Attachment[] | undefined): unknown {
+  if (typeof part === 'string') return attachments !== undefined && isLong(part) ? attachments.push(part) - 1 : part;
+  if (!(part instanceof Uint8Array)) return part;
+  if (attachments !== undefined) return attachments.push(part) - 1;
+  return Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString('base64');
+}
+
+/** The reverse. Bytes are seen where they lie in the message, not copied. */
+function takeBeside({ shape }: Field, part: unknown, beside: Beside | undefined): unknown {
+  if (typeof part === 'number') {
+    const attachment = beside?.attachments[part];
+    if (beside === undefined || attachment === undefined) return part;
+    beside.taken++;
+    return shape === 'bytes' ? attachment : attachment.toString('utf8');
+  }
+  return shape === 'bytes' && typeof part === 'string' ? Buffer.from(part, 'base64') : part;
+}
+
+/** The sender's class has a text, or bytes, where this one has something else: what came in its place is no value. */
+const unclaimed = (path: string, { attachments, taken }: Beside) =>
+  new MalformedMessage(`${path}: ${attachments.length} attachments came, ${taken} fields take one: its sender has another class`, {
+    path,
+    expected: `${taken} attachments`,
+  });
 
 function check(field: Field, value: unknown, path: string): void {
   if (value === undefined) throw malformed(`${path}.${field.name}`, expected(field, 'a value'), value);

@@ -8,7 +8,7 @@ import type { Class } from '../contract.ts';
 const metadata = storage.defaultMetadataStorage;
 
 /** What a value must look like, as far as the field's default value and `@Type` tell. */
-export type Shape = 'any' | 'string' | 'number' | 'boolean' | 'array' | 'object';
+export type Shape = 'any' | 'string' | 'number' | 'boolean' | 'array' | 'object' | 'bytes';
 
 /** One field of a message class, as its decorators say. */
 export interface Field {
@@ -24,12 +24,16 @@ export interface Field {
   readonly nullable: boolean;
   /** The class of the value, or of its elements. */
   readonly nested: Class<object> | undefined;
+  /** A long value travels beside the JSON: bytes, and texts that are known to be some whatever compiled the class. */
+  readonly beside: boolean;
 }
 
 const PRIMITIVES = new Map<unknown, Shape>([
   [String, 'string'],
   [Number, 'number'],
   [Boolean, 'boolean'],
+  [Uint8Array, 'bytes'],
+  [Buffer, 'bytes'],
 ]);
 
 /** @throws TypeError when the class uses what a wire object cannot. */
@@ -64,28 +68,41 @@ export function fieldsOf(type: Class<object>): readonly Field[] {
   });
 }
 
-function valueOf(type: Class<object>, name: string, initial: unknown): Pick<Field, 'shape' | 'optional' | 'nullable' | 'nested'> {
+function valueOf(
+  type: Class<object>,
+  name: string,
+  initial: unknown,
+): Pick<Field, 'shape' | 'optional' | 'nullable' | 'nested' | 'beside'> {
   const optional = initial !== undefined;
   const declared = metadata.findTypeMetadata(type, name);
   // A nested object was declared to be one; of a plain field without a default nobody knows whether it may be null.
   const nullable = initial === null || (initial === undefined && declared === undefined);
-  if (declared === undefined) return { shape: shapeOf(initial) ?? emittedShape(type, name), optional, nullable, nested: undefined };
+  if (declared === undefined) {
+    const own = shapeOf(initial);
+    const shape = own ?? emittedShape(type, name);
+    return { shape, optional, nullable, nested: undefined, beside: own === 'string' || shape === 'bytes' };
+  }
   if (declared.options?.discriminator !== undefined)
     throw new TypeError(`${type.name}.${name}: @Type with a discriminator cannot be compiled`);
   const nested = declared.typeFunction({ newObject: {}, object: {}, property: name }) as Class<object>;
   const primitive = PRIMITIVES.get(nested);
-  if (primitive !== undefined) return { shape: Array.isArray(initial) ? 'array' : primitive, optional, nullable, nested: undefined };
-  if (typeof nested !== 'function' || (nested as unknown) === Date) {
-    throw new TypeError(`${type.name}.${name}: @Type must name a message class, String, Number or Boolean; times travel as ISO text`);
+  if (primitive !== undefined) {
+    const shape = Array.isArray(initial) ? 'array' : primitive;
+    return { shape, optional, nullable, nested: undefined, beside: shape === 'string' || shape === 'bytes' };
   }
-  return { shape: Array.isArray(initial) ? 'array' : 'any', optional, nullable, nested };
+  if (typeof nested !== 'function' || (nested as unknown) === Date) {
+    throw new TypeError(
+      `${type.name}.${name}: @Type must name a message class, String, Number, Boolean or Uint8Array; times travel as ISO text`,
+    );
+  }
+  return { shape: Array.isArray(initial) ? 'array' : 'any', optional, nullable, nested, beside: false };
 }
 
 function shapeOf(initial: unknown): Shape | undefined {
   if (initial === undefined || initial === null) return undefined;
   if (Array.isArray(initial)) return 'array';
-  const kind = typeof initial;
-  return kind === 'string' || kind === 'number' || kind === 'boolean' || kind === 'object' ? kind : 'any';
+  const kind = kindOf(initial);
+  return kind === 'string' || kind === 'number' || kind === 'boolean' || kind === 'object' || kind === 'bytes' ? kind : 'any';
 }
 
 /** What the compiler noted (`emitDecoratorMetadata`): something for plain types, Object for unions, nothing if it is off. */
@@ -94,7 +111,12 @@ function emittedShape(type: Class<object>, name: string): Shape {
   return emitted === Array ? 'array' : (PRIMITIVES.get(emitted) ?? 'any');
 }
 
-export const kindOf = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value);
+export function kindOf(value: unknown): string {
+  if (typeof value !== 'object') return typeof value;
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'array';
+  return value instanceof Uint8Array ? 'bytes' : 'object';
+}
 
 /** A field's value is not what its class states. */
 export const malformed = (path: string, expected: string, value: unknown) =>

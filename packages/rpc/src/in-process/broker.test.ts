@@ -1,5 +1,6 @@
 import { describe } from 'vitest';
 import { InProcessBroker } from '../index.ts';
+import { describeAttachments } from '../testing/attachments.ts';
 import { describeTransport } from '../testing/behaviour.ts';
 import type { Bench } from '../testing/bench.ts';
 import { describeInterceptors } from '../testing/interceptors.ts';
@@ -27,6 +28,7 @@ describe('the in-process transport', () => {
   };
   describeTransport(open);
   describeLongCalls(open);
+  describeAttachments(open);
   describeLimits(open);
   describeInterceptors(open);
   describeRefusals(open);
