@@ -22,7 +22,9 @@ try {
     ...(analysis.types === false
       ? ['are-the-types-wrong: no types']
       : analysis.problems.filter(({ kind }) => !ACCEPTED.has(kind)).map((problem) => `are-the-types-wrong: ${JSON.stringify(problem)}`)),
-    ...packed.files.filter((file) => /\.test\.|\/testing\/|tsbuildinfo|\.map$/.test(file)).map((file) => `not for users: ${file}`),
+    ...packed.files
+      .filter((file) => /^dist\/.*(\.test\.|\/testing\/)|tsbuildinfo|\.map$/.test(file))
+      .map((file) => `not for users: ${file}`),
   ];
   for (const complaint of complaints) console.error(complaint);
   console.log(

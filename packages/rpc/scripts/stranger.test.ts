@@ -1,0 +1,129 @@
+// The package as others get it: packed, installed into an empty folder, compiled and run.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { cpSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { guideSnippets } from './code-blocks.ts';
+import { compilers, Stranger } from './stranger.ts';
+
+let stranger: Stranger;
+beforeAll(async () => {
+  stranger = await Stranger.arrives();
+}, 120_000);
+afterAll(() => stranger?.leaves());
+
+/** What the contract of the example needs of a compiler, with the decorators of either kind. */
+const KINDS = {
+  experimental: { experimentalDecorators: true, emitDecoratorMetadata: true },
+  standard: {},
+} as const;
+
+const OPTIONS = {
+  target: 'es2022',
+  module: 'nodenext',
+  strict: true,
+  skipLibCheck: false,
+  types: ['node'],
+  rootDir: 'src',
+  outDir: 'dist',
+};
+
+function project(name: string, options: object): string {
+  cpSync(stranger.path('node_modules/@kilonova/rpc/examples/stock'), stranger.path(name), { recursive: true });
+  stranger.write(`${name}/tsconfig.json`, JSON.stringify({ compilerOptions: { ...OPTIONS, ...options }, include: ['src'] }));
+  return name;
+}
+
+test('it depends on what it promises, and brings its licence, its guide and its examples', async () => {
+  const { default: manifest } = (await import('../package.json', { with: { type: 'json' } })) as {
+    default: { dependencies: Record<string, string> };
+  };
+  const promised = ['@opentelemetry/api', 'amqplib', 'class-transformer', 'reflect-metadata', 'semver'];
+  expect(Object.keys(manifest.dependencies).toSorted()).toEqual(promised);
+  expect(stranger.packed.files).toEqual(
+    expect.arrayContaining(['LICENSE', 'README.md', 'docs/testing.md', 'examples/stock/src/contract.ts', 'dist/index.d.ts']),
+  );
+});
+
+test('every code block of the guides compiles', async () => {
+  const snippets = guideSnippets();
+  for (const { name, code } of snippets) stranger.write(`guides/src/${name}`, code);
+  stranger.write('guides/package.json', '{ "type": "module" }');
+  stranger.write('guides/tsconfig.json', JSON.stringify({ compilerOptions: { ...OPTIONS, ...KINDS.experimental }, include: ['src'] }));
+  expect(await stranger.node(compilers[7], '--noEmit', '-p', 'guides')).toEqual({ code: 0, output: '' });
+  expect(snippets.length).toBeGreaterThan(3);
+});
+
+test('its command says how it is used', async () => {
+  const { code, output } = await stranger.node('node_modules/@kilonova/rpc/bin/kilonova-rpc.js', 'help-me');
+  expect(code).not.toBe(0);
+  expect(output).toContain('kilonova-rpc dead-letters list');
+});
+
+describe('the two-service example', { timeout: 120_000 }, () => {
+  const url = process.env['KILONOVA_TEST_AMQP_URL'];
+  const children: ChildProcess[] = [];
+  afterAll(() => children.forEach((child) => child.kill('SIGKILL')));
+
+  function start(...args: string[]) {
+    const child = spawn(process.env['KILONOVA_TEST_NODE'] ?? process.execPath, args, {
+      cwd: stranger.folder,
+      env: { ...process.env, AMQP_URL: url },
+    });
+    children.push(child);
+    let output = '';
+    const lines: ((text: string) => void)[] = [];
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (piece: Buffer) => {
+        output += piece.toString();
+        for (const look of lines) look(output);
+      });
+    const ended = new Promise<{ code: number | null; output: string }>((resolve) => child.on('close', (code) => resolve({ code, output })));
+    /** Settles when the text was said; the end of the process says too that it will not be. */
+    const says = (text: string) =>
+      new Promise<void>((resolve, reject) => {
+        const look = (said: string) => said.includes(text) && resolve();
+        lines.push(look);
+        look(output);
+        void ended.then(() => reject(new Error(`ended without saying ${text}: ${output}`)));
+      });
+    return { child, ended, says };
+  }
+
+  test.each([
+    { kind: 'experimental', compiler: 7 },
+    { kind: 'standard', compiler: 7 },
+  ] as const)('runs when compiled by TypeScript $compiler with $kind decorators', async ({ kind, compiler }) => {
+    if (url === undefined) throw new Error('KILONOVA_TEST_AMQP_URL: expected the address of a broker (npm run services)');
+    const name = project(`run-${kind}`, KINDS[kind]);
+    expect(await stranger.node(compilers[compiler], '-p', name)).toEqual({ code: 0, output: '' });
+    const tests = await stranger.node('--test', `${name}/dist/stock.test.js`);
+    expect(tests.output).toMatch(/^# fail 0$|^ℹ fail 0$/m);
+    expect(tests.code).toBe(0);
+    const stock = start(`${name}/dist/stock.js`);
+    await stock.says('stock is open');
+    const orders = await start(`${name}/dist/orders.js`, '4').ended;
+    expect(orders.output.trim().split('\n')).toEqual([
+      'order 1: reserved, 3 left',
+      'order 2: reserved, 1 left',
+      'order 3: no 2 of apple left; on the shelf are',
+      '  1 of apple',
+      '  100 of pear',
+      'order 4: reserved, 3 left',
+    ]);
+    expect(orders.code).toBe(0);
+    stock.child.kill('SIGTERM');
+    const closed = await stock.ended;
+    expect(closed.code).toBe(0);
+    expect(closed.output).toContain('took 2 of apple (order 1)');
+    const late = await start(`${name}/dist/orders.js`, '1').ended;
+    expect(late.output.trim()).toBe('order 1: Unreachable: stock.reserve: nobody listens to stock.any');
+  });
+
+  test.each([
+    { kind: 'experimental', compiler: 6 },
+    { kind: 'standard', compiler: 5 },
+  ] as const)('compiles with TypeScript $compiler and $kind decorators', async ({ kind, compiler }) => {
+    const name = project(`types-${kind}-${compiler}`, KINDS[kind]);
+    expect(await stranger.node(compilers[compiler], '-p', name)).toEqual({ code: 0, output: '' });
+  });
+});
