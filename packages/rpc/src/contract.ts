@@ -87,7 +87,7 @@ const WORD = /^[a-z][a-z0-9-]{0,62}$/;
 /** Existing services also have names like `dhcp_agent`. */
 const TOPIC = /^[a-z][a-z0-9_-]{0,62}$/;
 /** These would collide with queue names of the topology. */
-const RESERVED_TOPICS = new Set(['fanout', 'reply', 'dead', 'steward']);
+const RESERVED_TOPICS = new Set(['fanout', 'reply', 'dead', 'steward', 'events']);
 const RESERVED_WORDS = new Set(['at', 'supports', 'then']);
 
 /**

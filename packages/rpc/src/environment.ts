@@ -50,6 +50,7 @@ export type RpcCounter =
   | 'late_replies' // the caller had given up
   | 'duplicates' // arrived again, while or after it was handled
   | 'notifications' // sent
+  | 'outbox_failures' // staged events that could not be published or marked, per attempt
   | 'resent' // idempotent calls sent again after a reconnect
   | 'retried' // attempts of calls beyond their first; each attempt also counts as a call
   | 'retry_budget_exhausted' // a call failed that would have been tried again

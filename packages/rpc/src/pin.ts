@@ -14,19 +14,24 @@ export function understands(own: string, asked: string): boolean {
   return semver.satisfies(full(parseVersion(asked, 'version')), `${known.major} <=${full(known)}`);
 }
 
-export const sinceMinors = (contract: Contract): ReadonlyMap<string, number> =>
+/** What has a version, and parts that came with one: a contract, or events. */
+export interface Versioned extends Pick<Contract, 'topic' | 'namespace' | 'version'> {
+  readonly methods: Readonly<Record<string, { readonly since: string }>>;
+}
+
+export const sinceMinors = (contract: Versioned): ReadonlyMap<string, number> =>
   new Map(Object.entries(contract.methods).map(([name, { since }]) => [name, parseVersion(since, name).minor]));
 
 /** The version a client speaks, asked anew for each message so that a pin can move while clients live. */
 export class Pin {
-  readonly #contract: Contract;
+  readonly #contract: Versioned;
   readonly #given: () => string;
   /** Minors that brought the methods. */
   readonly #since: ReadonlyMap<string, number>;
   #version = '';
   #parsed: Version & { readonly text: string } = { major: 0, minor: 0, text: '' };
 
-  constructor(contract: Contract, pin: string | (() => string) | undefined) {
+  constructor(contract: Versioned, pin: string | (() => string) | undefined) {
     this.#contract = contract;
     this.#since = sinceMinors(contract);
     this.#given = typeof pin === 'function' ? pin : () => pin ?? contract.version;

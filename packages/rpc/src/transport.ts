@@ -87,7 +87,22 @@ export interface Delivery {
 export type Address =
   | { readonly kind: 'topic'; readonly exchange: string; readonly topic: string }
   | { readonly kind: 'server'; readonly exchange: string; readonly topic: string; readonly server: string }
-  | { readonly kind: 'fanout'; readonly exchange: string; readonly topic: string };
+  | { readonly kind: 'fanout'; readonly exchange: string; readonly topic: string }
+  | ({ readonly kind: 'group' } & Group);
+
+/** Consumers of events that share a queue, which is there also while none of them runs. */
+export interface Group {
+  readonly topic: string;
+  readonly group: string;
+  /** Routing keys that it takes. */
+  readonly keys: readonly string[];
+  /** Messages that it holds. */
+  readonly maxLength: number;
+  /** What becomes of messages above that: the sender is refused, or the oldest are put aside. */
+  readonly overflow: 'refuse' | 'drop-oldest';
+  /** Without any consumer it goes after this; milliseconds, Infinity for never. */
+  readonly unusedMs: number;
+}
 
 /** Takes the messages of an address until paused or closed. */
 export interface Listener {

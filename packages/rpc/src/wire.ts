@@ -42,7 +42,7 @@ export function checkServerName(name: string): void {
 /** Answers go nowhere else, whatever a sender asks for. */
 export const isReplyKey = (key: string | undefined): key is string => key?.startsWith('reply.') === true;
 
-export type RequestKind = 'call' | 'cast' | 'fanout' | 'stream';
+export type RequestKind = 'call' | 'cast' | 'fanout' | 'stream' | 'event';
 
 /** Whether somebody waits for what comes of it. */
 export const isAwaited = (kind: RequestKind): boolean => kind === 'call' || kind === 'stream';
@@ -113,7 +113,7 @@ export function toBytes(text: string, limit: number, what: string, attachments: 
   return bytes;
 }
 
-const KINDS: ReadonlySet<unknown> = new Set<RequestKind>(['call', 'cast', 'fanout', 'stream']);
+const KINDS: ReadonlySet<unknown> = new Set<RequestKind>(['call', 'cast', 'fanout', 'stream', 'event']);
 
 /** @throws MalformedMessage naming the path */
 export function readRequest(bytes: Buffer): ArrivedRequest {

@@ -61,7 +61,7 @@ export function listDeadLetters(source: DeadLetterSource): Promise<readonly Dead
 }
 
 /**
- * Sends the chosen casts again, to where they went first, and removes each that the broker has taken for a living server.
+ * Sends the chosen casts again to where they went first, and events to the group that put them aside, and removes each that the broker has taken for a living server.
  * Their handlers see the account of this connection as the caller. Calls stay: nobody waits for their answer. What the
  * broker gives out twice (the connection broke in between) is handled twice, as any cast may be.
  *
@@ -73,7 +73,7 @@ export function requeueDeadLetters(source: DeadLetterSource, choose: (letter: De
     const left: { letter: DeadLetterEntry; why: string }[] = [];
     for (const { letter, message, envelope } of letters) {
       if (!choose(letter)) continue;
-      if (envelope?.kind !== 'cast') {
+      if (envelope?.kind !== 'cast' && envelope?.kind !== 'event') {
         left.push({ letter, why: envelope === undefined ? 'it cannot be read' : `a ${envelope.kind} cannot be sent again` });
         continue;
       }
@@ -158,16 +158,20 @@ function envelopeOf(body: Buffer): RequestEnvelope | undefined {
 }
 
 /** Noted by the receiver that put it aside, or by the broker; letters of before that went by `internal`, as nearly all do. */
-function originOf({ properties }: GetMessage, { topic, server }: RequestEnvelope, topology: Topology) {
+function originOf({ properties, fields }: GetMessage, { topic, server }: RequestEnvelope, topology: Topology) {
   const headers: Readonly<Record<string, unknown>> = properties.headers ?? {};
   const [death] = properties.headers?.['x-death'] ?? [];
   return {
     exchange: textOf(headers['exchange']) ?? death?.exchange ?? topology.exchange(INTERNAL),
     key:
       textOf(headers['key']) ??
+      groupKeyOf(fields.routingKey) ??
       death?.['routing-keys'][0] ??
       (server === undefined ? addressKeys.topic(topic) : addressKeys.server(topic, server)),
   };
 }
+
+/** An event that the broker itself put aside, out of a group's queue. */
+const groupKeyOf = (key: string): string | undefined => (key.startsWith('group.') ? key : undefined);
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

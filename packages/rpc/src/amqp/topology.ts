@@ -1,7 +1,8 @@
 // Names and arguments of everything on the broker. They carry the topology's version: a change of any argument needs
 // a new one, so that two can live side by side and no declaration ever contradicts an older one.
 import type { Channel } from 'amqplib';
-import type { Address } from '../transport.ts';
+import { EVENTS, eventKeys } from '../notifications/envelope.ts';
+import type { Address, Group } from '../transport.ts';
 import { addressKeys, REPLIES } from '../wire.ts';
 
 const VERSION = 'v2';
@@ -23,7 +24,7 @@ export const REPLIES_FROM_HOSTS = 'replies-from-hosts';
  * Exchanges on which routing keys are limited by topic permissions, which the broker knows on topic exchanges only. All
  * others are direct: matching a pattern costs the broker a quarter of all that it does for a message.
  */
-const LIMITED: ReadonlySet<string> = new Set([FROM_HOSTS, REPLIES_FROM_HOSTS]);
+const LIMITED: ReadonlySet<string> = new Set([FROM_HOSTS, REPLIES_FROM_HOSTS, EVENTS]);
 
 export type QueueKind = 'classic' | 'quorum';
 
@@ -32,6 +33,8 @@ export interface Queue {
   /** Words, like `internal`. */
   readonly exchanges: readonly string[];
   readonly key: string;
+  /** More of them, on the same exchanges. */
+  readonly moreKeys?: readonly string[];
   readonly options: { readonly durable: boolean; readonly autoDelete: boolean; readonly arguments: Readonly<Record<string, unknown>> };
 }
 
@@ -66,6 +69,7 @@ export class Topology {
 
   /** The queue that a process listens to for an address. */
   queue(address: Address, service: string, id: string): Queue {
+    if (address.kind === 'group') return this.#group(address);
     const { exchange, topic } = address;
     if (address.kind === 'topic') return this.#queue(topic, [exchange], addressKeys.topic(topic), this.#shared());
     if (address.kind === 'server') {
@@ -83,6 +87,25 @@ export class Topology {
 
   #queue(name: string, exchanges: readonly string[], key: string, options: Queue['options']): Queue {
     return { name: `${this.namespace}.${name}.${VERSION}`, exchanges, key, options };
+  }
+
+  /** Kept while nobody reads it, within its bounds. What goes out of it unread is put aside, under the key of the group alone. */
+  #group({ topic, group, keys, maxLength, overflow, unusedMs }: Group): Queue {
+    const key = eventKeys.group(topic, group);
+    const options = {
+      durable: true,
+      autoDelete: false,
+      arguments: {
+        'x-queue-type': this.kind,
+        'x-max-length': maxLength,
+        'x-overflow': overflow === 'refuse' ? 'reject-publish' : 'drop-head',
+        ...(unusedMs === Number.POSITIVE_INFINITY ? {} : { 'x-expires': unusedMs }),
+        ...(this.kind === 'quorum' ? { 'x-delivery-limit': DELIVERY_LIMIT } : {}),
+        'x-dead-letter-exchange': this.deadExchange,
+        'x-dead-letter-routing-key': key,
+      },
+    };
+    return { ...this.#queue(`events.${topic}.${group}`, [EVENTS], key, options), moreKeys: keys };
   }
 
   /** Work for any server of a topic. */
@@ -113,13 +136,13 @@ export async function declare(channel: Channel, topology: Topology, queue: Queue
   await channel.assertQueue(queue.name, queue.options);
   for (const word of queue.exchanges) {
     await declareExchange(channel, topology, word);
-    await channel.bindQueue(queue.name, topology.exchange(word), queue.key);
+    for (const key of [queue.key, ...(queue.moreKeys ?? [])]) await channel.bindQueue(queue.name, topology.exchange(word), key);
   }
 }
 
 /** What every process of the namespace needs. */
 export async function declareBasics(channel: Channel, topology: Topology): Promise<void> {
-  for (const word of [INTERNAL, TO_HOSTS, FROM_HOSTS, REPLIES, REPLIES_FROM_HOSTS]) await declareExchange(channel, topology, word);
+  for (const word of [INTERNAL, TO_HOSTS, FROM_HOSTS, REPLIES, REPLIES_FROM_HOSTS, EVENTS]) await declareExchange(channel, topology, word);
   await channel.assertExchange(topology.deadExchange, 'topic', { durable: true });
   await channel.assertQueue(topology.deadQueue, {
     durable: true,

@@ -1,6 +1,6 @@
 import type { Message } from 'amqplib';
 import type { Environment } from '../environment.ts';
-import { ConnectionLost, Unreachable } from '../errors.ts';
+import { ConnectionLost, NotAuthorized, RpcError, Unreachable } from '../errors.ts';
 import type { Address, Correspondent, Delivery, Listener, OutgoingMessage, Transport, TransportLimits } from '../transport.ts';
 import { addressKeys, REPLIES } from '../wire.ts';
 import { Connection } from './connection.ts';
@@ -8,6 +8,7 @@ import type { ConnectionSettings } from './connection-options.ts';
 import { Consumer } from './consumer.ts';
 import type { Link } from './link.ts';
 import { Presence } from './presence.ts';
+import { codeOf } from './refusals.ts';
 import { declare, declareBasics, FROM_HOSTS, REPLIES_FROM_HOSTS, STEWARD_TOPIC, type Topology } from './topology.ts';
 
 export interface AmqpSettings {
@@ -20,6 +21,9 @@ export interface AmqpSettings {
   readonly topology: Topology;
   readonly connection: ConnectionSettings;
 }
+
+/** The broker's code for a queue that is there with other arguments. */
+const OTHER_ARGUMENTS = 406;
 
 /** Everything that a process sends and takes, over one connection. */
 export class AmqpTransport implements Transport {
@@ -98,9 +102,17 @@ export class AmqpTransport implements Transport {
     await link.sendConfirmed(this.#exchange(message.exchange), message);
   }
 
-  listen(address: Address, prefetch: number, take: (delivery: Delivery) => void): Promise<Listener> {
+  async listen(address: Address, prefetch: number, take: (delivery: Delivery) => void): Promise<Listener> {
+    if (this.steward && address.kind === 'group')
+      throw new NotAuthorized(`group ${address.group} of ${address.topic}: an account that may not declare cannot join a group`);
     const queue = this.topology.queue(address, this.service, this.id);
-    return this.#connection.add(this.#consumer(queue, prefetch, address.kind !== 'topic', take));
+    const own = address.kind === 'server' || address.kind === 'fanout';
+    try {
+      return await this.#connection.add(this.#consumer(queue, prefetch, own, take));
+    } catch (error) {
+      if (address.kind !== 'group' || !(error instanceof RpcError) || codeOf(error.cause) !== OTHER_ARGUMENTS) throw error;
+      throw new TypeError(`group ${address.group} of ${address.topic} exists with other options: ${error.message}`, { cause: error });
+    }
   }
 
   deadLetter(delivery: Delivery, topic: string, reason: string): void {

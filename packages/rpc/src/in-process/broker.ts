@@ -1,9 +1,10 @@
 import { environment, type Environment } from '../environment.ts';
 import { Unreachable, Busy, type RpcError } from '../errors.ts';
 import { checkPositive, withDefaults } from '../options.ts';
-import { defaultLimits, type Address, type OutgoingMessage, type Transport, type TransportLimits } from '../transport.ts';
+import { defaultLimits, type Address, type Group, type OutgoingMessage, type Transport, type TransportLimits } from '../transport.ts';
 import { addressKeys, REPLIES } from '../wire.ts';
 import { checkFaults, FaultyWay, type Faults } from './faults.ts';
+import { GroupQueue } from './group-queue.ts';
 import { InProcessTransport } from './transport.ts';
 import { MemoryQueue } from './queue.ts';
 
@@ -66,6 +67,7 @@ export class InProcessBroker {
 
   /** The queue of an address, made when somebody listens to it. @internal */
   queue(address: Address | 'reply', service: string, id: string): MemoryQueue {
+    if (address !== 'reply' && address.kind === 'group') return this.#groupQueue(address);
     const [name, exchange, key] =
       address === 'reply'
         ? [`reply.${service}.${id}`, REPLIES, addressKeys.reply(service, id)]
@@ -88,10 +90,21 @@ export class InProcessBroker {
     return queue;
   }
 
+  #groupQueue(group: Group): MemoryQueue {
+    const name = `events.${group.topic}.${group.group}`;
+    let queue = this.#queues.get(name);
+    if (queue === undefined) {
+      const put = (body: Buffer, userId: string) => this.addDeadLetter({ body, topic: group.topic, reason: 'maxlen', userId });
+      queue = new GroupQueue(group, this.#environment.clock, (act) => this.#soon(act), put);
+      this.#queues.set(name, queue);
+    }
+    return queue;
+  }
+
   /** `done` is told what the broker would say. @internal */
   publish(message: OutgoingMessage, userId: string, done: (error?: RpcError) => void): void {
     this.#soon(() => {
-      const takers = [...this.#queues.values()].filter((queue) => queue.exchange === message.exchange && queue.key === message.key);
+      const takers = [...this.#queues.values()].filter((queue) => queue.matches(message.exchange, message.key));
       if (takers.length === 0 && message.mandatory) {
         done(new Unreachable(`nobody listens to ${message.key}`, { key: message.key }));
         return;

@@ -41,6 +41,19 @@ export class MemoryQueue {
     this.#gone = gone;
   }
 
+  matches(exchange: string, key: string): boolean {
+    return this.exchange === exchange && this.key === key;
+  }
+
+  /** Messages that nobody has in hand. */
+  get length(): number {
+    return this.#messages.length;
+  }
+
+  takeOldest(): StoredMessage | undefined {
+    return this.#messages.shift();
+  }
+
   /** False when full. */
   put(message: Omit<StoredMessage, 'arrivedAt' | 'redelivered'>): boolean {
     if (this.#messages.length >= MAX_LENGTH) return false;
