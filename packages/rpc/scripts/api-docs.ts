@@ -1,7 +1,8 @@
-// api-docs.ts   writes the API reference, docs/api/, from the doc comments of what was built.
+// api-docs.ts   writes the API reference, docs/api/ and docs/limits.md, from the doc comments of what was built.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readApi, type ApiItem } from './api-model.ts';
+import { limitsPage } from './limits-page.ts';
 import { packageFolder } from './packed.ts';
 
 interface Page {
@@ -36,6 +37,7 @@ for (const page of PAGES.toReversed()) {
   index.push('');
 }
 writeFileSync(join(folder, 'README.md'), index.join('\n'));
+writeFileSync(join(packageFolder, 'docs', 'limits.md'), limitsPage(items));
 console.log(`${items.length} exports in ${folder}`);
 
 function section({ name, signature, doc, members }: ApiItem): string[] {

@@ -16,7 +16,7 @@ const BLOCK = /<!-- ts\n(?<given>[^]*?)-->|^```ts\n(?<code>[^]*?)^```$/gm;
  */
 export function guideSnippets(): readonly Snippet[] {
   const docs = readdirSync(join(packageFolder, 'docs')).filter((file) => file.endsWith('.md'));
-  return [...docs.map((file) => join('docs', file))].flatMap((path) =>
+  return ['README.md', ...docs.map((file) => join('docs', file))].flatMap((path) =>
     readFileSync(join(packageFolder, path), 'utf8')
       .split(/^(?=## )/m)
       .flatMap((section, index) => {
