@@ -17,6 +17,8 @@ export interface CallRequest {
   readonly timeoutMs: number;
   /** Sent again after a reconnect, under the same id. */
   readonly resend: boolean;
+  /** The broker says whether it has it, and so it fails at once when it has not. */
+  readonly confirm: boolean;
   readonly signal: AbortSignal | undefined;
   /** Of an earlier attempt that has ended; undefined: a new one. */
   readonly id: string | undefined;
@@ -181,7 +183,7 @@ export class Calls {
   #send(entry: Entry): void {
     const { clock } = this.#transport.environment;
     const remainingMs = Math.max(1, Math.ceil(entry.endsAt - clock.monotonic()));
-    entry.sent = this.#transport.send({
+    const message = {
       exchange: entry.request.exchange,
       key: entry.request.key,
       body: entry.request.build(remainingMs),
@@ -189,7 +191,21 @@ export class Calls {
       replyTo: this.#transport.replyKey,
       expirationMs: remainingMs,
       mandatory: true,
-    });
+    };
+    if (entry.request.confirm) {
+      entry.sent = true;
+      this.#transport.sendConfirmed(message).catch((error: unknown) => this.#unplaced(entry, error));
+    } else {
+      entry.sent = this.#transport.send(message);
+    }
+  }
+
+  /** The broker does not have it, or did not say. */
+  #unplaced(entry: Entry, error: unknown): void {
+    if (this.#entries.get(entry.id) !== entry || !entry.sent) return; // settled, or to be sent again already
+    if (error instanceof Unreachable) this.#returned(entry.request.exchange, entry.id);
+    else if (error instanceof ConnectionLost && entry.request.resend) this.#resendSoon(entry);
+    else this.#fail(entry, error);
   }
 
   #returned(exchange: string, correlationId: string): void {
@@ -202,16 +218,17 @@ export class Calls {
     }
     const entry = this.#entries.get(correlationId);
     if (entry === undefined) return;
-    if (entry.lost) {
-      // After a broken connection its servers may need a moment more to be back than we did.
-      entry.sent = false;
-      const { clock, random } = this.#transport.environment;
-      clock.after(RESEND_MS * (0.5 + random.next()), () => {
-        if (this.#entries.has(entry.id) && !entry.sent && this.#writable) this.#send(entry);
-      });
-      return;
-    }
+    // After a broken connection its servers may need a moment more to be back than we did.
+    if (entry.lost) return this.#resendSoon(entry);
     this.#fail(entry, new Unreachable(`${entry.request.what}: nobody listens to ${entry.request.key}`, { key: entry.request.key }));
+  }
+
+  #resendSoon(entry: Entry): void {
+    const { clock, random } = this.#transport.environment;
+    park(entry);
+    clock.after(RESEND_MS * (0.5 + random.next()), () => {
+      if (this.#entries.has(entry.id) && !entry.sent && this.#writable) this.#send(entry);
+    });
   }
 
   /** The broker says why it gave up a channel, not which message was to blame: only a single one can take its word. */

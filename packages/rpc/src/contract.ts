@@ -1,4 +1,6 @@
+import { checkLane, deliveryChoice, type DeliveryChoice, type DeliveryOptions } from './delivery-choice.ts';
 import { checkRetry, type RetryPolicy } from './retry.ts';
+import { isRouteWord } from './lane.ts';
 
 /** A class whose instances cross the wire: `@Exclude()` on the class, `@Expose()` on each field that travels. */
 export type Class<T> = new () => T;
@@ -9,8 +11,20 @@ interface MethodBase<Req> {
   readonly request: Class<Req>;
 }
 
+/** `control` messages have a queue and handlers of their own: they wait behind no `normal` ones. */
+export type Priority = 'control' | 'normal';
+
+interface Directed<Req> {
+  readonly priority: Priority;
+  /**
+   * Messages with the same text are handled one after the other, in the order in which one process sent them; undefined:
+   * in any order. At most 256 characters.
+   */
+  orderedBy?(request: Req): string;
+}
+
 /** Asks one server and waits for its answer. */
-export interface CallMethod<Req, Res> extends MethodBase<Req> {
+export interface CallMethod<Req, Res> extends MethodBase<Req>, Directed<Req> {
   readonly kind: 'call';
   readonly response: Class<Res>;
   /** How long a caller waits when it does not say otherwise; milliseconds. */
@@ -22,7 +36,7 @@ export interface CallMethod<Req, Res> extends MethodBase<Req> {
 }
 
 /** Tells one server, at least once while the broker lives, and waits for nobody. For work whose row remembers it. */
-export interface CastMethod<Req> extends MethodBase<Req> {
+export interface CastMethod<Req> extends MethodBase<Req>, Directed<Req> {
   readonly kind: 'cast';
 }
 
@@ -54,10 +68,17 @@ export const call = <Req, Res>(method: {
   timeoutMs?: number;
   idempotent?: boolean;
   retry?: RetryPolicy;
-}): CallMethod<Req, Res> => ({ timeoutMs: undefined, idempotent: false, retry: undefined, ...method, kind: 'call' });
+  priority?: Priority;
+  orderedBy?(request: Req): string;
+}): CallMethod<Req, Res> => ({ timeoutMs: undefined, idempotent: false, retry: undefined, priority: 'normal', ...method, kind: 'call' });
 
 /** A method that tells one server, and is done when the broker has it. */
-export const cast = <Req>(method: { since: string; request: Class<Req> }): CastMethod<Req> => ({ ...method, kind: 'cast' });
+export const cast = <Req>(method: {
+  since: string;
+  request: Class<Req>;
+  priority?: Priority;
+  orderedBy?(request: Req): string;
+}): CastMethod<Req> => ({ priority: 'normal', ...method, kind: 'cast' });
 
 /** A method that tells all servers that listen now. */
 export const fanout = <Req>(method: { since: string; request: Class<Req> }): FanoutMethod<Req> => ({ ...method, kind: 'fanout' });
@@ -80,6 +101,8 @@ export interface Contract<M extends Methods = Methods> {
   readonly version: string;
   /** Which exchange its requests take; services with different rights use different ones. */
   readonly exchange: string;
+  /** How its messages are kept and sent. */
+  readonly delivery: DeliveryChoice;
   readonly methods: M;
 }
 
@@ -98,12 +121,13 @@ export function defineContract<M extends Methods>(given: {
   namespace?: string;
   version: string;
   exchange?: string;
+  delivery?: DeliveryOptions;
   methods: M;
 }): Contract<M> {
   const { topic, namespace, version, exchange = 'internal', methods } = given;
-  if (!TOPIC.test(topic) || RESERVED_TOPICS.has(topic)) {
+  if (!TOPIC.test(topic) || RESERVED_TOPICS.has(topic) || isRouteWord(topic)) {
     throw new TypeError(
-      `topic ${JSON.stringify(topic)}: expected a lower-case word of letters, digits, "-" and "_", not one of ${[...RESERVED_TOPICS].join(', ')}`,
+      `topic ${JSON.stringify(topic)}: expected a lower-case word of letters, digits, "-" and "_", not one of ${[...RESERVED_TOPICS].join(', ')}, classic, quorum, control, ordered-N`,
     );
   }
   if (!WORD.test(exchange)) throw new TypeError(`exchange ${JSON.stringify(exchange)} of ${topic}: expected a lower-case word`);
@@ -117,8 +141,9 @@ export function defineContract<M extends Methods>(given: {
       throw new TypeError(`method ${topic}.${name} is since ${method.since}, but the contract is ${version}`);
     }
     if (method.kind === 'call' && method.retry !== undefined) checkRetry(`${topic}.${name}`, method.retry, method.idempotent);
+    checkLane(`${topic}.${name}`, method);
   }
-  return { topic, namespace, version, exchange, methods };
+  return { topic, namespace, version, exchange, delivery: deliveryChoice(topic, given.delivery), methods };
 }
 
 /** As people read it: the topic, with the namespace if there is one. */

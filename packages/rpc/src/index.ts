@@ -6,12 +6,25 @@ export { Empty } from './empty.ts';
 export * from './errors.ts';
 export type { Clock, Environment, Logger, Random, RpcCounter, RpcGauge, RpcLabels, RpcMetrics } from './environment.ts';
 export { call, cast, defineContract, fanout, parseVersion, stream } from './contract.ts';
-export type { CallMethod, CastMethod, Class, Contract, FanoutMethod, Method, Methods, StreamMethod, Version } from './contract.ts';
+export type {
+  CallMethod,
+  CastMethod,
+  Class,
+  Contract,
+  FanoutMethod,
+  Method,
+  Methods,
+  Priority,
+  StreamMethod,
+  Version,
+} from './contract.ts';
 export type { Context } from './context.ts';
 export { createClient } from './client.ts';
 export type { CallOptions, Client, ClientOptions } from './client.ts';
 export { onRefused } from './refusals.ts';
 export type { Refusal, RefusalListener } from './refusals.ts';
+export type { DeliveryChoice, DeliveryOptions } from './delivery-choice.ts';
+export type { LaneLimits } from './server-limits.ts';
 export type { RetryBudgetOptions, RetryPolicy } from './retry.ts';
 export { endpoint } from './endpoint.ts';
 export type { Endpoint, Handlers } from './endpoint.ts';

@@ -1,6 +1,7 @@
 import type { Context } from './context.ts';
 import type { Verdict } from './dispatch.ts';
 import type { RequestContext } from './request-context.ts';
+import type { Lane } from './lane.ts';
 import type { Delivery } from './transport.ts';
 
 export type AnyHandler = (context: Context, request: object) => unknown;
@@ -8,6 +9,8 @@ export type AnyHandler = (context: Context, request: object) => unknown;
 /** A request that passed the checks of `dispatch.ts`, from its admission to its acknowledgement. */
 export interface Job {
   readonly delivery: Delivery;
+  /** By which it came; undefined: the one for all. */
+  readonly lane: Lane | undefined;
   readonly accepted: Extract<Verdict, { verdict: 'run' }>;
   readonly handler: AnyHandler;
   readonly context: RequestContext;

@@ -1,8 +1,9 @@
+import { Addressing, type Target } from './addressing.ts';
 import type { Attachment } from './attachments.ts';
 import type { CallOptions, ClientOptions } from './client.ts';
 import { Calls, type CallRequest } from './calls.ts';
 import { decoderFor, encoderFor } from './codec/codec.ts';
-import { sendConfirmed } from './confirmed.ts';
+import { sendConfirmed, sendUnconfirmed } from './confirmed.ts';
 import { contractName, methodLabel, type CallMethod, type Contract, type Method, type StreamMethod } from './contract.ts';
 import type { RpcLabels } from './environment.ts';
 import { ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, UnsupportedVersion } from './errors.ts';
@@ -10,9 +11,10 @@ import { checkMetadata, metadataOf } from './metadata.ts';
 import type { Pin } from './pin.ts';
 import { Refusals } from './refusals.ts';
 import { withRetries, RetryBudget, type RetryPolicy } from './retry.ts';
+import { SendingOrder } from './sending-order.ts';
 import { receiveStream } from './stream-receiver.ts';
 import type { Transport } from './transport.ts';
-import { addressKeys, toBytes, type RequestEnvelope } from './wire.ts';
+import { toBytes, type RequestEnvelope } from './wire.ts';
 
 /** Turns a method and its request into a message, and what comes back into its outcome. */
 export class Outbox {
@@ -21,6 +23,7 @@ export class Outbox {
   readonly #pin: Pin;
   readonly #options: ClientOptions;
   readonly #budget: RetryBudget;
+  readonly #addressing: Addressing;
   /** Made once per method: they go with every call. */
   readonly #labels = new Map<string, RpcLabels>();
 
@@ -29,6 +32,7 @@ export class Outbox {
     this.#contract = contract;
     this.#pin = pin;
     this.#options = options;
+    this.#addressing = new Addressing(contract);
     this.#budget = new RetryBudget(options.retryBudget);
   }
 
@@ -76,7 +80,10 @@ export class Outbox {
     options: CallOptions,
     id?: string,
   ): Promise<object> {
-    const { clock, metrics } = this.#transport.environment;
+    const {
+      environment: { clock, metrics },
+      limits,
+    } = this.#transport;
     const { minor } = this.#version(name);
     const labels = this.#labelsOf(name);
     const prepared = this.#prepare(
@@ -90,6 +97,10 @@ export class Outbox {
     );
     const decode = decoderFor(method.response, minor);
     const start = clock.monotonic();
+    if (prepared.ordered) {
+      await SendingOrder.of(this.#transport).turn(prepared.key, Math.min(limits.connectWaitMs, prepared.timeoutMs), options.signal);
+      prepared.timeoutMs -= clock.monotonic() - start;
+    }
     metrics.count('calls', labels);
     return new Promise((resolve, reject) => {
       const fail = (error: unknown) => {
@@ -144,6 +155,7 @@ export class Outbox {
     } = this.#transport;
     const what = `${contractName(this.#contract)}.${name}`;
     const version = this.#version(name);
+    const target = this.#addressing.of(name, method, request, server);
     const metadata = metadataOf(options);
     if (metadata !== undefined) checkMetadata(metadata, limits.maxMetadataBytes, what);
     const attachments: Attachment[] = [];
@@ -157,15 +169,15 @@ export class Outbox {
       requestId: this.#requestId(options),
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
       ...(metadata === undefined ? {} : { metadata }),
+      ...(target.orderKey === undefined ? {} : { orderKey: target.orderKey }),
       body: encoderFor(method.request, version.minor)(request, attachments),
     };
     const body = toBytes(JSON.stringify(envelope), limits.maxMessageBytes, what, attachments);
     const id = Calls.of(this.#transport).nextId();
     const heard = this.#hearRefusal(id, envelope);
-    const { topic, exchange } = this.#contract;
     const message = {
-      exchange,
-      key: method.kind === 'fanout' ? addressKeys.fanout(topic) : this.#key(server),
+      exchange: this.#contract.exchange,
+      key: target.key,
       body,
       correlationId: id,
       ...(heard ? { replyTo: this.#transport.replyKey } : {}),
@@ -174,7 +186,9 @@ export class Outbox {
     };
     const onSend = () => metrics.count(method.kind === 'cast' ? 'casts' : 'fanouts', this.#labelsOf(name));
     try {
-      await sendConfirmed(this.#transport, what, message, { signal: options.signal, onSend });
+      if (this.#confirms(target, true))
+        await sendConfirmed(this.#transport, what, message, { signal: options.signal, onSend, ordered: target.orderKey !== undefined });
+      else await sendUnconfirmed(this.#transport, what, message, { signal: options.signal, onSend });
     } catch (error) {
       if (heard && !(error instanceof ConnectionLost)) Refusals.of(this.#transport).forget(id);
       throw error;
@@ -197,13 +211,14 @@ export class Outbox {
     server: string | undefined,
     options: CallOptions,
     timeoutMs: number,
-    resend: boolean,
-  ): Omit<CallRequest, 'id' | 'onReply' | 'onFailure'> {
+    idempotent: boolean,
+  ): Omit<CallRequest, 'id' | 'timeoutMs' | 'onReply' | 'onFailure'> & { readonly ordered: boolean; timeoutMs: number } {
     const { limits } = this.#transport;
     const what = `${contractName(this.#contract)}.${name}`;
     const version = this.#version(name);
     if (!(timeoutMs > 0)) throw new DeadlineExceeded(`${what}: the deadline had passed before the call`, { timeoutMs });
     const requestId = this.#requestId(options);
+    const target = this.#addressing.of(name, method, request, server);
     const metadata = metadataOf(options);
     if (metadata !== undefined) checkMetadata(metadata, limits.maxMetadataBytes, what);
     // The content is encoded once; a resend only states less time.
@@ -218,6 +233,7 @@ export class Outbox {
       version: version.text,
       requestId,
       metadata,
+      orderKey: target.orderKey,
       ...(this.#beats(method, timeoutMs, options) ? { beatMs: limits.beatMs } : {}),
     }).slice(0, -1);
     const bytesFor = (ms: number) => toBytes(`${head},"timeoutMs":${ms},"body":${content}}`, limits.maxMessageBytes, what, attachments);
@@ -226,11 +242,14 @@ export class Outbox {
     const build = (remainingMs: number) => (remainingMs === firstMs ? first : bytesFor(remainingMs));
     return {
       exchange: this.#contract.exchange,
-      key: this.#key(server),
+      key: target.key,
       what,
       bytes: first.length,
       timeoutMs,
-      resend,
+      // Sent again, it could come after a later message of its key.
+      resend: idempotent && target.orderKey === undefined,
+      confirm: this.#confirms(target, false),
+      ordered: target.orderKey !== undefined,
       signal: options.signal,
       build,
     };
@@ -254,8 +273,9 @@ export class Outbox {
     return labels;
   }
 
-  #key(server: string | undefined): string {
-    return server === undefined ? addressKeys.topic(this.#contract.topic) : addressKeys.server(this.#contract.topic, server);
+  /** What keeps its order has to take one channel, and that is the one with confirmations. */
+  #confirms({ orderKey }: Target, byDefault: boolean): boolean {
+    return orderKey !== undefined || (this.#contract.delivery.confirm ?? byDefault);
   }
 
   /** Refuses here what the pinned peers have not learned. */

@@ -1,21 +1,23 @@
-import { Admission } from './admission.ts';
 import { Answers } from './answers.ts';
 import { Beats } from './beats.ts';
 import { Calls } from './calls.ts';
 import type { Contract } from './contract.ts';
+import { isOfOneServer, routesOf } from './delivery-choice.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Dispatch, type Verdict } from './dispatch.ts';
 import { Busy, Unreachable } from './errors.ts';
 import { Execution } from './execution.ts';
 import { Gauges } from './gauges.ts';
+import { Intake, type Overload } from './intake.ts';
 import type { AnyHandler, Job } from './job.ts';
+import { isOrdered, type Lane } from './lane.ts';
 import { RequestContext } from './request-context.ts';
 import { claim } from './served.ts';
 import { ServerCounts } from './server-counts.ts';
-import { serverLimits, type ServerLimits } from './server-limits.ts';
+import { serverLimits, type EveryServerLimit } from './server-limits.ts';
 import type { ServeOptions, Server } from './server.ts';
 import type { Address, Delivery, Listener, Transport } from './transport.ts';
-import { checkServerName, isAwaited } from './wire.ts';
+import { checkServerName } from './wire.ts';
 
 /** Takes messages off the queues, judges them, and gives each its way: run, refused, dropped. */
 export class RunningServer implements Server {
@@ -23,13 +25,13 @@ export class RunningServer implements Server {
   readonly #contracts: readonly Contract[];
   readonly #topic: string;
   readonly #exchange: string;
-  readonly #options: ServeOptions & Required<ServerLimits>;
+  readonly #options: ServeOptions & EveryServerLimit;
   readonly #dispatch: Dispatch;
   readonly #beats: Beats;
   readonly #answers: Answers;
   readonly #counts: ServerCounts;
-  readonly #admission: Admission<Job>;
-  #listeners: Listener[] = [];
+  readonly #intake: Intake;
+  #listeners: { readonly lane: Lane | undefined; readonly listener: Listener }[] = [];
   #unclaim: (() => void) | undefined;
   #endGauges: readonly (() => void)[] = [];
   #stopped: Promise<void> | undefined;
@@ -47,18 +49,20 @@ export class RunningServer implements Server {
     this.#answers = new Answers(transport);
     this.#counts = new ServerCounts(transport.environment.metrics, topic, this.#contracts);
     const execution = new Execution(transport, this.#answers, this.#counts, options);
-    this.#admission = new Admission(this.#options.concurrency, (job) => execution.run(job));
+    this.#intake = new Intake(this.#options, (job) => execution.run(job));
   }
 
   async start(): Promise<void> {
     Calls.of(this.#transport); // credits of streams come by the reply queue
-    const { prefetch } = this.#options;
     const addresses = this.#addresses();
     this.#unclaim = claim(this.#transport, addresses);
     this.#endGauges = this.#gauges();
     try {
+      const partitions = addresses.filter((address) => isOrdered(laneOf(address))).length;
       for (const address of addresses) {
-        this.#listeners.push(await this.#transport.listen(address, prefetch, (delivery) => this.#take(delivery, address)));
+        const lane = laneOf(address);
+        const take = (delivery: Delivery) => this.#take(delivery, address, lane);
+        this.#listeners.push({ lane, listener: await this.#transport.listen(address, this.#prefetch(lane, partitions), take) });
       }
     } catch (error) {
       await this.stop();
@@ -70,20 +74,30 @@ export class RunningServer implements Server {
     const gauges = Gauges.of(this.#transport);
     const labels = { topic: this.#topic };
     return [
-      gauges.add('handlers_running', labels, () => this.#admission.running),
-      gauges.add('requests_waiting', labels, () => this.#admission.waiting),
+      gauges.add('handlers_running', labels, () => this.#intake.running),
+      gauges.add('requests_waiting', labels, () => this.#intake.waiting),
     ];
   }
 
   #addresses(): readonly Address[] {
     const { server, shared = !this.#transport.steward } = this.#options;
-    const place = { exchange: this.#exchange, topic: this.#topic };
+    const exchange = this.#exchange;
+    const routes = routesOf(this.#contracts);
     const fanouts = this.#contracts.some(({ methods }) => Object.values(methods).some(({ kind }) => kind === 'fanout'));
     return [
-      ...(shared ? [{ kind: 'topic' as const, ...place }] : []),
-      ...(server === undefined ? [] : [{ kind: 'server' as const, ...place, server }]),
-      ...(fanouts ? [{ kind: 'fanout' as const, ...place }] : []),
+      ...(shared ? routes.map((route) => ({ kind: 'topic' as const, exchange, ...route })) : []),
+      ...(server === undefined
+        ? []
+        : routes.filter(isOfOneServer).map((route) => ({ kind: 'server' as const, exchange, server, ...route }))),
+      ...(fanouts ? [{ kind: 'fanout' as const, exchange, topic: this.#topic }] : []),
     ];
+  }
+
+  /** The queues of ordered messages share one measure. */
+  #prefetch(lane: Lane | undefined, partitions: number): number {
+    const { prefetch, control } = this.#options;
+    if (lane === 'control') return control.prefetch;
+    return isOrdered(lane) ? Math.ceil(prefetch / partitions) : prefetch;
   }
 
   stop(): Promise<void> {
@@ -93,25 +107,31 @@ export class RunningServer implements Server {
   async #stop(): Promise<void> {
     const { clock, log } = this.#transport.environment;
     const { graceMs } = this.#options;
-    await Promise.all(this.#listeners.map((listener) => listener.pause()));
-    await this.#admission.drained(clock, graceMs);
-    const left = this.#admission.giveUp();
+    const ordered = this.#listeners.filter(({ lane }) => isOrdered(lane));
+    // A queue that is read by one server at a time must not go to the next while its messages are worked on here.
+    this.#intake.retire();
+    const handOver = async () => {
+      if (await this.#intake.orderedIdle(clock, graceMs)) await closeAll(ordered);
+    };
+    await Promise.all(this.#listeners.filter(({ lane }) => !isOrdered(lane)).map(({ listener }) => listener.pause()));
+    await Promise.all([handOver(), this.#intake.drained(clock, graceMs)]);
+    const left = this.#intake.giveUp();
     if (left.length > 0)
       log.warn({ topic: this.#topic, requests: left.length, graceMs }, 'stopped before all requests were done; handed back');
     for (const job of left) {
       job.context.abort(new Unreachable(`${this.#topic}: the server stops`));
-      job.delivery.requeue();
+      if (!isOrdered(job.lane)) job.delivery.requeue(); // these go back together, in their order, when the queue is closed
     }
     this.#beats.stop();
     for (const end of this.#endGauges) end();
-    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    await closeAll(this.#listeners);
     this.#unclaim?.();
   }
 
-  #take(delivery: Delivery, address: Address): void {
+  #take(delivery: Delivery, address: Address, lane: Lane | undefined): void {
     const verdict = this.#dispatch.judge(delivery, address);
     if (verdict.verdict === 'run') {
-      this.#admit(this.#job(delivery, verdict));
+      this.#admit(this.#job(delivery, lane, verdict));
     } else if (verdict.verdict === 'refuse') {
       this.#refuse(delivery, verdict);
     } else {
@@ -123,7 +143,7 @@ export class RunningServer implements Server {
     }
   }
 
-  #job(delivery: Delivery, accepted: Job['accepted']): Job {
+  #job(delivery: Delivery, lane: Lane | undefined, accepted: Job['accepted']): Job {
     const { clock } = this.#transport.environment;
     const { envelope, endpoint } = accepted;
     const context = new RequestContext(clock, {
@@ -137,16 +157,17 @@ export class RunningServer implements Server {
     });
     const { beatMs } = envelope;
     const endBeats = beatMs === undefined || envelope.kind !== 'call' ? undefined : this.#beats.watch(delivery, context, beatMs);
-    return { delivery, accepted, handler: endpoint.handlers[envelope.method] as AnyHandler, context, endBeats };
+    return { delivery, lane, accepted, handler: endpoint.handlers[envelope.method] as AnyHandler, context, endBeats };
   }
 
   #admit(job: Job): void {
-    const { envelope } = job.accepted;
-    const { overloadLimit } = this.#options;
-    // What nobody waits for is never refused: prefetch bounds it.
-    if (this.#admission.admit(job, isAwaited(envelope.kind) ? overloadLimit : Number.POSITIVE_INFINITY)) return;
-    const error = new Busy(`${this.#topic}: ${this.#admission.waiting} requests wait already`, { limit: overloadLimit });
-    this.#counts.count('refused', envelope, error.code);
+    const overload = this.#intake.admit(job);
+    if (overload !== undefined) this.#sendAway(job, overload);
+  }
+
+  #sendAway(job: Job, { waiting, limit }: Overload): void {
+    const error = new Busy(`${this.#topic}: ${waiting} requests wait already`, { limit });
+    this.#counts.count('refused', job.accepted.envelope, error.code);
     this.#answers.refuse(job.delivery, error);
     job.endBeats?.();
     job.delivery.ack();
@@ -188,3 +209,7 @@ function placeOf([first, ...others]: readonly Contract[]): Pick<Contract, 'topic
   }
   return { topic, exchange };
 }
+
+const laneOf = (address: Address): Lane | undefined => ('lane' in address ? address.lane : undefined);
+
+const closeAll = (listeners: readonly { readonly listener: Listener }[]) => Promise.all(listeners.map(({ listener }) => listener.close()));

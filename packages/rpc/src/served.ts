@@ -1,9 +1,12 @@
+import { routeWord } from './lane.ts';
 import type { Address, Transport } from './transport.ts';
 
 const tables = new WeakMap<Transport, Set<string>>();
 
-const nameOf = (address: Address) =>
-  address.kind === 'server' ? `server ${address.topic} ${address.server}` : `${address.kind} ${address.topic}`;
+const nameOf = (address: Address) => {
+  if (address.kind === 'fanout') return `fanout ${address.topic}`;
+  return address.kind === 'server' ? `server ${routeWord(address)} ${address.server}` : `topic ${routeWord(address)}`;
+};
 
 /**
  * Claims addresses for one server: two of one process would take each other's messages off the same queue. The returned

@@ -1,16 +1,30 @@
-/** How much a server takes on. */
-export interface ServerLimits {
-  /** How many handlers run at the same time. Default 64. */
+/** How much one kind of messages may take on a server. */
+export interface LaneLimits {
+  /** How many handlers run at the same time. Default 64; for control messages 8. */
   readonly concurrency?: number;
-  /** How many requests may wait here for a handler before calls are answered with Busy. Default 256. */
+  /** How many requests may wait here for a handler before calls are answered with Busy. Default 256; for control messages 64. */
   readonly overloadLimit?: number;
-  /** How many unfinished messages the broker hands over per queue. Default: concurrency + overloadLimit + 32. */
+  /**
+   * How many unfinished messages the broker hands over per queue; the queues of ordered messages share it. Default:
+   * concurrency + overloadLimit + 32.
+   */
   readonly prefetch?: number;
-  /** Milliseconds that `stop` waits for handlers before it aborts them. Default 10 000. */
-  readonly graceMs?: number;
 }
 
-const DEFAULTS = { concurrency: 64, overloadLimit: 256, graceMs: 10_000 };
+/** How much a server takes on. */
+export interface ServerLimits extends LaneLimits {
+  /** Milliseconds that `stop` waits for handlers before it aborts them. Default 10 000. */
+  readonly graceMs?: number;
+  /** For methods of `priority: 'control'`, beside the others. */
+  readonly control?: LaneLimits;
+}
+
+/** All of them, given or by default. */
+export type EveryServerLimit = Required<LaneLimits> & { readonly graceMs: number; readonly control: Required<LaneLimits> };
+
+const GRACE_MS = 10_000;
+const NORMAL = { concurrency: 64, overloadLimit: 256 };
+const CONTROL = { concurrency: 8, overloadLimit: 64 };
 const LEAST = { concurrency: 1, overloadLimit: 0, prefetch: 1, graceMs: 0 };
 /** Room for casts, which are never refused, beside the calls that wait. */
 const SPARE_PREFETCH = 32;
@@ -20,12 +34,19 @@ const SPARE_PREFETCH = 32;
  *
  * @throws TypeError naming the limit that cannot work.
  */
-export function serverLimits(topic: string, given: ServerLimits): Required<ServerLimits> {
-  const { concurrency = DEFAULTS.concurrency, overloadLimit = DEFAULTS.overloadLimit, graceMs = DEFAULTS.graceMs } = given;
-  const limits = { concurrency, overloadLimit, graceMs, prefetch: given.prefetch ?? concurrency + overloadLimit + SPARE_PREFETCH };
-  for (const name of ['concurrency', 'overloadLimit', 'prefetch', 'graceMs'] as const) {
-    if (!(limits[name] >= LEAST[name]))
-      throw new TypeError(`${name} of ${topic}: expected a number of at least ${LEAST[name]}, got ${limits[name]}`);
-  }
+export function serverLimits(topic: string, given: ServerLimits): EveryServerLimit {
+  const { graceMs = GRACE_MS } = given;
+  check(topic, 'graceMs', graceMs, LEAST.graceMs);
+  return { ...laneLimits(topic, '', given, NORMAL), graceMs, control: laneLimits(topic, 'control.', given.control ?? {}, CONTROL) };
+}
+
+function laneLimits(topic: string, prefix: string, given: LaneLimits, defaults: typeof NORMAL): Required<LaneLimits> {
+  const { concurrency = defaults.concurrency, overloadLimit = defaults.overloadLimit } = given;
+  const limits = { concurrency, overloadLimit, prefetch: given.prefetch ?? concurrency + overloadLimit + SPARE_PREFETCH };
+  for (const name of ['concurrency', 'overloadLimit', 'prefetch'] as const) check(topic, prefix + name, limits[name], LEAST[name]);
   return limits;
+}
+
+function check(topic: string, name: string, value: number, least: number): void {
+  if (!(value >= least)) throw new TypeError(`${name} of ${topic}: expected a number of at least ${least}, got ${value}`);
 }

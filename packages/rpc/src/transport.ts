@@ -1,5 +1,6 @@
 import type { Environment } from './environment.ts';
 import type { RpcError } from './errors.ts';
+import type { Route } from './lane.ts';
 
 /** The limits of one process on one broker. */
 export interface TransportLimits {
@@ -75,6 +76,8 @@ export interface Delivery {
   /** Validated by the broker; '' when there is none. */
   readonly userId: string;
   readonly redelivered: boolean;
+  /** Aborted when it can no longer be acknowledged: the broker gives it out again. */
+  readonly lost?: AbortSignal;
   /** Where it was sent, in the broker's own names; so that it can be sent again. */
   readonly origin?: { readonly exchange: string; readonly key: string };
   /** What the sender gave the message to wait, in milliseconds as text; for peers whose envelope does not state it. */
@@ -85,8 +88,8 @@ export interface Delivery {
 
 /** Which messages to take. */
 export type Address =
-  | { readonly kind: 'topic'; readonly exchange: string; readonly topic: string }
-  | { readonly kind: 'server'; readonly exchange: string; readonly topic: string; readonly server: string }
+  | ({ readonly kind: 'topic'; readonly exchange: string } & Route)
+  | ({ readonly kind: 'server'; readonly exchange: string; readonly server: string } & Route)
   | { readonly kind: 'fanout'; readonly exchange: string; readonly topic: string }
   | ({ readonly kind: 'group' } & Group);
 

@@ -24,8 +24,9 @@ import type { Metadata } from './interceptors.ts';
 export const REPLIES = 'replies';
 
 export const addressKeys = {
-  topic: (topic: string) => `${topic}.any`,
-  server: (topic: string, server: string) => `${topic}.to.${server}`,
+  /** `route`: a topic, or what `routeWord` makes of it. */
+  topic: (route: string) => `${route}.any`,
+  server: (route: string, server: string) => `${route}.to.${server}`,
   fanout: (topic: string) => `${topic}.all`,
   reply: (service: string, id: string) => `reply.${service}.${id}`,
 } as const;
@@ -64,6 +65,8 @@ export interface RequestEnvelope {
   readonly beatMs?: number;
   /** Texts for the handler beside the content: trace context and the like. Servers before 0.2 ignore it. */
   readonly metadata?: Metadata;
+  /** Requests with the same one are handled one after the other, as they come; absent: in any order. */
+  readonly orderKey?: string;
   readonly body: unknown;
 }
 
@@ -123,11 +126,12 @@ export function readRequest(bytes: Buffer): ArrivedRequest {
     if (typeof envelope[name] !== 'string') throw malformed(name, 'string', envelope[name]);
   }
   if (!KINDS.has(envelope['kind'])) throw malformed('kind', [...KINDS].join(', '), envelope['kind']);
-  const { namespace, server, timeoutMs, beatMs, metadata } = envelope;
+  const { namespace, server, timeoutMs, beatMs, metadata, orderKey } = envelope;
   if (namespace !== undefined && typeof namespace !== 'string') throw malformed('namespace', 'string', namespace);
   if (server !== undefined && typeof server !== 'string') throw malformed('server', 'string', server);
   if (timeoutMs !== undefined && typeof timeoutMs !== 'number') throw malformed('timeoutMs', 'number', timeoutMs);
   if (beatMs !== undefined && typeof beatMs !== 'number') throw malformed('beatMs', 'number', beatMs);
+  if (orderKey !== undefined && typeof orderKey !== 'string') throw malformed('orderKey', 'string', orderKey);
   if (metadata !== undefined) checkTexts('metadata', metadata);
   envelope['attachments'] = attachments; // whatever a sender may have put there
   return envelope as unknown as ArrivedRequest;

@@ -35,6 +35,8 @@ export class Consumer {
   #channel: Channel | undefined;
   #tag: string | undefined;
   #acks: AckBatch | undefined;
+  /** Ends with the channel. */
+  #lost = new AbortController();
   #ended = false;
 
   constructor(plan: ConsumerPlan) {
@@ -67,6 +69,7 @@ export class Consumer {
     this.#acks?.flush(); // nothing can be acknowledged on a channel that closes
     await this.#channel?.close().catch(() => undefined);
     this.#channel = undefined;
+    this.#lost.abort();
   }
 
   async #consume(link: Link): Promise<void> {
@@ -78,7 +81,9 @@ export class Consumer {
       if (!noAck) await channel.prefetch(prefetch);
       this.#acks = noAck ? undefined : new AckBatch({ ack: (tag, allUpTo) => acknowledge(channel, tag, allUpTo) });
       const acks = this.#acks;
-      const take = (message: ConsumeMessage | null) => this.#take(link, channel, message, acks);
+      const lost = new AbortController();
+      this.#lost = lost;
+      const take = (message: ConsumeMessage | null) => this.#take(link, channel, message, acks, lost.signal);
       link.shortcut(channel, take);
       const { consumerTag } = await channel.consume(queue.name, take, {
         noAck,
@@ -92,22 +97,23 @@ export class Consumer {
     }
     this.#channel = channel;
     channel.on('close', () => {
-      if (this.#channel === channel) this.#lost(link, 'the channel was closed');
+      if (this.#channel === channel) this.#again(link, 'the channel was closed');
     });
     if (this.#ended) await this.close();
   }
 
-  #take(link: Link, channel: Channel, message: ConsumeMessage | null, acks: AckBatch | undefined): void {
+  #take(link: Link, channel: Channel, message: ConsumeMessage | null, acks: AckBatch | undefined, lost: AbortSignal): void {
     if (message === null) {
-      this.#lost(link, 'the queue was deleted');
+      this.#again(link, 'the queue was deleted');
       return;
     }
-    this.#plan.take(new Arrived(channel, acks, message instanceof ArrivedMessage ? message : asArrived(message)));
+    this.#plan.take(new Arrived(channel, acks, message instanceof ArrivedMessage ? message : asArrived(message), lost));
   }
 
-  #lost(link: Link, reason: string): void {
+  #again(link: Link, reason: string): void {
     const channel = this.#channel;
     this.#channel = undefined;
+    this.#lost.abort();
     if (this.#ended) return;
     // The 'close' events of a dying connection come channel by channel: in the next turn it is known to be dead.
     setImmediate(() => {
@@ -142,18 +148,20 @@ class Arrived implements Delivery {
   readonly userId: string;
   readonly redelivered: boolean;
   readonly expiration: string | undefined;
+  readonly lost: AbortSignal;
   readonly #channel: Channel;
   readonly #acks: AckBatch | undefined;
   readonly #message: Source;
   #open: boolean;
 
-  constructor(channel: Channel, acks: AckBatch | undefined, message: Source) {
+  constructor(channel: Channel, acks: AckBatch | undefined, message: Source, lost: AbortSignal) {
     this.body = message.content;
     this.correlationId = message.correlationId;
     this.replyTo = message.replyTo;
     this.userId = message.userId ?? '';
     this.redelivered = message.redelivered;
     this.expiration = message.expiration;
+    this.lost = lost;
     this.#channel = channel;
     this.#acks = acks;
     this.#message = message;

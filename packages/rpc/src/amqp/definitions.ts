@@ -22,6 +22,12 @@ export interface BrokerAccounts {
 }
 
 const NOTHING = '^$';
+/** Whichever of these the contract takes: they are all the host's own. */
+const OWN_ROUTES = ([undefined, 'classic', 'quorum'] as const).flatMap((queues) =>
+  ([undefined, 'control'] as const).map((lane) => ({ queues, lane })),
+);
+/** What may stand between a topic and `any`: see `routeWord`. */
+const ANY_ROUTE = '(\\.(classic|quorum))?(\\.(control|ordered-[0-9]+))?';
 
 /**
  * RabbitMQ's definitions document: accounts with salted password hashes, permissions and topic permissions. It is what
@@ -29,7 +35,7 @@ const NOTHING = '^$';
  *
  * A host may not declare (a queue of its own making can name a dead-letter exchange, and so deliver to others with the
  * sender's user id intact), may not write to the default exchange (that reaches every queue by name), reads its own
- * three queues, and its routing keys are limited by topic permissions.
+ * queues, and its routing keys are limited by topic permissions.
  *
  * @throws TypeError for names that cannot be part of a pattern.
  */
@@ -43,7 +49,7 @@ export function brokerDefinitions(accounts: BrokerAccounts): Record<string, unkn
     checkServerName(server);
     const exchanges = [topology.exchange(FROM_HOSTS), topology.exchange(REPLIES_FROM_HOSTS), topology.deadExchange];
     const queues = [
-      topology.queue({ kind: 'server', exchange: '', topic, server }, topic, server),
+      ...OWN_ROUTES.map((route) => topology.queue({ kind: 'server', exchange: '', topic, server, ...route }, topic, server)),
       topology.queue({ kind: 'fanout', exchange: '', topic }, topic, server),
       topology.reply(topic, server),
     ].map(({ name }) => name);
@@ -53,7 +59,7 @@ export function brokerDefinitions(accounts: BrokerAccounts): Record<string, unkn
     const peers = talksTo.map(escape).join('|');
     const limit = (exchange: string, write: string) => ({ user, vhost, exchange, write, read: NOTHING });
     return [
-      limit(topology.exchange(FROM_HOSTS), oneOf([STEWARD_TOPIC, ...talksTo].map((peer) => `${peer}.any`))),
+      limit(topology.exchange(FROM_HOSTS), `^(${[STEWARD_TOPIC, ...talksTo].map(escape).join('|')})${ANY_ROUTE}\\.any$`),
       limit(topology.exchange(REPLIES_FROM_HOSTS), talksTo.length === 0 ? NOTHING : `^reply\\.(${peers})\\.[^.]([A-Za-z0-9._-]*)$`),
       limit(topology.deadExchange, oneOf([topic])),
     ];

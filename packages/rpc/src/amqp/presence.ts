@@ -20,7 +20,8 @@ export class Presence {
   readonly #clock: Clock;
   readonly #doubtMs: number;
   readonly #seenAt = new Map<string, number>();
-  readonly #asking = new Map<string, Promise<boolean>>();
+  /** Those who wait for the same answer, in their order. */
+  readonly #asking = new Map<string, ((present: boolean) => void)[]>();
   #link: Link | undefined;
   #channel: Promise<Channel> | undefined;
 
@@ -36,20 +37,29 @@ export class Presence {
     this.#asking.clear();
   }
 
-  /** True when somebody listened a moment ago. */
+  /** True when somebody listened a moment ago, and no message waits to be told so. */
   known(queue: string): boolean {
-    return this.#seenWithin(queue, BELIEVED_MS);
+    return this.#seenWithin(queue, BELIEVED_MS) && !this.#asking.has(queue);
   }
 
-  /** False when nobody listens, or there is no such queue; true when somebody does, or it cannot be told. */
-  ask(queue: string): Promise<boolean> {
-    const { link, asked } = { link: this.#link, asked: this.#asking.get(queue) };
-    if (asked !== undefined || link === undefined) return asked ?? Promise.resolve(true);
-    const asking = this.#ask(link, queue).finally(() => {
-      if (this.#asking.get(queue) === asking) this.#asking.delete(queue);
+  /**
+   * False when nobody listens, or there is no such queue; true when somebody does, or it cannot be told. Those who ask while
+   * a question is on its way are told with it, in their order and in one step, so that no message overtakes another.
+   */
+  ask(queue: string, tell: (present: boolean) => void): void {
+    const link = this.#link;
+    const waiting = this.#asking.get(queue);
+    if (waiting !== undefined) {
+      waiting.push(tell);
+      return;
+    }
+    if (link === undefined) return tell(true);
+    const all = [tell];
+    this.#asking.set(queue, all);
+    void this.#ask(link, queue).then((present) => {
+      if (this.#asking.get(queue) === all) this.#asking.delete(queue);
+      for (const each of all) each(present);
     });
-    this.#asking.set(queue, asking);
-    return asking;
   }
 
   async #ask(link: Link, queue: string): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { ServiceError } from '../errors.ts';
+import type { QueueKind } from '../lane.ts';
 import type { Transport } from '../transport.ts';
 import { checkServerName } from '../wire.ts';
 import { declare, FROM_HOSTS, STEWARD_TOPIC, TO_HOSTS } from './topology.ts';
@@ -10,6 +11,10 @@ export interface StewardGrant {
   readonly server: string;
   /** The contract's exchange. Default `to-hosts`. */
   readonly exchange?: string;
+  /** The contract's `delivery.queues`. */
+  readonly queues?: QueueKind;
+  /** Whether the contract has methods of `priority: 'control'`. */
+  readonly control?: boolean;
 }
 
 /** Requests in hand at the same time. */
@@ -53,14 +58,18 @@ export async function serveSteward(
   return { stop: () => listener.close() };
 }
 
-async function provideQueues(transport: AmqpTransport, { topic, server, exchange = TO_HOSTS }: StewardGrant): Promise<void> {
+async function provideQueues(
+  transport: AmqpTransport,
+  { topic, server, exchange = TO_HOSTS, queues, control = false }: StewardGrant,
+): Promise<void> {
   checkServerName(topic);
   checkServerName(server);
   const { topology } = transport;
   const channel = await transport.channel();
   try {
     for (const queue of [
-      topology.queue({ kind: 'server', exchange, topic, server }, topic, server),
+      topology.queue({ kind: 'server', exchange, topic, server, queues }, topic, server),
+      ...(control ? [topology.queue({ kind: 'server', exchange, topic, server, queues, lane: 'control' }, topic, server)] : []),
       topology.queue({ kind: 'fanout', exchange, topic }, topic, server),
       topology.reply(topic, server),
     ])

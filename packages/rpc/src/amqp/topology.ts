@@ -1,6 +1,7 @@
 // Names and arguments of everything on the broker. They carry the topology's version: a change of any argument needs
 // a new one, so that two can live side by side and no declaration ever contradicts an older one.
 import type { Channel } from 'amqplib';
+import { destinationOf, isOrdered, routeWord, type Destination, type QueueKind } from '../lane.ts';
 import { EVENTS, eventKeys } from '../notifications/envelope.ts';
 import type { Address, Group } from '../transport.ts';
 import { addressKeys, REPLIES } from '../wire.ts';
@@ -25,8 +26,6 @@ export const REPLIES_FROM_HOSTS = 'replies-from-hosts';
  * others are direct: matching a pattern costs the broker a quarter of all that it does for a message.
  */
 const LIMITED: ReadonlySet<string> = new Set([FROM_HOSTS, REPLIES_FROM_HOSTS, EVENTS]);
-
-export type QueueKind = 'classic' | 'quorum';
 
 export interface Queue {
   readonly name: string;
@@ -71,18 +70,28 @@ export class Topology {
   queue(address: Address, service: string, id: string): Queue {
     if (address.kind === 'group') return this.#group(address);
     const { exchange, topic } = address;
-    if (address.kind === 'topic') return this.#queue(topic, [exchange], addressKeys.topic(topic), this.#shared());
+    if (address.kind === 'fanout')
+      return this.#queue(`fanout.${topic}.${service}.${id}`, [exchange], addressKeys.fanout(topic), this.#passing());
+    const kind = address.queues ?? this.kind;
+    const word = routeWord(address);
     if (address.kind === 'server') {
-      return this.#queue(`${topic}.${address.server}`, [exchange], addressKeys.server(topic, address.server), this.#passing());
+      const options = kind === 'classic' ? this.#passing(kind) : this.#limited(this.#passing(kind));
+      return this.#queue(nameOf({ ...address, server: address.server }), [exchange], addressKeys.server(word, address.server), options);
     }
-    return this.#queue(`fanout.${topic}.${service}.${id}`, [exchange], addressKeys.fanout(topic), this.#passing());
+    const options = isOrdered(address.lane) ? this.#ordered(kind) : this.#shared(kind);
+    return this.#queue(nameOf({ ...address, server: undefined }), [exchange], addressKeys.topic(word), options);
   }
 
-  /** The queue behind the routing key of a request to one server; undefined for fanouts. */
-  queueNameOf(key: string): string | undefined {
-    const [, topic, kind, server] = /^([^.]+)\.(any|to)(?:\.(.+))?$/.exec(key) ?? [];
-    if (topic === undefined) return undefined;
-    return `${this.namespace}.${kind === 'to' ? `${topic}.${server}` : topic}.${VERSION}`;
+  /**
+   * The queue behind the routing key of a request to one server, when it also takes messages that nobody will read: only
+   * auto-delete makes absence visible.
+   */
+  lastingQueueOf(key: string): string | undefined {
+    // Nearly every message on a single broker: this is asked for each.
+    if (this.kind === 'classic' && !key.includes('.ordered-') && !key.includes('.quorum.')) return undefined;
+    const to = destinationOf(key);
+    if (to === undefined || ((to.queues ?? this.kind) === 'classic' && !isOrdered(to.lane))) return undefined;
+    return `${this.namespace}.${nameOf(to)}.${VERSION}`;
   }
 
   #queue(name: string, exchanges: readonly string[], key: string, options: Queue['options']): Queue {
@@ -109,27 +118,39 @@ export class Topology {
   }
 
   /** Work for any server of a topic. */
-  #shared(): Queue['options'] {
-    if (this.kind === 'classic') return this.#passing();
-    const delivery = {
+  #shared(kind: QueueKind): Queue['options'] {
+    if (kind === 'classic') return this.#passing(kind);
+    const limits = { 'x-max-length': MAX_LENGTH, 'x-overflow': 'reject-publish' };
+    return this.#limited({ durable: true, autoDelete: false, arguments: { 'x-queue-type': 'quorum', ...limits } });
+  }
+
+  /** Read by one server at a time, and kept when it dies, so that the next one goes on in order. */
+  #ordered(kind: QueueKind): Queue['options'] {
+    const shared = this.#shared(kind);
+    return { ...shared, autoDelete: false, arguments: { ...shared.arguments, 'x-single-active-consumer': true } };
+  }
+
+  /** A message that kills whoever takes it is put aside in the end; classic queues do not count. */
+  #limited(options: Queue['options']): Queue['options'] {
+    const limit = {
       'x-delivery-limit': DELIVERY_LIMIT,
       'x-dead-letter-exchange': this.deadExchange,
       'x-dead-letter-routing-key': 'limit',
     };
-    return {
-      durable: true,
-      autoDelete: false,
-      arguments: { 'x-queue-type': 'quorum', 'x-max-length': MAX_LENGTH, 'x-overflow': 'reject-publish', ...delivery },
-    };
+    return { ...options, arguments: { ...options.arguments, ...limit } };
   }
 
   /** Queues that go with their process. */
-  #passing(): Queue['options'] {
+  #passing(kind = this.kind): Queue['options'] {
     const limits = { 'x-max-length': MAX_LENGTH, 'x-overflow': 'reject-publish', 'x-expires': this.#unusedMs };
-    if (this.kind === 'classic') return { durable: true, autoDelete: true, arguments: { 'x-queue-type': 'classic', ...limits } };
+    if (kind === 'classic') return { durable: true, autoDelete: true, arguments: { 'x-queue-type': 'classic', ...limits } };
     return { durable: true, autoDelete: false, arguments: { 'x-queue-type': 'quorum', ...limits } };
   }
 }
+
+/** `work`, `work.host-1`, `quorum.work`, `control.work.host-1`, `ordered-3.work`: server names may have dots, so they come last. */
+const nameOf = ({ topic, queues, lane, server }: Destination): string =>
+  [queues, lane, topic, server].filter((part) => part !== undefined).join('.');
 
 /** Declares a queue with its exchanges and bindings. Saying it again changes nothing. */
 export async function declare(channel: Channel, topology: Topology, queue: Queue): Promise<void> {

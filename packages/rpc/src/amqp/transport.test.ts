@@ -9,6 +9,8 @@ import { describeInterceptors } from '../testing/interceptors.ts';
 import { describeLimits } from '../testing/limits.ts';
 import { describeLongCalls } from '../testing/long-calls.ts';
 import { describeRefusals } from '../testing/refusals.ts';
+import { describeLanes } from '../testing/lanes.ts';
+import { describeOrder } from '../testing/order-by-key.ts';
 import { describeRetries } from '../testing/retries.ts';
 import { describeEndpoints } from '../testing/endpoints.ts';
 import { openProxy, testBroker } from '../testing/proxy.ts';
@@ -44,6 +46,8 @@ describe.each(['classic', 'quorum'] as const)('the AMQP transport with %s queues
   describeRefusals(open);
   describeRetries(open);
   describeEndpoints(open);
+  describeLanes(open);
+  describeOrder(open);
 });
 
 const contract = defineContract({

@@ -86,20 +86,25 @@ export class AmqpTransport implements Transport {
     if (link?.alive !== true || !(this.connected || message.exchange === REPLIES)) return false;
     const queue = this.#queueToAsk(message);
     if (queue === undefined) return link.send(this.#exchange(message.exchange), message);
-    void this.#presence.ask(queue).then((present) => {
+    this.#presence.ask(queue, (present) => {
       if (present) link.send(this.#exchange(message.exchange), message);
       else this.#correspondent?.onReturned(message.exchange, message.correlationId);
     });
     return true;
   }
 
-  async sendConfirmed(message: OutgoingMessage): Promise<void> {
+  sendConfirmed(message: OutgoingMessage): Promise<void> {
     const { link } = this.#connection;
-    if (!this.connected || link === undefined) throw new Unreachable('not connected to the broker');
+    if (!this.connected || link === undefined) return Promise.reject(new Unreachable('not connected to the broker'));
+    const exchange = this.#exchange(message.exchange);
     const queue = this.#queueToAsk(message);
-    if (queue !== undefined && !(await this.#presence.ask(queue)))
-      throw new Unreachable(`nobody listens to ${message.key}`, { key: message.key });
-    await link.sendConfirmed(this.#exchange(message.exchange), message);
+    if (queue === undefined) return link.sendConfirmed(exchange, message);
+    return new Promise((resolve, reject) => {
+      this.#presence.ask(queue, (present) => {
+        if (present) link.sendConfirmed(exchange, message).then(resolve, reject);
+        else reject(new Unreachable(`nobody listens to ${message.key}`, { key: message.key }));
+      });
+    });
   }
 
   async listen(address: Address, prefetch: number, take: (delivery: Delivery) => void): Promise<Listener> {
@@ -157,8 +162,8 @@ export class AmqpTransport implements Transport {
 
   /** The queue whose consumers must be counted first; undefined when `mandatory` is enough, or somebody was there just now. */
   #queueToAsk({ mandatory, key }: OutgoingMessage): string | undefined {
-    if (this.topology.kind === 'classic' || !mandatory) return undefined;
-    const queue = this.topology.queueNameOf(key);
+    if (!mandatory) return undefined;
+    const queue = this.topology.lastingQueueOf(key);
     return queue === undefined || this.#presence.known(queue) ? undefined : queue;
   }
 

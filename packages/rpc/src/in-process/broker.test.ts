@@ -7,6 +7,8 @@ import { describeInterceptors } from '../testing/interceptors.ts';
 import { describeLimits } from '../testing/limits.ts';
 import { describeLongCalls } from '../testing/long-calls.ts';
 import { describeRefusals } from '../testing/refusals.ts';
+import { describeLanes } from '../testing/lanes.ts';
+import { describeOrder } from '../testing/order-by-key.ts';
 import { describeRetries } from '../testing/retries.ts';
 import { describeEndpoints } from '../testing/endpoints.ts';
 
@@ -34,4 +36,6 @@ describe('the in-process transport', () => {
   describeRefusals(open);
   describeRetries(open);
   describeEndpoints(open);
+  describeLanes(open);
+  describeOrder(open);
 });

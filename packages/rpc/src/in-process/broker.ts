@@ -4,6 +4,7 @@ import { checkPositive, withDefaults } from '../options.ts';
 import { defaultLimits, type Address, type Group, type OutgoingMessage, type Transport, type TransportLimits } from '../transport.ts';
 import { addressKeys, REPLIES } from '../wire.ts';
 import { checkFaults, FaultyWay, type Faults } from './faults.ts';
+import { isOrdered, routeWord } from '../lane.ts';
 import { GroupQueue } from './group-queue.ts';
 import { InProcessTransport } from './transport.ts';
 import { MemoryQueue } from './queue.ts';
@@ -68,19 +69,11 @@ export class InProcessBroker {
   /** The queue of an address, made when somebody listens to it. @internal */
   queue(address: Address | 'reply', service: string, id: string): MemoryQueue {
     if (address !== 'reply' && address.kind === 'group') return this.#groupQueue(address);
-    const [name, exchange, key] =
-      address === 'reply'
-        ? [`reply.${service}.${id}`, REPLIES, addressKeys.reply(service, id)]
-        : address.kind === 'topic'
-          ? [address.topic, address.exchange, addressKeys.topic(address.topic)]
-          : address.kind === 'server'
-            ? [`server.${address.topic}.${address.server}`, address.exchange, addressKeys.server(address.topic, address.server)]
-            : [`fanout.${address.topic}.${service}.${id}`, address.exchange, addressKeys.fanout(address.topic)];
+    const { name, ...place } = placeOf(address, service, id);
     let queue = this.#queues.get(name);
     if (queue === undefined) {
       queue = new MemoryQueue(
-        exchange,
-        key,
+        place,
         this.#environment.clock,
         (act) => this.#soon(act),
         () => this.#queues.delete(name),
@@ -156,3 +149,15 @@ const definedParts = ({ clock, random, log, metrics, interceptors }: Partial<Env
   ...(metrics === undefined ? {} : { metrics }),
   ...(interceptors === undefined ? {} : { interceptors }),
 });
+
+/** The queue of an address, as the broker would name it. */
+function placeOf(address: Exclude<Address, { readonly kind: 'group' }> | 'reply', service: string, id: string) {
+  const sharing = 'competing' as const;
+  if (address === 'reply') return { name: `reply.${service}.${id}`, exchange: REPLIES, key: addressKeys.reply(service, id), sharing };
+  const { exchange, topic } = address;
+  if (address.kind === 'fanout') return { name: `fanout.${topic}.${service}.${id}`, exchange, key: addressKeys.fanout(topic), sharing };
+  const word = routeWord(address);
+  if (address.kind === 'server')
+    return { name: `server.${word}.${address.server}`, exchange, key: addressKeys.server(word, address.server), sharing };
+  return { name: word, exchange, key: addressKeys.topic(word), sharing: isOrdered(address.lane) ? ('single' as const) : sharing };
+}

@@ -9,7 +9,7 @@ export class GroupQueue extends MemoryQueue {
   readonly #putAside: (body: Buffer, userId: string) => void;
 
   constructor(group: Group, clock: Clock, soon: (act: () => void) => void, putAside: (body: Buffer, userId: string) => void) {
-    super(EVENTS, eventKeys.group(group.topic, group.group), clock, soon, () => undefined);
+    super({ exchange: EVENTS, key: eventKeys.group(group.topic, group.group), sharing: 'competing' }, clock, soon, () => undefined);
     this.#group = group;
     this.#putAside = putAside;
   }

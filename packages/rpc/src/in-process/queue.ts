@@ -15,16 +15,21 @@ export interface MemoryConsumer {
   readonly prefetch: number;
   readonly take: (delivery: Delivery) => void;
   readonly unacked: Set<StoredMessage>;
+  readonly lost: AbortController;
   paused: boolean;
 }
 
 /** As the broker's queues: what comes above is refused. */
 const MAX_LENGTH = 100_000;
 
+/** How a queue treats its consumers. `single`: one at a time, the next when it leaves; kept as long as there are messages. */
+export type Sharing = 'competing' | 'single';
+
 /** A queue with competing consumers, prefetch, expiry and redelivery; gone with its last consumer. */
 export class MemoryQueue {
   readonly exchange: string;
   readonly key: string;
+  readonly #sharing: Sharing;
   readonly #clock: Clock;
   readonly #soon: (act: () => void) => void;
   readonly #gone: () => void;
@@ -33,16 +38,23 @@ export class MemoryQueue {
   #next = 0;
   #planned = false;
 
-  constructor(exchange: string, key: string, clock: Clock, soon: (act: () => void) => void, gone: () => void) {
+  constructor(
+    { exchange, key, sharing }: { readonly exchange: string; readonly key: string; readonly sharing: Sharing },
+    clock: Clock,
+    soon: (act: () => void) => void,
+    gone: () => void,
+  ) {
     this.exchange = exchange;
     this.key = key;
+    this.#sharing = sharing;
     this.#clock = clock;
     this.#soon = soon;
     this.#gone = gone;
   }
 
+  /** Whether it gets what is sent there. One that is kept without a consumer gets nothing new, as nobody listens. */
   matches(exchange: string, key: string): boolean {
-    return this.exchange === exchange && this.key === key;
+    return this.exchange === exchange && this.key === key && this.#consumers.length > 0;
   }
 
   /** Messages that nobody has in hand. */
@@ -63,7 +75,7 @@ export class MemoryQueue {
   }
 
   consume(prefetch: number, take: (delivery: Delivery) => void): MemoryConsumer {
-    const consumer: MemoryConsumer = { prefetch, take, unacked: new Set(), paused: false };
+    const consumer: MemoryConsumer = { prefetch, take, unacked: new Set(), lost: new AbortController(), paused: false };
     this.#consumers.push(consumer);
     this.#plan();
     return consumer;
@@ -75,16 +87,21 @@ export class MemoryQueue {
     const index = this.#consumers.indexOf(consumer);
     if (index < 0) return;
     this.#consumers.splice(index, 1);
-    if (this.#consumers.length === 0) this.#gone();
+    this.#leaveIfUnused();
   }
 
   /** The consumer is gone: what it had in hand goes to others. */
   drop(consumer: MemoryConsumer): void {
     const left = [...consumer.unacked];
     consumer.unacked.clear();
-    this.pause(consumer);
     this.#messages.unshift(...left.map((message) => ({ ...message, redelivered: true })));
+    this.pause(consumer);
+    consumer.lost.abort();
     this.#plan();
+  }
+
+  #leaveIfUnused(): void {
+    if (this.#consumers.length === 0 && (this.#sharing === 'competing' || this.#messages.length === 0)) this.#gone();
   }
 
   #plan(): void {
@@ -109,6 +126,10 @@ export class MemoryQueue {
 
   /** In turn, passing over those with their hands full. */
   #choose(): MemoryConsumer | undefined {
+    if (this.#sharing === 'single') {
+      const [first] = this.#consumers;
+      return first !== undefined && first.unacked.size < first.prefetch ? first : undefined;
+    }
     for (let tried = 0; tried < this.#consumers.length; tried++) {
       const consumer = this.#consumers[this.#next++ % this.#consumers.length] as MemoryConsumer;
       if (consumer.unacked.size < consumer.prefetch) return consumer;
@@ -123,6 +144,7 @@ export class MemoryQueue {
       replyTo: message.replyTo,
       userId: message.userId,
       redelivered: message.redelivered,
+      lost: consumer.lost.signal,
       ack: () => {
         if (consumer.unacked.delete(message)) this.#plan();
       },
