@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { databaseSection, inspectDatabase } from '@kilonova/conductor';
+import { defaultsOf } from '@kilonova/runtime';
 import type { Cloud } from '../support/cloud.ts';
 import type { Request } from './workload.ts';
 
@@ -76,25 +78,8 @@ function domainViolations(cloud: Cloud, instances: ReadonlyMap<string, InstanceR
   return found;
 }
 
+/** What the conductor itself looks for: sums, owners, tasks. */
 async function sumViolations(cloud: Cloud): Promise<string[]> {
-  const rows = await cloud.database.query<{ broken: string }>(`
-    select 'allocation of ' || a.instance_uuid || ' on ' || a.host || ' without its instance there' as broken
-      from allocations a left join instances i on i.uuid = a.instance_uuid and i.host = a.host and i.generation = a.generation
-      where i.uuid is null
-    union all
-    select 'instance ' || i.uuid || ' on ' || i.host || ' without allocation' from instances i
-      left join allocations a on a.instance_uuid = i.uuid and a.host = i.host where i.host is not null and a.instance_uuid is null
-    union all
-    select 'host ' || h.host || ' counts ' || h.vcpus_used || ' VCPUs, ' || h.memory_mb_used || ' MiB, ' || h.instances || ' instances; allocated ' || s.vcpus || ', ' || s.memory || ', ' || s.count
-      from hosts h, lateral (select coalesce(sum(vcpus), 0) as vcpus, coalesce(sum(memory_mb), 0) as memory, coalesce(sum(disk_gb), 0) as disk, count(*) as count
-        from allocations a where a.host = h.host) s
-      where (h.vcpus_used, h.memory_mb_used, h.disk_gb_used, h.instances) is distinct from (s.vcpus, s.memory, s.disk, s.count)
-    union all
-    select 'host ' || host || ' claims more than it has' from hosts where vcpus_used > vcpus_limit or memory_mb_used > memory_mb_limit or disk_gb_used > disk_gb_limit
-    union all
-    select 'quota of ' || q.project_id || ' says ' || q.instances || ' instances, ' || q.cores || ' cores; there are ' || s.count || ', ' || s.cores
-      from quota_usages q, lateral (select count(*) as count, coalesce(sum(vcpus), 0) as cores, coalesce(sum(memory_mb), 0) as ram from instances i
-        where i.project_id = q.project_id and i.deleted_at is null) s
-      where q.user_id = '' and (q.instances, q.cores, q.ram) is distinct from (s.count, s.cores, s.ram)`);
-  return rows.map(({ broken }) => broken);
+  const { violations: found } = await inspectDatabase(defaultsOf(databaseSection, { url: cloud.database.url }));
+  return found.map(({ invariant, subject, detail }) => `${invariant}: ${subject}: ${detail}`);
 }

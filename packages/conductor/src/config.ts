@@ -110,6 +110,14 @@ export const conductorSection = section('conductor', {
   raceRetries: integer(3, { min: 0, max: 100, help: 'How often a request that lost a race for locks is tried again.' }),
   pageMax: integer(1_000, { min: 1, max: 10_000, help: 'Rows of one page of any list.' }),
   pieceRows: integer(100, { min: 1, max: 100, help: 'Rows of a list that travel together.' }),
+  // Invariants
+  invariantsMs: integer(60 * seconds, { min: 50, help: 'How often is looked whether what must always hold does hold.' }),
+  invariantFindings: integer(100, { min: 1, max: 10_000, help: 'Violations of one invariant that one look finds at most.' }),
+  overdueTaskMs: integer(30 * seconds, {
+    min: 0,
+    help: 'How long after its deadline a task may still be ending before it counts as a violation.',
+  }),
+  repairInvariants: flag(true, { help: 'Violations are put right where the truth is known, when two looks in a row find them.' }),
   // Old rows
   purgeLookMs: integer(60 * seconds, { min: 100, help: 'How often rows that nobody needs any more are looked for.' }),
   purgeBatch: integer(500, { min: 1, max: 10_000, help: 'Rows that one statement removes.' }),

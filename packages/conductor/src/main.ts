@@ -9,6 +9,7 @@ import { pendingMigrations } from './db/migrate.ts';
 import { isUnavailable } from './db/unavailable.ts';
 import { conductorHandlers } from './handlers/index.ts';
 import { hostReportHandlers } from './host-reports.ts';
+import { InvariantWatch } from './invariants/watch.ts';
 import { Heartbeats } from './hosts/heartbeats.ts';
 import { HostPublisher } from './hosts/publisher.ts';
 import { Upkeep } from './hosts/upkeep.ts';
@@ -83,6 +84,9 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     const upkeep = new Upkeep(services);
     upkeep.start();
     closing.push(() => upkeep.stop());
+    const watch = new InvariantWatch(services);
+    watch.start();
+    closing.push(() => watch.stop());
     const signs = new Loop('signs of life', limits.heartbeatMs, parts, async () =>
       heartbeats.noteService({ binary: 'nova-conductor', host, version }),
     );

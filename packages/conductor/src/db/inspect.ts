@@ -1,5 +1,6 @@
 import type { DatabaseConfig } from '../config.ts';
 import { openDatabase } from './connection.ts';
+import { invariants, type Violation } from './invariants/index.ts';
 import { pendingMigrations } from './migrate.ts';
 
 export interface DatabaseFindings {
@@ -7,14 +8,26 @@ export interface DatabaseFindings {
   readonly version: string;
   /** Migrations that are still to be run. */
   readonly pending: readonly string[];
+  /** Where what must always hold does not hold; not looked for while migrations are pending. */
+  readonly violations: readonly (Violation & { readonly invariant: string })[];
 }
+
+/** Violations of one invariant that are told. */
+const LIMIT = 100;
+/** A task may still be ending for so long after its deadline. */
+const OVERDUE_MS = 30_000;
 
 /** Looks at the database and changes nothing, for `kilonova doctor`. Throws when it does not answer. */
 export async function inspectDatabase(config: DatabaseConfig): Promise<DatabaseFindings> {
   const knex = openDatabase({ ...config, poolMax: 2 });
   try {
     const { rows } = await knex.raw<{ rows: { server_version: string }[] }>('show server_version');
-    return { version: rows[0]?.server_version ?? '', pending: await pendingMigrations(knex) };
+    const pending = await pendingMigrations(knex);
+    const violations: (Violation & { readonly invariant: string })[] = [];
+    for (const { name, find } of pending.length > 0 ? [] : invariants)
+      for (const { subject, detail } of await find(knex, { limit: LIMIT, overdueMs: OVERDUE_MS }))
+        violations.push({ invariant: name, subject, detail });
+    return { version: rows[0]?.server_version ?? '', pending, violations };
   } finally {
     await knex.destroy();
   }

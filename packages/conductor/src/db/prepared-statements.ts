@@ -51,8 +51,8 @@ export function preparing(most: number): typeof Knex.Client {
   return PreparingPostgres as object as typeof Knex.Client;
 }
 
-/** Words that steer a transaction, or define tables, are not worth a name. */
-const isRepeatable = (sql: string): boolean => /^\s*(with|select|insert|update|delete)\b/i.test(sql);
+/** Words that steer a transaction, or define tables, are not worth a name; several statements in one text cannot have one. */
+const isRepeatable = (sql: string): boolean => /^\s*(with|select|insert|update|delete)\b[^;]*$/i.test(sql);
 
 /** A migration changed the columns that a prepared statement gives; another connection prepares it anew. */
 export const isStalePlan = (error: unknown): boolean =>

@@ -139,9 +139,9 @@ export interface UsageDifference {
 
 /**
  * The invariant "quota usage equals a recount": rows that differ from the instances that are not deleted. Both sides are
- * read by one statement, so that work going on makes no false finding.
+ * read by one statement, so that work going on makes no false finding. At most `limit` of them.
  */
-export async function usageDifferences(knex: Knex): Promise<UsageDifference[]> {
+export async function usageDifferences(knex: Knex, limit = 1_000): Promise<UsageDifference[]> {
   return rowsOf<UsageDifference>(
     knex,
     `with recount as (
@@ -155,6 +155,7 @@ export async function usageDifferences(knex: Knex): Promise<UsageDifference[]> {
      from quota_usages q full join recount r using (project_id, user_id)
      where (coalesce(q.instances, 0), coalesce(q.cores, 0), coalesce(q.ram, 0))
        is distinct from (coalesce(r.instances, 0), coalesce(r.cores, 0), coalesce(r.ram, 0))
-     order by 1, 2`,
+     order by 1, 2 limit :limit`,
+    { limit },
   );
 }

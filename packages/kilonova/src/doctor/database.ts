@@ -1,8 +1,16 @@
 import { inspectDatabase, type DatabaseConfig } from '@kilonova/conductor';
 
-/** Throws what is wrong, also when tables are missing. */
+/** How many violations are named. */
+const NAMED = 5;
+
+/** Throws what is wrong, also when tables are missing or rows contradict each other. */
 export async function examineDatabase(config: DatabaseConfig): Promise<string> {
-  const { version, pending } = await inspectDatabase(config);
+  const { version, pending, violations } = await inspectDatabase(config);
   if (pending.length > 0) throw new Error(`PostgreSQL ${version} answers, but lacks ${pending.join(', ')}: run "kilonova db migrate"`);
-  return `PostgreSQL ${version}, tables up to date`;
+  if (violations.length > 0) {
+    const named = violations.slice(0, NAMED).map(({ invariant, subject, detail }) => `${invariant}: ${subject}: ${detail}`);
+    const more = violations.length > NAMED ? [`and ${violations.length - NAMED} more`] : [];
+    throw new Error(`PostgreSQL ${version} answers, but its rows contradict each other: ${[...named, ...more].join('; ')}`);
+  }
+  return `PostgreSQL ${version}, tables up to date, invariants hold`;
 }
