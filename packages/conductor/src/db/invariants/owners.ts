@@ -12,7 +12,8 @@ const UNOWNED = `
 
 export const allocationsHaveOwners = invariant<Violation & OwnerKey>({
   name: 'allocations_have_owners',
-  holds: 'An allocation belongs to an instance on that host at that generation, to a move from or to there, or to what must still be removed there.',
+  holds:
+    'An allocation belongs to an instance on that host at that generation, to a move from or to there, or to what must still be removed there.',
   find: (knex, { limit }) =>
     rowsOf(
       knex,
