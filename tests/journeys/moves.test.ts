@@ -39,6 +39,11 @@ const holding = async (host: string, act: () => Promise<void>) => {
   }
 };
 
+/** The client asks for the evacuation, and then trips over the empty answer that there is since 2.14 (python-openstackclient 6.0). */
+const unlessTripped = (error: unknown): void => {
+  if (!String(error).includes('TupleWithMeta')) throw error as Error;
+};
+
 test('openstack server resize, confirm and revert', async () => {
   const created = await admin.json<Shown>(
     ...['server', 'create', '--flavor', 'm1.tiny', '--image', 'cirros', '--nic', 'none', '--wait', 'mover'],
@@ -99,8 +104,7 @@ test('openstack server evacuate, after which the dead host clears up when it com
   await expect(admin.nova('evacuate', 'mover')).rejects.toThrow(/still in use/);
   await cloud.kill(member);
   await admin.openstack('compute', 'service', 'set', '--down', dead, 'nova-compute');
-  // The client asks, and then trips over the empty answer that there is since 2.14 (python-openstackclient 6.0).
-  await admin.openstack('server', 'evacuate', 'mover').catch((error: unknown) => expect(String(error)).toContain('TupleWithMeta'));
+  await admin.openstack('server', 'evacuate', 'mover').catch(unlessTripped);
   const evacuated = await eventually(show, (seen) => hostOf(seen) !== dead && seen['status'] === 'ACTIVE', { what: 'another host' });
   expect(evacuated['OS-EXT-STS:vm_state']).toBe('active');
   expect((await migrations())[0]).toMatchObject({ Status: 'done', Type: 'evacuation' });
