@@ -1,6 +1,7 @@
 // What awaits an answer. One table per transport; every entry has a deadline, and the table has a limit.
-import { Busy, ConnectionLost, DeadlineExceeded, Unreachable, type RpcError } from './errors.ts';
+import { Busy, ConnectionLost, DeadlineExceeded, Unreachable, UnsupportedVersion, type RpcError } from './errors.ts';
 import { Held } from './held.ts';
+import type { RequestForm } from './request-form.ts';
 import { Refusals } from './refusals.ts';
 import { Gauges } from './gauges.ts';
 import type { Transport } from './transport.ts';
@@ -12,8 +13,6 @@ export interface CallRequest {
   readonly key: string;
   /** For messages: `scheduler.selectDestinations`. */
   readonly what: string;
-  /** Of the message, while the call is not over. */
-  readonly bytes: number;
   readonly timeoutMs: number;
   /** Sent again after a reconnect, under the same id. */
   readonly resend: boolean;
@@ -22,8 +21,7 @@ export interface CallRequest {
   readonly signal: AbortSignal | undefined;
   /** Of an earlier attempt that has ended; undefined: a new one. */
   readonly id: string | undefined;
-  /** The message, given what is left of the deadline. */
-  build(remainingMs: number): Buffer;
+  readonly form: RequestForm;
   /** Called for each message that comes back; after an error nothing more is called. */
   onReply(reply: ReplyEnvelope): void;
   /** An RpcError, or the signal's reason. */
@@ -105,7 +103,7 @@ export class Calls {
       return () => undefined;
     }
     try {
-      this.#held.take(request.bytes, request.what);
+      this.#held.take(request.form.bytes, request.what);
     } catch (error) {
       request.onFailure(error);
       return () => undefined;
@@ -140,7 +138,7 @@ export class Calls {
     };
     this.#entries.set(id, entry);
     if (this.#writable) {
-      this.#send(entry);
+      this.#send(entry, false);
     } else {
       cancelWait = clock.after(limits.connectWaitMs, () => {
         if (entry.sent) return;
@@ -180,13 +178,20 @@ export class Calls {
     return this.#transport.connected && this.#transport.blocked === undefined;
   }
 
-  #send(entry: Entry): void {
+  /** `late`: not in the turn of the call, so that its form may have to be another by now. */
+  #send(entry: Entry, late: boolean): void {
     const { clock } = this.#transport.environment;
     const remainingMs = Math.max(1, Math.ceil(entry.endsAt - clock.monotonic()));
+    let body: Buffer;
+    try {
+      body = entry.request.form.build(remainingMs, late);
+    } catch (error) {
+      return this.#fail(entry, error);
+    }
     const message = {
       exchange: entry.request.exchange,
       key: entry.request.key,
-      body: entry.request.build(remainingMs),
+      body,
       correlationId: entry.id,
       replyTo: this.#transport.replyKey,
       expirationMs: remainingMs,
@@ -227,7 +232,7 @@ export class Calls {
     const { clock, random } = this.#transport.environment;
     park(entry);
     clock.after(RESEND_MS * (0.5 + random.next()), () => {
-      if (this.#entries.has(entry.id) && !entry.sent && this.#writable) this.#send(entry);
+      if (this.#entries.has(entry.id) && !entry.sent && this.#writable) this.#send(entry, true);
     });
   }
 
@@ -247,7 +252,7 @@ export class Calls {
       if (!this.#writable) return; // the socket has had enough of them
       if (entry.sent) continue;
       if (entry.lost) this.#transport.environment.metrics.count('resent', {});
-      this.#send(entry);
+      this.#send(entry, true);
     }
   }
 
@@ -281,13 +286,22 @@ export class Calls {
     });
   }
 
+  #refused(entry: Entry, error: RpcError): void {
+    const next = error instanceof UnsupportedVersion ? entry.request.form.afterRefusal(error) : 'fail';
+    if (next === 'fail') return this.#fail(entry, error);
+    if (next === 'stale') return;
+    entry.cancelSilence?.();
+    Object.assign(entry, { sent: false, from: undefined, cancelSilence: undefined });
+    this.#sendWaiting();
+  }
+
   #fail(entry: Entry, error: unknown): void {
     if (this.#end(entry)) entry.request.onFailure(error);
   }
 
   #end(entry: Entry): boolean {
     if (!this.#entries.delete(entry.id)) return false;
-    this.#held.give(entry.request.bytes);
+    this.#held.give(entry.request.form.bytes);
     entry.stop();
     return true;
   }
@@ -316,7 +330,7 @@ export class Calls {
     } else if (reply.kind === 'beat') {
       this.#beat(entry, reply.from);
     } else if (reply.kind === 'error') {
-      this.#fail(entry, reply.error);
+      this.#refused(entry, reply.error);
     } else {
       entry.request.onReply(reply);
     }

@@ -9,6 +9,8 @@ interface MethodBase<Req> {
   /** The version, MAJOR.MINOR, that brought the method. */
   readonly since: string;
   readonly request: Class<Req>;
+  /** Since when it should no longer be used, and what instead: `1.4: use select`. Servers warn once per caller. */
+  readonly deprecated: string | undefined;
 }
 
 /** `control` messages have a queue and handlers of their own: they wait behind no `normal` ones. */
@@ -22,6 +24,20 @@ interface Directed<Req> {
    */
   orderedBy?(request: Req): string;
 }
+
+interface GivenBase<Req> {
+  since: string;
+  request: Class<Req>;
+  deprecated?: string;
+}
+
+interface GivenDirected<Req> extends GivenBase<Req> {
+  priority?: Priority;
+  orderedBy?(request: Req): string;
+}
+
+const BASE = { deprecated: undefined };
+const DIRECTED = { ...BASE, priority: 'normal' } as const;
 
 /** Asks one server and waits for its answer. */
 export interface CallMethod<Req, Res> extends MethodBase<Req>, Directed<Req> {
@@ -60,36 +76,41 @@ export type Method = CallMethod<any, any> | CastMethod<any> | FanoutMethod<any> 
 /** The methods of a contract by their names. */
 export type Methods = Readonly<Record<string, Method>>;
 
-/** A method that asks one server and waits for its answer. */
-export const call = <Req, Res>(method: {
-  since: string;
-  request: Class<Req>;
+interface GivenCall<Req, Res> extends GivenDirected<Req> {
   response: Class<Res>;
   timeoutMs?: number;
   idempotent?: boolean;
   retry?: RetryPolicy;
-  priority?: Priority;
-  orderedBy?(request: Req): string;
-}): CallMethod<Req, Res> => ({ timeoutMs: undefined, idempotent: false, retry: undefined, priority: 'normal', ...method, kind: 'call' });
+}
+
+/** A method that asks one server and waits for its answer. */
+export const call = <Req, Res>(method: GivenCall<Req, Res>): CallMethod<Req, Res> => ({
+  ...DIRECTED,
+  timeoutMs: undefined,
+  idempotent: false,
+  retry: undefined,
+  ...method,
+  kind: 'call',
+});
 
 /** A method that tells one server, and is done when the broker has it. */
-export const cast = <Req>(method: {
-  since: string;
-  request: Class<Req>;
-  priority?: Priority;
-  orderedBy?(request: Req): string;
-}): CastMethod<Req> => ({ priority: 'normal', ...method, kind: 'cast' });
+export const cast = <Req>(method: GivenDirected<Req>): CastMethod<Req> => ({ ...DIRECTED, ...method, kind: 'cast' });
 
 /** A method that tells all servers that listen now. */
-export const fanout = <Req>(method: { since: string; request: Class<Req> }): FanoutMethod<Req> => ({ ...method, kind: 'fanout' });
+export const fanout = <Req>(method: GivenBase<Req>): FanoutMethod<Req> => ({ ...BASE, ...method, kind: 'fanout' });
 
-/** A method that asks one server for an answer too large for one message. */
-export const stream = <Req, Item>(method: {
-  since: string;
-  request: Class<Req>;
+interface GivenStream<Req, Item> extends GivenBase<Req> {
   item: Class<Item>;
   timeoutMs?: number;
-}): StreamMethod<Req, Item> => ({ timeoutMs: undefined, ...method, kind: 'stream' });
+}
+
+/** A method that asks one server for an answer too large for one message. */
+export const stream = <Req, Item>(method: GivenStream<Req, Item>): StreamMethod<Req, Item> => ({
+  ...BASE,
+  timeoutMs: undefined,
+  ...method,
+  kind: 'stream',
+});
 
 /** What a service offers: a topic, a version and methods. */
 export interface Contract<M extends Methods = Methods> {

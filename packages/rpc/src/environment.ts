@@ -41,6 +41,7 @@ export type RpcCounter =
   | 'handler_errors' // received
   | 'refused' // with label `code`: UnsupportedVersion, NoSuchMethod, Busy, NotAuthorized
   | 'refusals' // came back: own casts that a server refused, with label `code`
+  | 'deprecated' // used a method that is on its way out
   | 'expired' // arrived after its deadline
   | 'cancelled' // the caller gave up before the handler ended
   | 'silent_servers' // no sign of life for two beats

@@ -2,7 +2,7 @@ import { Addressing, type Target } from './addressing.ts';
 import type { Attachment } from './attachments.ts';
 import type { CallOptions, ClientOptions } from './client.ts';
 import { Calls, type CallRequest } from './calls.ts';
-import { decoderFor, encoderFor } from './codec/codec.ts';
+import { encoderFor } from './codec/codec.ts';
 import { sendConfirmed, sendUnconfirmed } from './confirmed.ts';
 import { contractName, methodLabel, type CallMethod, type Contract, type Method, type StreamMethod } from './contract.ts';
 import type { RpcLabels } from './environment.ts';
@@ -11,6 +11,7 @@ import { checkMetadata, metadataOf } from './metadata.ts';
 import type { Pin } from './pin.ts';
 import { Refusals } from './refusals.ts';
 import { withRetries, RetryBudget, type RetryPolicy } from './retry.ts';
+import { RequestForm } from './request-form.ts';
 import { SendingOrder } from './sending-order.ts';
 import { receiveStream } from './stream-receiver.ts';
 import type { Transport } from './transport.ts';
@@ -84,7 +85,6 @@ export class Outbox {
       environment: { clock, metrics },
       limits,
     } = this.#transport;
-    const { minor } = this.#version(name);
     const labels = this.#labelsOf(name);
     const prepared = this.#prepare(
       name,
@@ -95,7 +95,7 @@ export class Outbox {
       this.#allowedMs(method, options, this.#transport.limits.callTimeoutMs),
       method.idempotent,
     );
-    const decode = decoderFor(method.response, minor);
+    const { form } = prepared;
     const start = clock.monotonic();
     if (prepared.ordered) {
       await SendingOrder.of(this.#transport).turn(prepared.key, Math.min(limits.connectWaitMs, prepared.timeoutMs), options.signal);
@@ -114,7 +114,7 @@ export class Outbox {
           if (reply.kind !== 'answer') return;
           end();
           try {
-            resolve(decode(reply.body, reply.attachments));
+            resolve(form.decoder<object>(method.response)(reply.body, reply.attachments));
             metrics.duration('call', clock.monotonic() - start, labels);
           } catch (error) {
             fail(error);
@@ -132,7 +132,6 @@ export class Outbox {
     server: string | undefined,
     options: CallOptions,
   ): AsyncGenerator<readonly object[]> {
-    const { minor } = this.#version(name);
     this.#transport.environment.metrics.count('streams', this.#labelsOf(name));
     const prepared = this.#prepare(
       name,
@@ -143,8 +142,11 @@ export class Outbox {
       this.#allowedMs(method, options, this.#transport.limits.streamTimeoutMs),
       false,
     );
-    const decode = decoderFor(method.item, minor);
-    for await (const items of receiveStream(this.#transport, prepared)) yield items.map((item) => decode(item));
+    const { form } = prepared;
+    for await (const items of receiveStream(this.#transport, prepared)) {
+      const decode = form.decoder<object>(method.item);
+      yield items.map((item) => decode(item));
+    }
   }
 
   /** Casts and fanouts: done when the broker has it. */
@@ -215,43 +217,46 @@ export class Outbox {
   ): Omit<CallRequest, 'id' | 'timeoutMs' | 'onReply' | 'onFailure'> & { readonly ordered: boolean; timeoutMs: number } {
     const { limits } = this.#transport;
     const what = `${contractName(this.#contract)}.${name}`;
-    const version = this.#version(name);
     if (!(timeoutMs > 0)) throw new DeadlineExceeded(`${what}: the deadline had passed before the call`, { timeoutMs });
     const requestId = this.#requestId(options);
     const target = this.#addressing.of(name, method, request, server);
     const metadata = metadataOf(options);
     if (metadata !== undefined) checkMetadata(metadata, limits.maxMetadataBytes, what);
-    // The content is encoded once; a resend only states less time.
-    const attachments: Attachment[] = [];
-    const content = JSON.stringify(encoderFor(method.request, version.minor)(request, attachments));
-    const head = JSON.stringify({
-      kind: method.kind,
-      topic: this.#contract.topic,
-      namespace: this.#contract.namespace,
-      server,
-      method: name,
-      version: version.text,
-      requestId,
-      metadata,
-      orderKey: target.orderKey,
-      ...(this.#beats(method, timeoutMs, options) ? { beatMs: limits.beatMs } : {}),
-    }).slice(0, -1);
-    const bytesFor = (ms: number) => toBytes(`${head},"timeoutMs":${ms},"body":${content}}`, limits.maxMessageBytes, what, attachments);
-    const firstMs = Math.ceil(timeoutMs);
-    const first = bytesFor(firstMs); // too large is known before anything leaves
-    const build = (remainingMs: number) => (remainingMs === firstMs ? first : bytesFor(remainingMs));
+    const beats = this.#beats(method, timeoutMs, options) ? limits.beatMs : undefined;
+    const form = new RequestForm(
+      {
+        what,
+        method,
+        request,
+        ordered: target.orderKey !== undefined,
+        maxBytes: limits.maxMessageBytes,
+        version: () => this.#version(name),
+        head: (version) => ({
+          kind: method.kind,
+          topic: this.#contract.topic,
+          namespace: this.#contract.namespace,
+          server,
+          method: name,
+          version,
+          requestId,
+          metadata,
+          orderKey: target.orderKey,
+          beatMs: beats,
+        }),
+      },
+      Math.ceil(timeoutMs),
+    );
     return {
       exchange: this.#contract.exchange,
       key: target.key,
       what,
-      bytes: first.length,
       timeoutMs,
       // Sent again, it could come after a later message of its key.
       resend: idempotent && target.orderKey === undefined,
       confirm: this.#confirms(target, false),
       ordered: target.orderKey !== undefined,
       signal: options.signal,
-      build,
+      form,
     };
   }
 

@@ -3,6 +3,7 @@ import { Beats } from './beats.ts';
 import { Calls } from './calls.ts';
 import type { Contract } from './contract.ts';
 import { isOfOneServer, routesOf } from './delivery-choice.ts';
+import { Deprecations } from './deprecations.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Dispatch, type Verdict } from './dispatch.ts';
 import { Busy, Unreachable } from './errors.ts';
@@ -30,6 +31,7 @@ export class RunningServer implements Server {
   readonly #beats: Beats;
   readonly #answers: Answers;
   readonly #counts: ServerCounts;
+  readonly #deprecations: Deprecations;
   readonly #intake: Intake;
   #listeners: { readonly lane: Lane | undefined; readonly listener: Listener }[] = [];
   #unclaim: (() => void) | undefined;
@@ -48,6 +50,7 @@ export class RunningServer implements Server {
     this.#dispatch = new Dispatch(topic, endpoints, options.server);
     this.#answers = new Answers(transport);
     this.#counts = new ServerCounts(transport.environment.metrics, topic, this.#contracts);
+    this.#deprecations = new Deprecations(transport.environment.log, topic, this.#options.deprecationWarnings);
     const execution = new Execution(transport, this.#answers, this.#counts, options);
     this.#intake = new Intake(this.#options, (job) => execution.run(job));
   }
@@ -131,7 +134,12 @@ export class RunningServer implements Server {
   #take(delivery: Delivery, address: Address, lane: Lane | undefined): void {
     const verdict = this.#dispatch.judge(delivery, address);
     if (verdict.verdict === 'run') {
-      this.#admit(this.#job(delivery, lane, verdict));
+      const job = this.#job(delivery, lane, verdict);
+      if (verdict.method.deprecated !== undefined) {
+        this.#counts.count('deprecated', verdict.envelope);
+        this.#deprecations.note(job.context, verdict.method.deprecated);
+      }
+      this.#admit(job);
     } else if (verdict.verdict === 'refuse') {
       this.#refuse(delivery, verdict);
     } else {

@@ -13,6 +13,8 @@ export interface LaneLimits {
 
 /** How much a server takes on. */
 export interface ServerLimits extends LaneLimits {
+  /** How many pairs of a deprecated method and an account are told apart in warnings; above, uses are counted only. Default 1 000. */
+  readonly deprecationWarnings?: number;
   /** Milliseconds that `stop` waits for handlers before it aborts them. Default 10 000. */
   readonly graceMs?: number;
   /** For methods of `priority: 'control'`, beside the others. */
@@ -20,12 +22,13 @@ export interface ServerLimits extends LaneLimits {
 }
 
 /** All of them, given or by default. */
-export type EveryServerLimit = Required<LaneLimits> & { readonly graceMs: number; readonly control: Required<LaneLimits> };
+export type EveryServerLimit = Required<Omit<ServerLimits, 'control'>> & { readonly control: Required<LaneLimits> };
 
 const GRACE_MS = 10_000;
+const DEPRECATION_WARNINGS = 1_000;
 const NORMAL = { concurrency: 64, overloadLimit: 256 };
 const CONTROL = { concurrency: 8, overloadLimit: 64 };
-const LEAST = { concurrency: 1, overloadLimit: 0, prefetch: 1, graceMs: 0 };
+const LEAST = { concurrency: 1, overloadLimit: 0, prefetch: 1, deprecationWarnings: 0, graceMs: 0 };
 /** Room for casts, which are never refused, beside the calls that wait. */
 const SPARE_PREFETCH = 32;
 
@@ -35,9 +38,15 @@ const SPARE_PREFETCH = 32;
  * @throws TypeError naming the limit that cannot work.
  */
 export function serverLimits(topic: string, given: ServerLimits): EveryServerLimit {
-  const { graceMs = GRACE_MS } = given;
+  const { graceMs = GRACE_MS, deprecationWarnings = DEPRECATION_WARNINGS } = given;
   check(topic, 'graceMs', graceMs, LEAST.graceMs);
-  return { ...laneLimits(topic, '', given, NORMAL), graceMs, control: laneLimits(topic, 'control.', given.control ?? {}, CONTROL) };
+  check(topic, 'deprecationWarnings', deprecationWarnings, LEAST.deprecationWarnings);
+  return {
+    ...laneLimits(topic, '', given, NORMAL),
+    graceMs,
+    deprecationWarnings,
+    control: laneLimits(topic, 'control.', given.control ?? {}, CONTROL),
+  };
 }
 
 function laneLimits(topic: string, prefix: string, given: LaneLimits, defaults: typeof NORMAL): Required<LaneLimits> {

@@ -136,7 +136,8 @@ export class Link {
     // What is published from now on would throw: it is as good as not connected.
     this.#publisher = undefined;
     this.#confirmer = undefined;
-    await this.model.close().catch(() => undefined);
+    // A connection that breaks just now never says that it is closed.
+    await Promise.race([this.model.close().catch(() => undefined), this.closed]);
   }
 
   #properties({ correlationId, replyTo, expirationMs }: OutgoingMessage, messageId?: string): PlainProperties {

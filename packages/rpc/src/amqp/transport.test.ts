@@ -1,18 +1,9 @@
 import { connect } from 'amqplib';
 import { describe, expect, test } from 'vitest';
 import { call, cast, connectAmqp, createClient, defineContract, Empty, serve, type Transport } from '../index.ts';
-import { describeAttachments } from '../testing/attachments.ts';
-import { describeTransport } from '../testing/behaviour.ts';
 import { eventually, type Bench } from '../testing/bench.ts';
+import { describeEverything } from '../testing/everything.ts';
 import { Text } from '../testing/echo.ts';
-import { describeInterceptors } from '../testing/interceptors.ts';
-import { describeLimits } from '../testing/limits.ts';
-import { describeLongCalls } from '../testing/long-calls.ts';
-import { describeRefusals } from '../testing/refusals.ts';
-import { describeLanes } from '../testing/lanes.ts';
-import { describeOrder } from '../testing/order-by-key.ts';
-import { describeRetries } from '../testing/retries.ts';
-import { describeEndpoints } from '../testing/endpoints.ts';
 import { openProxy, testBroker } from '../testing/proxy.ts';
 import { Topology } from './topology.ts';
 
@@ -38,16 +29,7 @@ describe.each(['classic', 'quorum'] as const)('the AMQP transport with %s queues
       },
     };
   };
-  describeTransport(open);
-  describeLongCalls(open);
-  describeAttachments(open);
-  describeLimits(open);
-  describeInterceptors(open);
-  describeRefusals(open);
-  describeRetries(open);
-  describeEndpoints(open);
-  describeLanes(open);
-  describeOrder(open);
+  describeEverything(open);
 });
 
 const contract = defineContract({

@@ -1,16 +1,7 @@
 import { describe } from 'vitest';
 import { InProcessBroker } from '../index.ts';
-import { describeAttachments } from '../testing/attachments.ts';
-import { describeTransport } from '../testing/behaviour.ts';
 import type { Bench } from '../testing/bench.ts';
-import { describeInterceptors } from '../testing/interceptors.ts';
-import { describeLimits } from '../testing/limits.ts';
-import { describeLongCalls } from '../testing/long-calls.ts';
-import { describeRefusals } from '../testing/refusals.ts';
-import { describeLanes } from '../testing/lanes.ts';
-import { describeOrder } from '../testing/order-by-key.ts';
-import { describeRetries } from '../testing/retries.ts';
-import { describeEndpoints } from '../testing/endpoints.ts';
+import { describeEverything } from '../testing/everything.ts';
 
 describe('the in-process transport', () => {
   const open = async (): Promise<Bench> => {
@@ -28,14 +19,5 @@ describe('the in-process transport', () => {
       close: async () => undefined,
     };
   };
-  describeTransport(open);
-  describeLongCalls(open);
-  describeAttachments(open);
-  describeLimits(open);
-  describeInterceptors(open);
-  describeRefusals(open);
-  describeRetries(open);
-  describeEndpoints(open);
-  describeLanes(open);
-  describeOrder(open);
+  describeEverything(open);
 });

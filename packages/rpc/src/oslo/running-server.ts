@@ -3,6 +3,7 @@ import { checkAuthority } from '../authorize.ts';
 import { encoderFor } from '../codec/codec.ts';
 import { Empty } from '../empty.ts';
 import { Busy, DeadlineExceeded, RpcError, Unreachable } from '../errors.ts';
+import { Deprecations } from '../deprecations.ts';
 import { serverLimits, type ServerLimits } from '../server-limits.ts';
 import type { Delivery, Listener } from '../transport.ts';
 import { OsloDispatch, type OsloEndpoint } from './dispatch.ts';
@@ -23,6 +24,7 @@ interface Offer {
 export class OsloRunningServer implements OsloServer {
   readonly #transport: OsloTransport;
   readonly #offer: Offer;
+  readonly #deprecations: Deprecations;
   readonly #options: OsloServeOptions & Required<ServerLimits>;
   readonly #seen: Duplicates;
   readonly #dispatch: OsloDispatch;
@@ -36,6 +38,7 @@ export class OsloRunningServer implements OsloServer {
     this.#transport = transport;
     this.#offer = offer;
     this.#options = { ...options, ...serverLimits(offer.topic, options) };
+    this.#deprecations = new Deprecations(transport.environment.log, offer.topic, this.#options.deprecationWarnings);
     this.#admission = new Admission(this.#options.concurrency, (job) => this.#run(job));
     this.#dispatch = new OsloDispatch(offer.endpoints);
     const { duplicateWindow, duplicateWindowMs } = transport.limits;
@@ -134,6 +137,10 @@ export class OsloRunningServer implements OsloServer {
     try {
       this.#count('handled', request.method);
       const { endpoint, method, minor } = found;
+      if (method.deprecated !== undefined) {
+        this.#count('deprecated', request.method);
+        this.#deprecations.note(context, method.deprecated);
+      }
       const result = await endpoint.handlers[request.method]?.(context, found.request);
       if (job.msgId === undefined || context.expired) return;
       // Python's None is the answer of what has none.
@@ -181,7 +188,11 @@ export class OsloRunningServer implements OsloServer {
       : 'unknown';
   }
 
-  #count(counter: 'handled' | 'handler_errors' | 'refused' | 'expired' | 'duplicates', method: string | undefined, code?: string): void {
+  #count(
+    counter: 'handled' | 'handler_errors' | 'deprecated' | 'refused' | 'expired' | 'duplicates',
+    method: string | undefined,
+    code?: string,
+  ): void {
     const labels = { topic: this.#offer.topic, method: this.#label(method), ...(code === undefined ? {} : { code }) };
     this.#transport.environment.metrics.count(counter, labels);
   }
