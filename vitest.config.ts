@@ -7,7 +7,7 @@ const source = (name: string) => fileURLToPath(new URL(`./packages/${name}/src/i
 export default defineConfig({
   resolve: {
     alias: [
-      { find: /^@kilonova\/(rpc|objects|runtime|api|scheduler|conductor|compute|standalone)$/, replacement: source('$1') },
+      { find: /^@kilonova\/(rpc|objects|runtime|api|scheduler|conductor|compute|standalone|bench)$/, replacement: source('$1') },
       { find: /^kilonova$/, replacement: source('kilonova') },
     ],
   },

@@ -18,7 +18,8 @@ const ALLOWED = {
   conductor: ['rpc', 'objects', 'runtime'],
   compute: ['rpc', 'objects', 'runtime'],
   standalone: ['runtime'],
-  kilonova: ['rpc', 'objects', 'runtime', 'api', 'scheduler', 'conductor', 'compute', 'standalone'],
+  bench: ['rpc', 'objects', 'runtime', 'scheduler', 'compute'],
+  kilonova: ['rpc', 'objects', 'runtime', 'api', 'scheduler', 'conductor', 'compute', 'standalone', 'bench'],
 };
 
 const DATABASE_LIBRARIES = /^(knex|pg|pg-.*|postgres)(\/|$)/;

@@ -1,5 +1,6 @@
 import type { Command } from '../cli/command.ts';
 import { api } from './api.ts';
+import { bench } from './bench.ts';
 import { brokerDefinitionsCommand } from './broker-definitions.ts';
 import { compute } from './compute.ts';
 import { conductor } from './conductor.ts';
@@ -24,4 +25,5 @@ export const commands: readonly Command[] = [
   brokerDefinitionsCommand,
   config,
   doctor,
+  bench,
 ];

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { migrateDatabase } from '@kilonova/conductor';
 import {
@@ -40,6 +40,7 @@ export async function runProcesses(
   const stop = async () => {
     stopping = true;
     for (const group of groups.toReversed()) await Promise.all(group.map((child) => child.stop(config.process.graceMs)));
+    for (const child of groups.flat()) rmSync(join(options.state, `${child.name}.pid`), { force: true });
     lock.release();
   };
   const ended = runUntilSignal({ stop, graceMs: 2 * config.process.graceMs, log, broken });
@@ -59,6 +60,7 @@ export async function runProcesses(
           print(`${child.name} (pid ${child.pid}) ended with ${how}; it is not restarted`);
           if (groups.flat().every((one) => one.gone)) breakDown('every process has ended');
         });
+        writeFileSync(join(options.state, `${child.name}.pid`), `${child.pid}\n`);
         const addresses = await child.ready;
         print(`${child.name.padEnd(14)} pid ${String(child.pid).padEnd(8)} ${addresses.join('  ')}`);
       }

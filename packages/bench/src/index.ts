@@ -1,0 +1,14 @@
+export type { BenchCase, Target, Work, WorkKind } from './cases/case.ts';
+export { cases } from './cases/cases.ts';
+export { chooseCase, sizeBounds, type Sizes } from './cases/choose.ts';
+export { Cloud } from './cloud/cloud.ts';
+export { loginFrom, type Login } from './cloud/login.ts';
+export { chooseRecipe } from './cloud/servers.ts';
+export type { CloudTarget } from './cloud/target.ts';
+export type { BrokerTarget, Cut } from './agents/target.ts';
+export type { Bench, Progress } from './measure/bench.ts';
+export { WatchedProcesses } from './measure/processes.ts';
+export { progressBar } from './report/progress-bar.ts';
+export { tableOf } from './report/table.ts';
+export { resultOf, type CaseResult } from './report/verdicts.ts';
+export { runCase, type Run, type Targets } from './run-case.ts';

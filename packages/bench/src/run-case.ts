@@ -1,0 +1,68 @@
+import { loadavg } from 'node:os';
+import { runAgents } from './agents/agents.ts';
+import type { BrokerTarget, Cut } from './agents/target.ts';
+import { runApi } from './api/api.ts';
+import { runLarge } from './api/large.ts';
+import { runBoot } from './boot/boot.ts';
+import { runSingle } from './boot/single.ts';
+import type { BenchCase } from './cases/case.ts';
+import type { CloudTarget } from './cloud/target.ts';
+import type { Bench, Measured } from './measure/bench.ts';
+import { takeReference, type Reference } from './measure/reference.ts';
+import { runScheduler } from './scheduler/scheduler.ts';
+
+/** What is measured; each is opened only for a case that needs it. */
+export interface Targets {
+  readonly cloud: () => Promise<CloudTarget>;
+  readonly broker: () => Promise<BrokerTarget>;
+  readonly cut: Cut;
+}
+
+/** One run of a case. */
+export interface Run extends Measured {
+  readonly startedAt: string;
+  readonly seconds: number;
+  /** Of one minute, as the machine tells it. */
+  readonly load: { readonly before: number; readonly after: number };
+  readonly machine: Reference;
+  /** Ended before its end: by its time limit or by a person. */
+  readonly cutShort: boolean;
+}
+
+/** @throws Error when what is measured cannot be reached */
+export async function runCase({ work }: BenchCase, bench: Bench, targets: Targets): Promise<Run> {
+  const { clock } = bench;
+  const startedAt = new Date(clock.now()).toISOString();
+  const began = clock.monotonic();
+  const [before = 0] = loadavg();
+  const machine = takeReference();
+  const signal = AbortSignal.any([bench.signal, AbortSignal.timeout(work.timeLimitSeconds * 1_000)]);
+  const measured = await measure({ ...bench, signal });
+  const [after = 0] = loadavg();
+  return {
+    ...measured,
+    startedAt,
+    seconds: (clock.monotonic() - began) / 1_000,
+    load: { before, after },
+    machine,
+    cutShort: signal.aborted,
+  };
+
+  async function measure(bounded: Bench): Promise<Measured> {
+    switch (work.kind) {
+      case 'boot':
+      case 'multiboot':
+        return runBoot(work, bounded, await targets.cloud());
+      case 'single':
+        return runSingle(work, bounded, await targets.cloud());
+      case 'api':
+        return runApi(work, bounded, await targets.cloud());
+      case 'large':
+        return runLarge(work, bounded, await targets.cloud());
+      case 'scheduler':
+        return runScheduler(work, bounded);
+      case 'agents':
+        return runAgents(work, bounded, await targets.broker(), targets.cut);
+    }
+  }
+}
