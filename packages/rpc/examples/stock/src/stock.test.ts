@@ -10,7 +10,7 @@ async function day(seed: number, faults: Faults) {
   const clock = new VirtualClock();
   const broker = new InProcessBroker({ clock, random: seededRandom(seed) });
   const onShelf = new Map([['apple', 15]]);
-  const server = await serveStock(broker.connect({ service: 'stock', id: '1' }), onShelf);
+  const server = await serveStock(broker.connect({ service: 'stock', id: '1' }), onShelf, () => undefined);
   const orders = createClient(broker.connect({ service: 'orders', id: '1' }), stockContract);
   broker.faults = faults;
   const outcomes: string[] = [];

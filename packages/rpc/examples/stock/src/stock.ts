@@ -9,7 +9,7 @@ const onShelf = new Map([
 ]);
 
 const transport = await connectAmqp({ url, namespace: 'shop', service: 'stock', id: `stock-${process.pid}`, queues: 'classic' });
-const server = await serveStock(transport, onShelf);
+const server = await serveStock(transport, onShelf, console.log);
 console.log('stock is open');
 
 await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
