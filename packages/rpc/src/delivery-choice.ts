@@ -18,6 +18,7 @@ export interface DeliveryOptions {
   readonly partitions?: number;
 }
 
+/** What holds for the messages of a contract, given or by default. */
 export interface DeliveryChoice {
   readonly queues: QueueKind | undefined;
   readonly confirm: boolean | undefined;

@@ -13,6 +13,7 @@ export interface EventType<Payload> {
   readonly priority: EventPriority;
 }
 
+/** Kinds of events by their names. */
 // The payload classes are known to their definition alone; plumbing that handles all of them must say `any`.
 // eslint-disable-next-line typescript/no-explicit-any
 export type EventTypes = Readonly<Record<string, EventType<any>>>;
