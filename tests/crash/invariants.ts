@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { databaseSection, inspectDatabase } from '@kilonova/conductor';
 import { defaultsOf } from '@kilonova/runtime';
 import type { Cloud } from '../support/cloud.ts';
@@ -35,7 +36,7 @@ export async function violations(cloud: Cloud, requests: readonly Request[]): Pr
   return [
     ...requests.flatMap((request) => requestViolations(request, byUuid)),
     ...doubled(instances, requests),
-    ...domainViolations(cloud, byUuid),
+    ...domainViolations(cloud, byUuid, await keptDomains(cloud)),
     ...(await sumViolations(cloud)),
   ];
 }
@@ -45,7 +46,7 @@ function requestViolations({ name, ids, deletionAccepted }: Request, instances: 
     const instance = instances.get(id);
     if (instance === undefined) return [`${name} ${id}: accepted and lost`];
     if (deletionAccepted) return instance.vm_state === 'deleted' ? [] : [`${name} ${id}: deletion accepted, is ${instance.vm_state}`];
-    if (['active', 'stopped', 'deleted'].includes(instance.vm_state)) return [];
+    if (['active', 'stopped', 'resized', 'deleted'].includes(instance.vm_state)) return [];
     if (instance.vm_state === 'error' && instance.faults > 0) return [];
     return [`${name} ${id}: is ${instance.vm_state} with ${instance.faults} faults`];
   });
@@ -59,12 +60,21 @@ function doubled(instances: readonly InstanceRow[], requests: readonly Request[]
   });
 }
 
-function domainViolations(cloud: Cloud, instances: ReadonlyMap<string, InstanceRow>): string[] {
+/** What a resize left on its old host until it is confirmed: `uuid host generation`. */
+async function keptDomains(cloud: Cloud): Promise<ReadonlySet<string>> {
+  const rows = await cloud.database.query<{ kept: string }>(
+    `select instance_uuid || ' ' || source_host || ' ' || source_generation as kept from server_migrations where status = 'finished'`,
+  );
+  return new Set(rows.map(({ kept }) => kept));
+}
+
+function domainViolations(cloud: Cloud, instances: ReadonlyMap<string, InstanceRow>, kept: ReadonlySet<string>): string[] {
   const found: string[] = [];
   const running = new Set<string>();
   for (const host of cloud.hosts) {
     for (const [uuid, { generation }] of domainsOf(cloud, host)) {
       const instance = instances.get(uuid);
+      if (kept.has(`${uuid} ${host} ${generation}`)) continue;
       running.add(uuid);
       if (instance?.host !== host || instance.generation !== generation) {
         found.push(
@@ -74,9 +84,43 @@ function domainViolations(cloud: Cloud, instances: ReadonlyMap<string, InstanceR
     }
   }
   for (const { uuid, vm_state: state } of instances.values())
-    if (state === 'active' && !running.has(uuid)) found.push(`${uuid} is active and runs nowhere`);
+    if ((state === 'active' || state === 'resized') && !running.has(uuid)) found.push(`${uuid} is active and runs nowhere`);
   return found;
 }
+
+/** Looks at the conductor's invariants all the time: they hold after every commit, and not only when nothing is in flight. */
+export class InvariantWatch {
+  looks = 0;
+  readonly #cloud: Cloud;
+  readonly #found = new Set<string>();
+  readonly #stopping = new AbortController();
+  #done: Promise<void> = Promise.resolve();
+
+  constructor(cloud: Cloud) {
+    this.#cloud = cloud;
+  }
+
+  start(): void {
+    this.#done = this.#run();
+  }
+
+  /** @returns every violation that was ever seen */
+  async stop(): Promise<readonly string[]> {
+    this.#stopping.abort();
+    await this.#done;
+    return [...this.#found];
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      for (const found of await sumViolations(this.#cloud)) this.#found.add(found);
+      this.looks += 1;
+      await pause(LOOK_MS);
+    }
+  }
+}
+
+const LOOK_MS = 250;
 
 /** What the conductor itself looks for: sums, owners, tasks. */
 async function sumViolations(cloud: Cloud): Promise<string[]> {

@@ -15,6 +15,8 @@ interface WorkloadOptions {
   readonly client: ComputeClient;
   readonly random: Random;
   readonly flavorId: string;
+  /** Servers are resized to it. */
+  readonly otherFlavorId: string;
   readonly imageId: string;
   readonly workers: number;
   /** One in so many creates asks for several servers at once. */
@@ -24,7 +26,7 @@ interface WorkloadOptions {
 const RETRY_MS = 150;
 
 /**
- * Users who create and delete servers and do not give up: a request that got no answer, or a 503, is sent again with the
+ * Users who create, stop, move and delete servers and do not give up: a request that got no answer, or a 503, is sent again with the
  * same key until it has one. Whatever the answer says was accepted must come true exactly once.
  */
 export class Workload {
@@ -62,7 +64,9 @@ export class Workload {
       }
       // Some are deleted at once, in the middle of their creation.
       await pause(Math.floor(random.next() * 400));
-      if (random.next() < 0.4) await this.#power(request);
+      const what = random.next();
+      if (what < 0.3) await this.#power(request);
+      else if (what < 0.6) await this.#move(request);
       if (random.next() < 0.8) await this.#delete(request);
     }
   }
@@ -100,17 +104,47 @@ export class Workload {
   /** Stop, start or reboot, as soon as the server is there; refused is an answer too. */
   async #power(request: Request): Promise<void> {
     const id = request.ids[0]!;
-    for (let look = 0; look < 100; look += 1) {
-      const { status, body } = await this.#answered('GET', `/servers/${id}`, {});
-      if (status !== 200 || (body as { server: { status: string } }).server.status !== 'BUILD') break;
-      await pause(RETRY_MS);
-    }
+    await this.#leaves(id, ['BUILD']);
     const actions = [{ 'os-stop': null }, { 'os-start': null }, { reboot: { type: 'SOFT' } }, { reboot: { type: 'HARD' } }];
     for (const action of [{ 'os-stop': null }, actions[Math.floor(this.#options.random.next() * actions.length)]]) {
-      const answer = await this.#answered('POST', `/servers/${id}/action`, { body: action });
-      if (![202, 404, 409].includes(answer.status))
-        this.wrong.push(`${JSON.stringify(action)}: ${answer.status} ${JSON.stringify(answer.body)}`);
+      await this.#act(id, action!);
       await pause(Math.floor(this.#options.random.next() * 200));
+    }
+  }
+
+  /** Resize, migrate or live-migrate; what then waits for a word is confirmed or reverted, or left to the delete. */
+  async #move(request: Request): Promise<void> {
+    const { random, otherFlavorId } = this.#options;
+    const id = request.ids[0]!;
+    await this.#leaves(id, ['BUILD']);
+    const moves = [
+      { resize: { flavorRef: otherFlavorId } },
+      { migrate: null },
+      { 'os-migrateLive': { host: null, block_migration: 'auto' } },
+    ];
+    if ((await this.#act(id, moves[Math.floor(random.next() * moves.length)]!)) !== 202) return;
+    if (random.next() < 0.2) return; // deleted in the middle
+    await this.#leaves(id, ['RESIZE', 'MIGRATING']);
+    if (random.next() < 0.2) return;
+    await this.#act(id, random.next() < 0.5 ? { confirmResize: null } : { revertResize: null });
+    await this.#leaves(id, ['REVERT_RESIZE']);
+  }
+
+  /** Refused is an answer too. */
+  async #act(id: string, action: object): Promise<number> {
+    const answer = await this.#answered('POST', `/servers/${id}/action`, { body: action });
+    // 204: a confirmation. 400: no host is left for a move, or it is not there to be confirmed.
+    if (![202, 204, 400, 404, 409].includes(answer.status))
+      this.wrong.push(`${JSON.stringify(action)}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.status;
+  }
+
+  /** Waits, for a bounded number of looks, until the server shows another status. */
+  async #leaves(id: string, statuses: readonly string[]): Promise<void> {
+    for (let look = 0; look < 100; look += 1) {
+      const { status, body } = await this.#answered('GET', `/servers/${id}`, {});
+      if (status !== 200 || !statuses.includes((body as { server: { status: string } }).server.status)) return;
+      await pause(RETRY_MS);
     }
   }
 
