@@ -10,6 +10,7 @@ import type { ServeOptions } from './server.ts';
 import { ReaderLeft, sendStream } from './stream-sender.ts';
 import type { Transport } from './transport.ts';
 import { isAwaited } from './wire.ts';
+import { loggedError } from './logged-error.ts';
 
 type Around = NonNullable<ReturnType<typeof chain<IncomingCall>>>;
 
@@ -117,7 +118,7 @@ export class Execution {
     // The application's own errors are answers; a caller who left, or ran out of time, is told nothing.
     if (error instanceof RpcError && isAwaited(envelope.kind))
       log.debug({ ...fields, code: error.code, reason: error.message }, 'request failed');
-    else log.error({ ...fields, err: error }, 'handler failed');
+    else log.error({ ...fields, err: loggedError(error) }, 'handler failed');
     if (context.expired && error instanceof DeadlineExceeded) return;
     // Who casts listens for refusals only: the work was taken, and its failure is this side's.
     if (isAwaited(envelope.kind)) this.#answers.fail(delivery, error);

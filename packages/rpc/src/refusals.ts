@@ -3,6 +3,7 @@
 import { methodLabel } from './contract.ts';
 import type { RpcError } from './errors.ts';
 import type { Transport } from './transport.ts';
+import { loggedError } from './logged-error.ts';
 
 /** A cast that a server refused before any effect; the server has put it aside as a dead letter, but for NotAuthorized. */
 export interface Refusal {
@@ -83,7 +84,10 @@ export class Refusals {
       try {
         tell({ ...cast, error });
       } catch (thrown) {
-        log.error({ topic: cast.topic, method: cast.method, requestId: cast.requestId, err: thrown }, 'a listener to refusals failed');
+        log.error(
+          { topic: cast.topic, method: cast.method, requestId: cast.requestId, err: loggedError(thrown) },
+          'a listener to refusals failed',
+        );
       }
     }
     return true;

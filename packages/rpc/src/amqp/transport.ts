@@ -10,6 +10,7 @@ import type { Link } from './link.ts';
 import { Presence } from './presence.ts';
 import { codeOf } from './refusals.ts';
 import { declare, declareBasics, FROM_HOSTS, REPLIES_FROM_HOSTS, STEWARD_TOPIC, type Topology } from './topology.ts';
+import { loggedError } from '../logged-error.ts';
 
 export interface AmqpSettings {
   readonly service: string;
@@ -130,7 +131,7 @@ export class AmqpTransport implements Transport {
     });
     Promise.resolve(sent)
       .catch((error: unknown) =>
-        this.environment.log.error({ topic, reason, err: error }, 'a message could not be put aside and is dropped'),
+        this.environment.log.error({ topic, reason, err: loggedError(error) }, 'a message could not be put aside and is dropped'),
       )
       .finally(() => delivery.ack());
   }

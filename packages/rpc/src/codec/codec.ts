@@ -175,8 +175,9 @@ export function parseObject(json: Buffer | string): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(typeof json === 'string' ? json : json.toString('utf8'));
-  } catch (cause) {
-    throw new MalformedMessage('the message is not JSON', { path: '' }, { cause });
+  } catch {
+    // The parser's own words quote the message.
+    throw new MalformedMessage('the message is not JSON', { path: '' });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed('message', 'an object', value);
   return value as Record<string, unknown>;

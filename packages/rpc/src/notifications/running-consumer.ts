@@ -10,6 +10,7 @@ import type { ConsumeSettings, EventConsumer, EventContext, EventHandlers } from
 import type { Events, EventTypes } from './definition.ts';
 import { EVENTS, eventKeys, readEvent, type EventEnvelope } from './envelope.ts';
 import { HandledEvent } from './event-context.ts';
+import { loggedError } from '../logged-error.ts';
 
 interface Wanted {
   readonly envelope: EventEnvelope;
@@ -130,7 +131,7 @@ export class RunningConsumer implements EventConsumer {
         const last = attempt >= attempts;
         this.#count('handler_errors', envelope.method, code);
         const fields = { ...labels, group, id: envelope.id, requestId: envelope.requestId, attempt, last };
-        log.error({ ...fields, err: error }, last ? 'event put aside' : 'event handler failed');
+        log.error({ ...fields, err: loggedError(error) }, last ? 'event put aside' : 'event handler failed');
         if (last) {
           const what = error instanceof Error ? `${code === 'unknown' ? error.name : code}: ${error.message}` : 'unknown';
           return this.#putAside(delivery, envelope, `${attempt} attempts failed, the last with ${what}`, code);

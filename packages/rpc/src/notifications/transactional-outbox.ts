@@ -6,6 +6,7 @@ import { checkPositive, withDefaults } from '../options.ts';
 import type { Transport } from '../transport.ts';
 import { whenWritable } from '../waiting.ts';
 import { sendEntry } from './publisher.ts';
+import { loggedError } from '../logged-error.ts';
 
 /** A row of an outbox, as it was staged. */
 export interface OutboxEntry {
@@ -138,7 +139,7 @@ class OutboxDrain {
     } catch (error) {
       if (this.#end.signal.aborted) return { claimed, failed: false };
       metrics.count('outbox_failures', { code: error instanceof RpcError ? error.code : 'store' });
-      log.warn({ claimed, err: error }, 'staged events could not be published or marked; they are tried again');
+      log.warn({ claimed, err: loggedError(error) }, 'staged events could not be published or marked; they are tried again');
       return { claimed, failed: true };
     }
   }

@@ -2,6 +2,7 @@ import type { Delivery, Listener } from '../transport.ts';
 import { MalformedMessage, RpcError } from '../errors.ts';
 import { PRIORITIES, readNotification, withinLimit, type OsloNotification, type OsloPriority } from './envelope.ts';
 import type { OsloTransport } from './transport.ts';
+import { loggedError } from '../logged-error.ts';
 
 /** Which notifications to take, and how often to try. */
 export interface OsloListenOptions {
@@ -71,7 +72,7 @@ export async function listenToOsloNotifications(
       } catch (error) {
         const last = attempt >= attempts;
         metrics.count('handler_errors', { code: error instanceof RpcError ? error.code : 'unknown' });
-        log.error({ messageId, eventType, attempt, last, err: error }, last ? 'notification dropped' : 'notification failed');
+        log.error({ messageId, eventType, attempt, last, err: loggedError(error) }, last ? 'notification dropped' : 'notification failed');
         if (last) return delivery.ack();
         await clock.sleep(retryDelayMs, end.signal).catch(() => undefined);
         if (end.signal.aborted) return delivery.requeue();

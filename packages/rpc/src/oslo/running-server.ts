@@ -13,6 +13,7 @@ import { OsloJob, refuseUnread } from './job.ts';
 import type { OsloServeOptions, OsloServer } from './server.ts';
 import { serverKey } from './target.ts';
 import type { OsloTransport } from './transport.ts';
+import { loggedError } from '../logged-error.ts';
 
 interface Offer {
   readonly topic: string;
@@ -177,7 +178,7 @@ export class OsloRunningServer implements OsloServer {
     // The application's own errors are answers; a caller who left, or ran out of time, is told nothing.
     if (error instanceof RpcError && job.msgId !== undefined)
       log.debug({ ...fields, code: error.code, reason: error.message }, 'request failed');
-    else log.error({ ...fields, err: error }, 'handler failed');
+    else log.error({ ...fields, err: loggedError(error) }, 'handler failed');
     if (!(context.expired && error instanceof DeadlineExceeded)) job.answer({ result: null, failure: error });
   }
 
