@@ -5,8 +5,8 @@ import type { RequestForm } from './request-form.ts';
 import { Refusals } from './refusals.ts';
 import { Gauges } from './gauges.ts';
 import type { Transport } from './transport.ts';
-import { blockedError } from './waiting.ts';
-import { cancelText, readReply, REPLIES, type ReplyEnvelope } from './wire.ts';
+import { afterHearing, blockedError } from './waiting.ts';
+import { cancelText, checkSize, readReply, REPLIES, type ReplyEnvelope } from './wire.ts';
 
 export interface CallRequest {
   readonly exchange: string;
@@ -109,7 +109,7 @@ export class Calls {
       return () => undefined;
     }
     const id = request.id ?? this.nextId();
-    const cancelDeadline = clock.after(request.timeoutMs, () =>
+    const cancelDeadline = afterHearing(clock, request.timeoutMs, () =>
       this.#fail(
         entry,
         new DeadlineExceeded(`${request.what}: no answer within ${Math.round(request.timeoutMs)} ms`, { timeoutMs: request.timeoutMs }),
@@ -241,8 +241,9 @@ export class Calls {
     const sent = [...this.#entries.values()].filter((entry) => entry.sent);
     const unknown = new ConnectionLost(`${error.message}; the outcome is unknown`, error.details, { cause: error });
     for (const entry of sent) {
-      if (sent.length === 1) this.#fail(entry, error);
-      else if (entry.request.resend) park(entry);
+      // Nothing was refused, it was lost: what may be sent again is.
+      if (entry.request.resend && (sent.length > 1 || error instanceof ConnectionLost)) park(entry);
+      else if (sent.length === 1) this.#fail(entry, error);
       else this.#fail(entry, unknown);
     }
   }
@@ -272,7 +273,7 @@ export class Calls {
     const { beatMs } = this.#transport.limits;
     entry.from = from;
     entry.cancelSilence?.();
-    entry.cancelSilence = clock.after(2 * beatMs, () => {
+    entry.cancelSilence = afterHearing(clock, 2 * beatMs, () => {
       metrics.count('silent_servers', {});
       if (entry.request.resend) {
         park(entry);
@@ -311,6 +312,7 @@ export class Calls {
     const entry = correlationId === undefined ? undefined : this.#entries.get(correlationId);
     let reply: ReplyEnvelope;
     try {
+      checkSize(body.length, this.#transport.limits.maxMessageBytes, 'an answer');
       reply = readReply(body);
     } catch (error) {
       log.warn({ correlationId, error: String(error) }, 'an answer could not be read');

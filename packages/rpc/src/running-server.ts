@@ -6,7 +6,7 @@ import { isOfOneServer, routesOf } from './delivery-choice.ts';
 import { Deprecations } from './deprecations.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Dispatch, type Verdict } from './dispatch.ts';
-import { Busy, Unreachable } from './errors.ts';
+import { Busy, Unreachable, type MessageTooLarge } from './errors.ts';
 import { Execution } from './execution.ts';
 import { Gauges } from './gauges.ts';
 import { Intake, type Overload } from './intake.ts';
@@ -18,7 +18,9 @@ import { ServerCounts } from './server-counts.ts';
 import { serverLimits, type EveryServerLimit } from './server-limits.ts';
 import type { ServeOptions, Server } from './server.ts';
 import type { Address, Delivery, Listener, Transport } from './transport.ts';
-import { checkServerName } from './wire.ts';
+import { checkServerName, checkSize } from './wire.ts';
+
+type Refusal = Extract<Verdict, { verdict: 'refuse' }>;
 
 /** Takes messages off the queues, judges them, and gives each its way: run, refused, dropped. */
 export class RunningServer implements Server {
@@ -132,7 +134,7 @@ export class RunningServer implements Server {
   }
 
   #take(delivery: Delivery, address: Address, lane: Lane | undefined): void {
-    const verdict = this.#dispatch.judge(delivery, address);
+    const verdict = this.#tooLarge(delivery) ?? this.#dispatch.judge(delivery, address);
     if (verdict.verdict === 'run') {
       const job = this.#job(delivery, lane, verdict);
       if (verdict.method.deprecated !== undefined) {
@@ -148,6 +150,16 @@ export class RunningServer implements Server {
       if (verdict.verdict === 'misdirected')
         this.#transport.environment.log.warn({ topic, server, method, caller: delivery.userId }, 'message for another server dropped');
       delivery.ack();
+    }
+  }
+
+  /** What is too large to be read is too large to be kept. */
+  #tooLarge({ body }: Delivery): Refusal | undefined {
+    try {
+      checkSize(body.length, this.#transport.limits.maxMessageBytes, 'a request');
+      return undefined;
+    } catch (error) {
+      return { verdict: 'refuse', error: error as MessageTooLarge, envelope: undefined, poison: false };
     }
   }
 
@@ -181,7 +193,7 @@ export class RunningServer implements Server {
     job.delivery.ack();
   }
 
-  #refuse(delivery: Delivery, { error, envelope, poison }: Extract<Verdict, { verdict: 'refuse' }>): void {
+  #refuse(delivery: Delivery, { error, envelope, poison }: Refusal): void {
     const topic = this.#topic;
     const { code, message } = error;
     this.#counts.count('refused', envelope, code);

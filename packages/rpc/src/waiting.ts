@@ -53,10 +53,28 @@ export async function whenWritable(transport: Transport, ms: number, signal?: Ab
 export const blockedError = (transport: Transport, ms: number) =>
   new Busy(`the broker has taken no messages for ${ms} ms: ${transport.blocked ?? 'not connected'}`, { waitedMs: ms });
 
+/** A timer that is later than this was held up by its own process; milliseconds. */
+const HELD_UP_MS = 50;
+/** For reading what came meanwhile; milliseconds. */
+const READ_MS = 20;
+
+/**
+ * As `clock.after`, for a verdict on the silence of others. When this process itself was held up (a blocked event loop),
+ * what they said meanwhile is still in the socket: it is read before the verdict.
+ */
+export function afterHearing(clock: Clock, ms: number, act: () => void): () => void {
+  const endsAt = clock.monotonic() + ms;
+  let cancel = clock.after(ms, () => {
+    if (clock.monotonic() - endsAt < HELD_UP_MS) act();
+    else cancel = clock.after(READ_MS, act);
+  });
+  return () => cancel();
+}
+
 /** The outcome of `work`, or a failure after `ms`. */
 export function within<T>(clock: Clock, ms: number, work: Promise<T>, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = clock.after(ms, () => reject(late()));
+    const cancel = afterHearing(clock, ms, () => reject(late()));
     work.then(resolve, reject).finally(cancel);
   });
 }

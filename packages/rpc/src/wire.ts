@@ -104,15 +104,16 @@ export type ReplyEnvelope =
   /** To whoever sent a beat: nobody waits any longer. */
   | { readonly kind: 'cancel' };
 
+/** For what is sent and for what comes, there before it is parsed: a large message would hold up the event loop. @throws MessageTooLarge */
+export function checkSize(bytes: number, limit: number, what: string): void {
+  if (bytes > limit)
+    throw new MessageTooLarge(`${what} is ${bytes} bytes, the limit is ${limit}: send less, or stream it`, { bytes, limit });
+}
+
 /** @throws MessageTooLarge */
 export function toBytes(text: string, limit: number, what: string, attachments: readonly Attachment[] = []): Buffer {
   const bytes = pack(text, attachments);
-  if (bytes.length > limit) {
-    throw new MessageTooLarge(`${what} is ${bytes.length} bytes, the limit is ${limit}: send less, or stream it`, {
-      bytes: bytes.length,
-      limit,
-    });
-  }
+  checkSize(bytes.length, limit, what);
   return bytes;
 }
 
