@@ -34,6 +34,40 @@ function project(name: string, options: object): string {
   return name;
 }
 
+function brokerUrl(): string {
+  const url = process.env['KILONOVA_TEST_AMQP_URL'];
+  if (url === undefined) throw new Error('KILONOVA_TEST_AMQP_URL: expected the address of a broker (npm run services)');
+  return url;
+}
+
+const children: ChildProcess[] = [];
+afterAll(() => children.forEach((child) => child.kill('SIGKILL')));
+
+function start(...args: string[]) {
+  const child = spawn(process.env['KILONOVA_TEST_NODE'] ?? process.execPath, args, {
+    cwd: stranger.folder,
+    env: { ...process.env, AMQP_URL: brokerUrl() },
+  });
+  children.push(child);
+  let output = '';
+  const lines: ((text: string) => void)[] = [];
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (piece: Buffer) => {
+      output += piece.toString();
+      for (const look of lines) look(output);
+    });
+  const ended = new Promise<{ code: number | null; output: string }>((resolve) => child.on('close', (code) => resolve({ code, output })));
+  /** Settles when the text was said; the end of the process says too that it will not be. */
+  const says = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const look = (said: string) => said.includes(text) && resolve();
+      lines.push(look);
+      look(output);
+      void ended.then(() => reject(new Error(`ended without saying ${text}: ${output}`)));
+    });
+  return { child, ended, says };
+}
+
 test('it depends on what it promises, and brings its licence, its guide and its examples', async () => {
   const { default: manifest } = (await import('../package.json', { with: { type: 'json' } })) as {
     default: { dependencies: Record<string, string> };
@@ -59,13 +93,9 @@ test('every link of the guides leads to something in the package', () => {
   expect(guides.length).toBeGreaterThan(5);
 });
 
-test('every code block of the guides compiles', async () => {
-  const snippets = guideSnippets();
-  for (const { name, code } of snippets) stranger.write(`guides/src/${name}`, code);
-  stranger.write('guides/package.json', '{ "type": "module" }');
-  stranger.write('guides/tsconfig.json', JSON.stringify({ compilerOptions: { ...OPTIONS, ...KINDS.experimental }, include: ['src'] }));
-  expect(await stranger.node(compilers[7], '--noEmit', '-p', 'guides')).toEqual({ code: 0, output: '' });
-  expect(snippets.length).toBeGreaterThan(10);
+test('CommonJS gets it too', async () => {
+  const { output } = await stranger.node('-p', "typeof require('@kilonova/rpc').connectAmqp");
+  expect(output).toContain('function');
 });
 
 test('its command says how it is used', async () => {
@@ -74,41 +104,27 @@ test('its command says how it is used', async () => {
   expect(output).toContain('kilonova-rpc dead-letters list');
 });
 
+test('the code of the guides compiles, and the five minutes of the README run', { timeout: 120_000 }, async () => {
+  const snippets = guideSnippets();
+  for (const { path, code } of snippets) stranger.write(`guides/src/${path}`, code);
+  stranger.write('guides/package.json', '{ "type": "module" }');
+  stranger.write('guides/tsconfig.json', JSON.stringify({ compilerOptions: { ...OPTIONS, ...KINDS.experimental }, include: ['src'] }));
+  expect(await stranger.node(compilers[7], '-p', 'guides')).toEqual({ code: 0, output: '' });
+  expect(snippets.length).toBeGreaterThan(10);
+  const greeter = start('guides/dist/README-2/greeter.js');
+  const visit = async () => (await start('guides/dist/README-2/visitor.js').ended).output;
+  await expect.poll(visit, { timeout: 60_000 }).toBe(`hello, ${decodeURIComponent(new URL(brokerUrl()).username)}\nnothing_said\n`);
+  await greeter.says('hello, ');
+  greeter.child.kill('SIGTERM');
+  expect((await greeter.ended).code).toBe(0);
+  expect(await visit()).toBe('Unreachable\n');
+});
+
 describe('the two-service example', { timeout: 120_000 }, () => {
-  const url = process.env['KILONOVA_TEST_AMQP_URL'];
-  const children: ChildProcess[] = [];
-  afterAll(() => children.forEach((child) => child.kill('SIGKILL')));
-
-  function start(...args: string[]) {
-    const child = spawn(process.env['KILONOVA_TEST_NODE'] ?? process.execPath, args, {
-      cwd: stranger.folder,
-      env: { ...process.env, AMQP_URL: url },
-    });
-    children.push(child);
-    let output = '';
-    const lines: ((text: string) => void)[] = [];
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (piece: Buffer) => {
-        output += piece.toString();
-        for (const look of lines) look(output);
-      });
-    const ended = new Promise<{ code: number | null; output: string }>((resolve) => child.on('close', (code) => resolve({ code, output })));
-    /** Settles when the text was said; the end of the process says too that it will not be. */
-    const says = (text: string) =>
-      new Promise<void>((resolve, reject) => {
-        const look = (said: string) => said.includes(text) && resolve();
-        lines.push(look);
-        look(output);
-        void ended.then(() => reject(new Error(`ended without saying ${text}: ${output}`)));
-      });
-    return { child, ended, says };
-  }
-
   test.each([
     { kind: 'experimental', compiler: 7 },
     { kind: 'standard', compiler: 7 },
   ] as const)('runs when compiled by TypeScript $compiler with $kind decorators', async ({ kind, compiler }) => {
-    if (url === undefined) throw new Error('KILONOVA_TEST_AMQP_URL: expected the address of a broker (npm run services)');
     const name = project(`run-${kind}`, KINDS[kind]);
     expect(await stranger.node(compilers[compiler], '-p', name)).toEqual({ code: 0, output: '' });
     const tests = await stranger.node('--test', `${name}/dist/stock.test.js`);
