@@ -1,7 +1,7 @@
 // The floor: amqplib by hand, with what a careful author sets (noDelay, manual acknowledgement, prefetch, mandatory), and
 // nothing else: no contract, no version, no deadline, no errors, the body is bytes that nobody reads.
 //   node raw-process.ts client|server AMQP-URL [like-ours]
-// `like-ours` sends by hand what this library sends to the broker: topic exchanges (on which accounts can be kept apart),
+// `like-ours` sends by hand what this library sends to the broker: a direct exchange instead of the default one,
 // queues with limits, the validated sender, an expiration. Beside it one sees which part of a ratio is the library's own.
 import { connect } from 'amqplib';
 import type { Cell } from './cell.ts';
@@ -11,13 +11,13 @@ const PREFETCH = 100;
 const QUEUES = ['classic', 'quorum'] as const;
 const [role, url = '', topology] = process.argv.slice(2);
 const likeOurs = topology === 'like-ours';
-const exchange = likeOurs ? 'bench.raw.topic' : '';
+const exchange = likeOurs ? 'bench.raw.direct' : '';
 const limits = likeOurs ? { 'x-max-length': 100_000, 'x-overflow': 'reject-publish' } : {};
 const extra = likeOurs ? { userId: decodeURIComponent(new URL(url).username), contentType: 'application/json' } : {};
 const nameOf = (queue: string) => `bench.raw.${queue}${likeOurs ? '.limited' : ''}`;
 
 const model = await connect(url, { noDelay: true });
-if (likeOurs) await (await model.createChannel()).assertExchange(exchange, 'topic');
+if (likeOurs) await (await model.createChannel()).assertExchange(exchange, 'direct');
 if (role === 'server') await serveRaw();
 else await askRaw();
 
