@@ -36,7 +36,7 @@ export class Answers {
     } catch (error) {
       bytes = Buffer.from(errorText(ownError(error as RpcError)));
     }
-    Calls.of(this.#transport).reply(replyTo, correlationId, bytes);
+    Calls.of(this.#transport).reply(replyTo, correlationId, bytes, true);
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { pack, unpack } from './attachments.ts';
+import { pack, readable, unpack } from './attachments.ts';
 import { decoderFor, encoderFor } from './codec/codec.ts';
 import { MalformedMessage } from './index.ts';
 import { Stated, Unstated } from './testing/texts.ts';
@@ -46,4 +46,10 @@ test.each([
   ['a length beyond all bounds', Buffer.of(1, 0xff, 0xff, 0xff, 0xff, 0)],
 ])('%s after the mark is refused', (_title, bytes) => {
   expect(() => unpack(bytes)).toThrow(MalformedMessage);
+});
+
+test('a person sees the JSON and what was beside it, and of what cannot be taken apart all there is', () => {
+  expect(readable(pack('{"text":0}', ['grüße']))).toBe('{"text":0}\nattachment 0: grüße');
+  expect(readable(Buffer.from('not JSON'))).toBe('not JSON');
+  expect(readable(Buffer.of(1, 0, 0, 0, 65))).toBe('\u0001\0\0\0A');
 });

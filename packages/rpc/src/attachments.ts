@@ -7,6 +7,7 @@
 // In the JSON an attachment's number, counted from 0, stands in its place. No field can mean both a number and a text, so
 // a number where the class says text, or bytes, is nothing else.
 import { MalformedMessage } from './errors.ts';
+import { giveBack, lend } from './lent-memory.ts';
 
 export type Attachment = string | Uint8Array;
 
@@ -30,7 +31,7 @@ export function pack(json: string, attachments: readonly Attachment[]): Buffer {
 /** Undefined when a text has not fitted into the size that it was given. */
 function written(json: string, attachments: readonly Attachment[], sizeOf: (part: Attachment) => number): Buffer | undefined {
   const size = attachments.reduce((sum, part) => sum + LENGTH_BYTES + sizeOf(part), HEAD_BYTES + sizeOf(json));
-  const into = Buffer.allocUnsafe(size);
+  const into = lend(size);
   into[0] = PACKED;
   let at = 1;
   for (const part of [json, ...attachments]) {
@@ -38,7 +39,10 @@ function written(json: string, attachments: readonly Attachment[], sizeOf: (part
     at = into.writeUInt32BE(bytes, at);
     const place = into.subarray(at, at + bytes);
     if (typeof part !== 'string') place.set(part);
-    else if (encoder.encodeInto(part, place).read !== part.length) return undefined;
+    else if (encoder.encodeInto(part, place).read !== part.length) {
+      giveBack(into);
+      return undefined;
+    }
     at += bytes;
   }
   return into;
@@ -58,6 +62,16 @@ export function unpack(bytes: Buffer): { readonly json: Buffer; readonly attachm
   const [json, ...attachments] = parts;
   if (json === undefined) throw new MalformedMessage('the message ends before its attachments do', { path: '' });
   return { json, attachments };
+}
+
+/** For people: the JSON, and each attachment as text under its number. What cannot be taken apart is shown as it is. */
+export function readable(bytes: Buffer): string {
+  try {
+    const { json, attachments } = unpack(bytes);
+    return [json, ...attachments.map((part, index) => `attachment ${index}: ${part.toString('utf8')}`)].join('\n');
+  } catch {
+    return bytes.toString('utf8');
+  }
 }
 
 const NONE: readonly Buffer[] = [];

@@ -168,9 +168,9 @@ export class Calls {
     };
   }
 
-  /** A message to another process's reply queue. */
-  reply(key: string, correlationId: string, body: Buffer): void {
-    const sent = this.#transport.send({ exchange: REPLIES, key, correlationId, body, mandatory: true });
+  /** A message to another process's reply queue. `spent`: its body is read no more. */
+  reply(key: string, correlationId: string, body: Buffer, spent = false): void {
+    const sent = this.#transport.send({ exchange: REPLIES, key, correlationId, body, mandatory: true, spent });
     if (!sent) this.#transport.environment.metrics.count('unroutable_replies', {});
   }
 
@@ -196,6 +196,7 @@ export class Calls {
       replyTo: this.#transport.replyKey,
       expirationMs: remainingMs,
       mandatory: true,
+      spent: !entry.request.resend, // else it may leave again
     };
     if (entry.request.confirm) {
       entry.sent = true;

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { listDeadLetters, requeueDeadLetters, type DeadLetterEntry } from './amqp/dead-letters.ts';
+import { readable } from './attachments.ts';
 import { RpcError } from './errors.ts';
 
 const USAGE = `kilonova-rpc dead-letters list                      what was put aside, the oldest first
@@ -51,7 +52,7 @@ export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv
       return 1;
     }
     output.say(line(letter));
-    output.say(letter.body.toString('utf8'));
+    output.say(readable(letter.body));
     return 0;
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;

@@ -53,6 +53,7 @@ export { seededRandom } from './in-process/seeded-random.ts';
 export { VirtualClock } from './in-process/virtual-clock.ts';
 export { decoderFor, encoderFor } from './codec/codec.ts';
 export type { Decoder, Encoder } from './codec/codec.ts';
+export type { Attachment } from './attachments.ts';
 export { shape } from './codec/shape.ts';
 export { fieldsOf } from './codec/fields.ts';
 export type { Field } from './codec/fields.ts';

@@ -66,10 +66,13 @@ export interface OutgoingMessage {
   readonly expirationMs?: number;
   /** True when nobody to take it is a failure. */
   readonly mandatory: boolean;
+  /** Its sender reads the body no more: the transport may use its memory for another when it has left. */
+  readonly spent?: boolean;
 }
 
 /** A message as it arrives. Exactly one of `ack` and `requeue` ends it. */
 export interface Delivery {
+  /** Only to be read until the message has ended: the memory of large ones is used again. Of an answer: only while it is taken. */
   readonly body: Buffer;
   readonly correlationId: string | undefined;
   readonly replyTo: string | undefined;

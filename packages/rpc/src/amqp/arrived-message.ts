@@ -1,4 +1,5 @@
 import type { ConsumeMessage, ConsumeMessageFields, MessageProperties } from 'amqplib';
+import { lend } from '../lent-memory.ts';
 import { FRAME_HEAD_BYTES } from './publish-frames.ts';
 
 const BASIC_DELIVER = ((60 << 16) | 60) >>> 0;
@@ -101,7 +102,7 @@ export class ArrivedMessage implements ConsumeMessage {
     if (this.content.length === 0 && part.length === this.#left) {
       this.content = part; // all of it, where it lies
     } else {
-      if (this.content.length === 0) this.content = Buffer.allocUnsafeSlow(this.#left);
+      if (this.content.length === 0) this.content = lend(this.#left);
       this.content.set(part, this.content.length - this.#left);
     }
     this.#left -= part.length;

@@ -1,6 +1,7 @@
 import type { Channel, ConsumeMessage, Message } from 'amqplib';
 import type { Environment } from '../environment.ts';
 import type { Delivery } from '../transport.ts';
+import { giveBack } from '../lent-memory.ts';
 import { AckBatch } from './ack-batch.ts';
 import { ArrivedMessage } from './arrived-message.ts';
 import type { Link } from './link.ts';
@@ -108,6 +109,7 @@ export class Consumer {
       return;
     }
     this.#plan.take(new Arrived(channel, acks, message instanceof ArrivedMessage ? message : asArrived(message), lost));
+    if (acks === undefined) giveBack(message.content);
   }
 
   #again(link: Link, reason: string): void {
@@ -177,6 +179,7 @@ class Arrived implements Delivery {
     if (!this.#open) return;
     this.#open = false;
     this.#acks?.ack(this.#message.deliveryTag);
+    giveBack(this.body);
   }
 
   requeue(): void {

@@ -82,9 +82,9 @@ export class Link {
 
   send(exchange: string, message: OutgoingMessage): boolean {
     if (this.#publisher === undefined) return false;
-    const { key, mandatory, body } = message;
+    const { key, mandatory, body, spent } = message;
     const properties = this.#properties(message);
-    if (!this.#writer.publish(this.#publisher, { exchange, key, mandatory }, properties, body))
+    if (!this.#writer.publish(this.#publisher, { exchange, key, mandatory }, properties, body, spent))
       this.#publisher.publish(exchange, key, body, { ...properties, mandatory });
     return true;
   }

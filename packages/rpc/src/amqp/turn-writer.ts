@@ -4,6 +4,7 @@
 // replaced, and nothing is lost but the speed.
 import type { Socket } from 'node:net';
 import type { Channel, ChannelModel } from 'amqplib';
+import { giveBack } from '../lent-memory.ts';
 import { FRAME_BYTES, FRAME_HEAD_BYTES, frameEnd, HEAD_BYTES, writeBodyHead, writeHead, type PlainProperties } from './publish-frames.ts';
 
 /** What amqplib uses of a channel's stream. */
@@ -39,6 +40,8 @@ export class TurnWriter {
   #slab = Buffer.alloc(0);
   #from = 0;
   #to = 0;
+  /** Of the parts: those whose memory is free when they have left. Parts of one body leave in order. */
+  #spent = new Set<Buffer>();
   #scheduled = false;
   readonly #flush = () => this.#write();
 
@@ -88,8 +91,13 @@ export class TurnWriter {
     channel.once('close', () => this.#taken.delete(channel));
   }
 
-  /** Publishes on a channel that was taken; false when amqplib must do it. @throws TypeError for a name above 255 bytes */
-  publish(channel: Channel, to: Destination, properties: PlainProperties, body: Buffer): boolean {
+  /**
+   * Publishes on a channel that was taken; false when amqplib must do it.
+   *
+   * @param spent give the body's memory back when it has left
+   * @throws TypeError for a name above 255 bytes
+   */
+  publish(channel: Channel, to: Destination, properties: PlainProperties, body: Buffer, spent = false): boolean {
     const { frameMax = 0 } = this.#inside;
     if (!this.#taken.has(channel) || frameMax <= FRAME_BYTES) return false;
     const id = numberOf(channel);
@@ -104,6 +112,7 @@ export class TurnWriter {
       this.#to = writeBodyHead(this.#slab, this.#to, id, part.length);
       this.#append(part);
       this.#append(frameEnd);
+      if (spent && from + most >= body.length) this.#spent.add(part);
     }
     this.#schedule();
     return true;
@@ -153,6 +162,8 @@ export class TurnWriter {
     this.#seal();
     const parts = this.#parts;
     this.#parts = [];
+    const spent = this.#spent;
+    if (spent.size > 0) this.#spent = new Set();
     const stream = this.#stream;
     if (stream?.writable !== true) return; // its end is told elsewhere
     const [first] = parts;
@@ -161,7 +172,10 @@ export class TurnWriter {
       return;
     }
     stream.cork();
-    for (const part of parts) stream.write(part);
+    for (const part of parts) {
+      if (spent.has(part)) stream.write(part, () => giveBack(part));
+      else stream.write(part);
+    }
     stream.uncork();
   }
 }

@@ -141,13 +141,13 @@ function putBeside(part: unknown, attachments: Attachment[] | undefined): unknow
   return Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString('base64');
 }
 
-/** The reverse. Bytes are seen where they lie in the message, not copied. */
+/** The reverse. Bytes are a copy, for the message's memory is used again. */
 function takeBeside({ shape }: Field, part: unknown, beside: Beside | undefined): unknown {
   if (typeof part === 'number') {
     const attachment = beside?.attachments[part];
     if (beside === undefined || attachment === undefined) return part;
     beside.taken++;
-    return shape === 'bytes' ? attachment : attachment.toString('utf8');
+    return shape === 'bytes' ? Buffer.from(attachment) : attachment.toString('utf8');
   }
   return shape === 'bytes' && typeof part === 'string' ? Buffer.from(part, 'base64') : part;
 }
