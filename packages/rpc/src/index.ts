@@ -48,6 +48,7 @@ export { serveSteward } from './amqp/steward.ts';
 export type { StewardGrant } from './amqp/steward.ts';
 export { InProcessBroker } from './in-process/broker.ts';
 export type { DeadLetter } from './in-process/broker.ts';
+export type { InProcessConnection } from './in-process/transport.ts';
 export type { Faults } from './in-process/faults.ts';
 export { seededRandom } from './in-process/seeded-random.ts';
 export { VirtualClock } from './in-process/virtual-clock.ts';

@@ -1,12 +1,12 @@
 import { environment, type Environment } from '../environment.ts';
 import { Unreachable, Busy, type RpcError } from '../errors.ts';
 import { checkPositive, withDefaults } from '../options.ts';
-import { defaultLimits, type Address, type Group, type OutgoingMessage, type Transport, type TransportLimits } from '../transport.ts';
+import { defaultLimits, type Address, type Group, type OutgoingMessage, type TransportLimits } from '../transport.ts';
 import { addressKeys, REPLIES } from '../wire.ts';
 import { checkFaults, FaultyWay, type Faults } from './faults.ts';
 import { isOrdered, routeWord } from '../lane.ts';
 import { GroupQueue } from './group-queue.ts';
-import { InProcessTransport } from './transport.ts';
+import { InProcessTransport, type InProcessConnection } from './transport.ts';
 import { MemoryQueue } from './queue.ts';
 
 /** A message that a server put aside. */
@@ -51,9 +51,7 @@ export class InProcessBroker {
   }
 
   /** `user` is the authenticated name that handlers see; default: `service`. */
-  connect(
-    options: { service: string; id: string; user?: string } & Partial<Environment> & Partial<TransportLimits>,
-  ): Transport & { cut(reason?: string): void; restore(): void } {
+  connect(options: { service: string; id: string; user?: string } & Partial<Environment> & Partial<TransportLimits>): InProcessConnection {
     const { service, id, user = service } = options;
     const limits = withDefaults(defaultLimits, options);
     checkPositive('InProcessBroker.connect', limits);

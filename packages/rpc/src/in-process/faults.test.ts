@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import {
+  Busy,
   createClient,
   DeadlineExceeded,
   Empty,
@@ -85,6 +86,23 @@ test.each([
   expect(() => new InProcessBroker({ faults })).toThrow(says);
   const broker = new InProcessBroker();
   expect(() => (broker.faults = faults)).toThrow(says);
+});
+
+test('a broker that takes no messages makes senders wait, and then tells them that it is busy', async () => {
+  const clock = new VirtualClock();
+  const broker = new InProcessBroker({ clock });
+  await serve(broker.connect({ service: 'far', id: '1' }), contract, handlers());
+  const near = broker.connect({ service: 'near', id: '1', connectWaitMs: 2_000 });
+  const client = createClient(near, contract);
+  near.block('low on disk');
+  expect(near.blocked).toBe('low on disk');
+  await expect(clock.until(client.note(text('too long')))).rejects.toThrow('low on disk');
+  await expect(clock.until(client.echo(text('too long')))).rejects.toBeInstanceOf(Busy);
+  expect(clock.monotonic()).toBe(4_000);
+  const patient = client.echo(text('in time'));
+  await clock.advance(1_999);
+  near.unblock();
+  expect((await clock.until(patient)).text).toBe('in time');
 });
 
 test('a stream is whole and in order over a broker that doubles and delays, and a lost piece ends at the deadline', async () => {

@@ -14,11 +14,22 @@ interface Taking {
   consumer: MemoryConsumer;
 }
 
-export class InProcessTransport implements Transport {
+/** A process's way to the in-process broker, and what may happen to it. */
+export interface InProcessConnection extends Transport {
+  /** Breaks the connection, as a broker that went away would. */
+  cut(reason?: string): void;
+  /** The connection is back, with everything that was on it. */
+  restore(): void;
+  /** Takes no messages any more, as a broker with an alarm of memory or disk: senders wait `connectWaitMs`, then fail as Busy. */
+  block(reason?: string): void;
+  /** Takes messages again. */
+  unblock(): void;
+}
+
+export class InProcessTransport implements InProcessConnection {
   readonly service: string;
   readonly id: string;
   readonly steward = false;
-  readonly blocked = undefined;
   readonly environment: Environment;
   readonly limits: TransportLimits;
   readonly replyKey: string;
@@ -28,6 +39,8 @@ export class InProcessTransport implements Transport {
   readonly #takings = new Set<Taking>();
   /** Told when the connection breaks before the broker spoke. */
   readonly #open = new Set<(error: RpcError) => void>();
+  readonly #unblocked = new Set<() => void>();
+  #blocked: string | undefined;
   #connected = true;
   readonly #end = new AbortController();
   #correspondent: Correspondent | undefined;
@@ -44,6 +57,7 @@ export class InProcessTransport implements Transport {
     this.environment = given.environment;
     this.replyKey = addressKeys.reply(given.service, given.id);
     Gauges.of(this).add('connected', {}, () => Number(this.#connected));
+    Gauges.of(this).add('blocked', {}, () => Number(this.#blocked !== undefined));
     this.#begin('reply', Number.POSITIVE_INFINITY, (delivery) => {
       delivery.ack();
       this.#correspondent?.onReply(delivery);
@@ -63,8 +77,13 @@ export class InProcessTransport implements Transport {
     return () => this.#listeners.delete(listener);
   }
 
-  onUnblocked(): () => void {
-    return () => undefined;
+  get blocked(): string | undefined {
+    return this.#blocked;
+  }
+
+  onUnblocked(listener: () => void): () => void {
+    this.#unblocked.add(listener);
+    return () => this.#unblocked.delete(listener);
   }
 
   attach(correspondent: Correspondent): void {
@@ -118,7 +137,15 @@ export class InProcessTransport implements Transport {
     this.#takings.clear();
   }
 
-  /** Breaks the connection, as a broker that went away would. */
+  block(reason = 'low on memory'): void {
+    this.#blocked = reason;
+  }
+
+  unblock(): void {
+    this.#blocked = undefined;
+    for (const listener of [...this.#unblocked]) listener();
+  }
+
   cut(reason = 'connection cut'): void {
     if (!this.#connected) return;
     this.#connected = false;
@@ -127,7 +154,6 @@ export class InProcessTransport implements Transport {
     for (const listener of [...this.#listeners]) listener(false, reason);
   }
 
-  /** The connection is back. */
   restore(): void {
     if (this.#connected || this.#end.signal.aborted) return;
     for (const taking of this.#takings) {
