@@ -60,10 +60,10 @@ function doubled(instances: readonly InstanceRow[], requests: readonly Request[]
   });
 }
 
-/** What a resize left on its old host until it is confirmed: `uuid host generation`. */
+/** What a resize left on its old host until it is confirmed: `uuid host`. A revert that failed may have made its generation newer than the domain's. */
 async function keptDomains(cloud: Cloud): Promise<ReadonlySet<string>> {
   const rows = await cloud.database.query<{ kept: string }>(
-    `select instance_uuid || ' ' || source_host || ' ' || source_generation as kept from server_migrations where status = 'finished'`,
+    `select instance_uuid || ' ' || source_host as kept from server_migrations where status = 'finished'`,
   );
   return new Set(rows.map(({ kept }) => kept));
 }
@@ -74,7 +74,7 @@ function domainViolations(cloud: Cloud, instances: ReadonlyMap<string, InstanceR
   for (const host of cloud.hosts) {
     for (const [uuid, { generation }] of domainsOf(cloud, host)) {
       const instance = instances.get(uuid);
-      if (kept.has(`${uuid} ${host} ${generation}`)) continue;
+      if (kept.has(`${uuid} ${host}`)) continue;
       running.add(uuid);
       if (instance?.host !== host || instance.generation !== generation) {
         found.push(

@@ -4,13 +4,17 @@ import { join } from 'node:path';
 import {
   computeContract,
   DomainSpec,
+  FinishIncomingOperation,
   hostReportsContract,
+  MigrateOutOperation,
   OperationInquiry,
   PowerOperation,
+  PrepareIncomingOperation,
   RebootOperation,
   RemoveOperation,
   ReportsAccepted,
   SpawnOperation,
+  TakeBackOperation,
   type DomainsReport,
   type HostHeartbeat,
   type HostRegistration,
@@ -63,6 +67,17 @@ export const aRemoval = (uuid: string, changes: Changes = {}): RemoveOperation =
 export const aPowerOrder = (uuid: string, changes: Changes = {}): PowerOperation => order(new PowerOperation(), uuid, changes);
 export const aReboot = (uuid: string, changes: Changes = {}): RebootOperation =>
   order(new RebootOperation(), uuid, { kind: 'hard', ...changes });
+/** Orders of a move, each about the instance of `spec` in its generation. */
+const aboutSpec = <T extends Operation & { spec: DomainSpec }>(operation: T, spec: DomainSpec, changes: Partial<T>): T =>
+  Object.assign(order(operation, spec.uuid, { generation: spec.generation }), { spec, ...changes });
+export const aPreparation = (spec: DomainSpec): PrepareIncomingOperation => aboutSpec(new PrepareIncomingOperation(), spec, {});
+export const aFinish = (spec: DomainSpec, changes: Partial<FinishIncomingOperation> = {}): FinishIncomingOperation =>
+  aboutSpec(new FinishIncomingOperation(), spec, changes);
+export const aTakeBack = (spec: DomainSpec, changes: Partial<TakeBackOperation> = {}): TakeBackOperation =>
+  aboutSpec(new TakeBackOperation(), spec, changes);
+export const aMigration = (uuid: string, changes: Partial<MigrateOutOperation> = {}): MigrateOutOperation =>
+  Object.assign(order(new MigrateOutOperation(), uuid, { allowedMs: 600_000 }), { destination: 'fake://host-2/x', live: true, ...changes });
+
 export const anInquiry = (...operationIds: string[]): OperationInquiry =>
   Object.assign(new OperationInquiry(), { host: HOST, operationIds });
 

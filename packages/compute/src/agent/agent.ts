@@ -28,6 +28,12 @@ export interface AgentParts {
   readonly metrics: AgentMetrics;
 }
 
+/** How a migration shall end. */
+interface Urge {
+  readonly abort: boolean;
+  readonly forceComplete: boolean;
+}
+
 /**
  * Takes orders and carries them out. An order is in the journal before it is acknowledged, hence before its effect; its
  * outcome is in the journal before it is reported. After a crash the orders without outcome are carried out (again).
@@ -39,6 +45,8 @@ export class Agent {
   readonly #queued = new Map<string, number>();
   #total = 0;
   readonly #running = new Map<string, { readonly order: Order; readonly abort: AbortController; readonly hurry: AbortController }>();
+  /** What repeats said of migrations that did not end yet, by operation. */
+  readonly #urged = new Map<string, Urge>();
   #abandoned = 0;
   #stopping = false;
 
@@ -175,13 +183,26 @@ export class Agent {
     this.#lanes.add(order.instanceUuid, () => this.#run(order));
   }
 
-  /** A repeat of a migration that runs may say that it shall end. */
+  /** A repeat of a migration may say that it shall end: at once when it runs, else as soon as it begins. */
   #urge(order: Order): void {
-    if (order.verb !== 'migrateOut') return;
+    if (order.verb !== 'migrateOut' || this.#parts.ledger.operation(order.operationId)?.outcome !== null) return;
+    const { abort, forceComplete } = order;
+    if (!abort && !forceComplete) return;
+    this.#urged.set(order.operationId, { abort, forceComplete });
     const running = this.#running.get(order.instanceUuid);
     if (running?.order.operationId !== order.operationId) return;
-    if (order.abort) running.abort.abort(new Error(ABORTED));
-    if (order.forceComplete) running.hurry.abort();
+    if (abort) running.abort.abort(new Error(ABORTED));
+    if (forceComplete) running.hurry.abort();
+  }
+
+  /** What was said of an order since it came. */
+  #wishOf(order: Order): Urge {
+    const said = this.#urged.get(order.operationId);
+    const own = order.verb === 'migrateOut' ? order : undefined;
+    return {
+      abort: said?.abort === true || own?.abort === true,
+      forceComplete: said?.forceComplete === true || own?.forceComplete === true,
+    };
   }
 
   async #run(order: Order): Promise<void> {
@@ -196,6 +217,7 @@ export class Agent {
       log.error({ ...namesOf(order), verb: order.verb, reason: (error as Error).message }, 'operation left to the journal');
     } finally {
       this.#running.delete(order.instanceUuid);
+      this.#urged.delete(order.operationId);
       this.#count(order.instanceUuid, -1);
     }
   }
@@ -203,12 +225,13 @@ export class Agent {
   #end(order: Order): Promise<Ending> | Ending {
     const { config, clock, driver, ledger } = this.#parts;
     const instance = ledger.instance(order.instanceUuid);
+    const wish = this.#wishOf(order);
     const refusal = instance === undefined ? undefined : refusalOf(instance, order);
-    const trouble = refusal ?? (order.verb === 'migrateOut' && order.abort ? ABORTED : undefined) ?? this.trouble;
+    const trouble = refusal ?? (wish.abort ? ABORTED : undefined) ?? this.trouble;
     if (trouble !== undefined) return { result: 'failed', power: undefined, present: undefined, error: new Error(trouble) };
     const abort = new AbortController();
     const hurry = new AbortController();
-    if (order.verb === 'migrateOut' && order.forceComplete) hurry.abort();
+    if (wish.forceComplete) hurry.abort();
     this.#running.set(order.instanceUuid, { order, abort, hurry });
     return carryOut(driver, order, {
       clock,

@@ -6,6 +6,7 @@ import type { Transaction } from '../db/connection.ts';
 import { changeInstances, type InstanceChange } from '../db/instance-changes.ts';
 import { type Batch, type Failure, type Order, type ReportOutcome, type StepContext, Task, type TaskItem } from './engine/definition.ts';
 import type { NewTask } from './engine/new-task.ts';
+import type { MoveParams } from './moves/move.ts';
 import { type OnHost, orderOf, say } from './orders.ts';
 import type { TaskServices } from './services.ts';
 
@@ -120,6 +121,8 @@ function instead({ instanceUuid, params, cancel }: TaskItem<PowerParams>, { rand
   const task = { id: random.uuid(), instanceUuid, requestId: cancel!.requestId };
   if (cancel!.kind === 'reboot')
     return { ...task, kind: 'reboot-instance', params: { host, generation, type: 'hard' }, deadlineMs: config.powerDeadlineMs };
+  if (cancel!.kind === 'evacuate')
+    return { ...task, kind: 'evacuate-instance', params: cancel!['params'] as MoveParams, deadlineMs: Number(cancel!['deadlineMs']) };
   return {
     ...task,
     kind: 'delete-instance',

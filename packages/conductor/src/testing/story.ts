@@ -28,7 +28,7 @@ export function stage(config: Partial<ConductorConfig> = {}): Stage {
   afterAll(() => database.close());
   beforeEach(async () => {
     await database.knex.raw(
-      'truncate instances, aggregates, hosts, services, flavors, quota_usages, tasks, idempotency_keys, conductors, cleanups cascade',
+      'truncate instances, aggregates, hosts, services, flavors, quota_usages, quotas, server_groups, tasks, idempotency_keys, conductors, cleanups cascade',
     );
     await insertFlavor(database.knex, aFlavor({ vcpus: 2 }));
     await insertFlavor(database.knex, aFlavor({ flavorId: '2', name: 'm1.small', vcpus: 3, memoryMb: 2_048, rootGb: 2 }));

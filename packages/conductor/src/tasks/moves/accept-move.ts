@@ -71,6 +71,9 @@ export async function acceptEvacuation(begun: Begun): Promise<Woken> {
   });
 }
 
+/** Tasks that an evacuation takes over. */
+const HOPELESS: readonly string[] = ['start-instance', 'stop-instance', 'reboot-instance'];
+
 interface Move {
   readonly type: MigrationType;
   readonly action: string;
@@ -85,7 +88,10 @@ async function accept(begun: Begun, { kind, events }: MoveWords, move: Move): Pr
   const { services, trx, request, instance, live, rule } = begun;
   const { uuid, host, node, generation, vmState, flavor: old } = instance;
   const { scope } = request;
-  if (live !== undefined) throw failure('ServerBusy', `Cannot '${rule.title}' instance ${uuid} while another action on it is not finished`);
+  // Orders to a host that is down wait in vain.
+  const preempts = move.type === 'evacuation' && live?.cancel === null && HOPELESS.includes(live.kind);
+  if (live !== undefined && !preempts)
+    throw failure('ServerBusy', `Cannot '${rule.title}' instance ${uuid} while another action on it is not finished`);
   await settleOpen(begun, 'error');
   await changeInstances(trx, [{ uuid, taskState: move.taskState }]);
   await record(begun, move.action, events.accept, null);
@@ -99,8 +105,12 @@ async function accept(begun: Begun, { kind, events }: MoveWords, move: Move): Pr
     ...{ host: host!, generation, migrationUuid, vmState, flavor: move.flavor ?? null, attempt: 1, failures: [] },
     ...{ wantedHost: move.wantedHost ?? null, forced: move.forced ?? false, ...(move.stopped === true && { stopped: true }) },
   };
-  const id = services.random.uuid();
   const deadlineMs = services.config.conductor.moveDeadlineMs;
+  if (live !== undefined) {
+    await services.engine.cancel(trx, live.id, { kind: 'evacuate', requestId: scope.requestId, params, deadlineMs });
+    return [live.id];
+  }
+  const id = services.random.uuid();
   await services.engine.createTasks(trx, [{ id, kind, instanceUuid: uuid, requestId: scope.requestId, params, deadlineMs }]);
   return [id];
 }

@@ -175,8 +175,8 @@ async function switchOwner(words: MoveWords, batch: MoveBatch, trx: Transaction,
   await changeInstances(
     trx,
     batch.map((item) => ({
-      ...{ uuid: item.instanceUuid!, ...destinationOf(item), taskState: null, powerState: powerOf(item), launched: true },
-      vmState: words.live ? item.params.vmState : 'resized',
+      ...{ uuid: item.instanceUuid!, ...destinationOf(item), taskState: null, powerState: powerOf(item) },
+      ...(words.live ? { vmState: item.params.vmState } : { vmState: 'resized' as const, launched: true as const }),
       ...(item.params.flavor !== null && { flavor: item.params.flavor }),
     })),
   );

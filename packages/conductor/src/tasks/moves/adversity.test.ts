@@ -1,4 +1,4 @@
-/** Hosts that say nothing while a move needs them: every task ends by its deadline, and no guest runs twice. */
+/** Moves in adversity: hosts that say nothing (every task ends by its deadline, no guest runs twice), quota, groups. */
 import { describe, expect, test } from 'vitest';
 import type { Behaviour, ScriptedHost } from '../../testing/scripted-host.ts';
 import { stage } from '../../testing/story.ts';
@@ -86,6 +86,19 @@ describe('a move', () => {
   });
 });
 
+describe('an evacuation', () => {
+  test('takes over a stop that the dead host never heard of', async () => {
+    const uuid = await begin({ name: 'h1', verb: 'powerOff' });
+    await act(uuid, 'stop');
+    await expect.poll(() => host('h1').heard.at(-1)?.verb).toBe('powerOff');
+    await rows(`update hosts set up = false where host = 'h1'`);
+    await act(uuid, 'evacuate');
+    await scene.cloud.settled();
+    expect(await servers()).toMatchObject([{ vmState: 'active', taskState: null, host: 'h2' }]);
+    await scene.cloud.assertNothingLeftOver();
+  });
+});
+
 describe('what a host holds', () => {
   test('is no stray while a move is open or waits for its confirmation', async () => {
     const uuid = await begin(null);
@@ -99,6 +112,18 @@ describe('what a host holds', () => {
     for (const name of ['h1', 'h2']) await report(name);
     expect(await rows('select 1 from cleanups')).toEqual([]);
     expect(powers(uuid)).toEqual([4, 1]);
+  });
+});
+
+describe('a resize', () => {
+  test('beyond the quota of the project is refused, and counts nothing', async () => {
+    const uuid = await begin(null);
+    await rows(`insert into quotas (project_id, resource, "limit") values ('demo', 'cores', 2)`);
+    await expect(act(uuid, 'resize', { flavorId: '2' })).rejects.toMatchObject({
+      code: 'QuotaExceeded',
+      message: 'Quota exceeded for cores: Requested 1, but already used 2 of 2 cores',
+    });
+    await scene.cloud.assertNothingLeftOver();
   });
 });
 
