@@ -3,13 +3,20 @@ import type { Contract, Method } from './contract.ts';
 import { chain, type OutgoingCall } from './interceptors.ts';
 import { metadataOf } from './metadata.ts';
 import { interceptStream } from './stream-interception.ts';
-import type { Transport } from './transport.ts';
+import type { Environment } from './environment.ts';
+import type { TransportLimits } from './transport.ts';
 import { isAwaited } from './wire.ts';
+
+/** What this needs of a transport, of either wire format. */
+interface Sender {
+  readonly environment: Environment;
+  readonly limits: Pick<TransportLimits, 'callTimeoutMs'> & Partial<Pick<TransportLimits, 'streamTimeoutMs'>>;
+}
 
 type Send = (name: string, method: Method, request: object, server: string | undefined, options: CallOptions) => unknown;
 
 /** `send` with the interceptors of the transport and of the client around it; itself where there are none. */
-export function intercepted(transport: Transport, contract: Contract, options: ClientOptions, send: Send): Send {
+export function intercepted(transport: Sender, contract: Contract, options: ClientOptions, send: Send): Send {
   const around = chain(transport.environment.interceptors.client, options.interceptors);
   if (around === undefined) return send;
   return (name, method, request, server, given) => {
@@ -28,7 +35,7 @@ interface Given {
   readonly given: CallOptions;
 }
 
-function outgoing(transport: Transport, contract: Contract, options: ClientOptions, { name, method, request, server, given }: Given) {
+function outgoing(transport: Sender, contract: Contract, options: ClientOptions, { name, method, request, server, given }: Given) {
   const { environment, limits } = transport;
   const { context } = given;
   const call: OutgoingCall = {
@@ -48,10 +55,10 @@ function outgoing(transport: Transport, contract: Contract, options: ClientOptio
   return call;
 }
 
-function timeoutOf(method: Method, given: CallOptions, options: ClientOptions, limits: Transport['limits']): number {
+function timeoutOf(method: Method, given: CallOptions, options: ClientOptions, limits: Sender['limits']): number {
   const own = given.timeoutMs ?? options.timeoutMs;
   if (method.kind === 'call') return own ?? method.timeoutMs ?? limits.callTimeoutMs;
-  if (method.kind === 'stream') return own ?? method.timeoutMs ?? limits.streamTimeoutMs;
+  if (method.kind === 'stream') return own ?? method.timeoutMs ?? limits.streamTimeoutMs ?? limits.callTimeoutMs;
   return given.timeoutMs ?? Number.POSITIVE_INFINITY;
 }
 

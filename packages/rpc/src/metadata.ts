@@ -11,13 +11,19 @@ const PASSED_ON = ['traceparent', 'tracestate'] as const;
 export function metadataOf({ metadata, context }: Pick<CallOptions, 'metadata' | 'context'>): Metadata | undefined {
   const before = context?.metadata;
   if (before === undefined || before === noMetadata) return metadata;
-  let passed: Record<string, string> | undefined;
-  for (const name of PASSED_ON) {
-    const value = before[name];
-    if (value !== undefined) (passed ??= {})[name] = value;
-  }
+  const passed = traceContextOf(before);
   if (passed === undefined) return metadata;
   return metadata === undefined ? passed : { ...passed, ...metadata };
+}
+
+/** Of metadata, what belongs to the trace. */
+export function traceContextOf(metadata: Readonly<Record<string, unknown>> | undefined): Metadata | undefined {
+  let found: Record<string, string> | undefined;
+  for (const name of PASSED_ON) {
+    const value = metadata?.[name];
+    if (typeof value === 'string') (found ??= {})[name] = value;
+  }
+  return found;
 }
 
 /** @throws MessageTooLarge above the limit; TypeError for a value that is no text. */

@@ -1,8 +1,12 @@
+import type { CallOptions } from '../client.ts';
 import type { Context } from '../context.ts';
 import { decoderFor, encoderFor } from '../codec/codec.ts';
 import type { CallMethod, CastMethod, Contract, FanoutMethod, Method, Methods } from '../contract.ts';
 import { Empty } from '../empty.ts';
 import { Busy, ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, Unreachable, UnsupportedVersion } from '../errors.ts';
+import { intercepted } from '../interception.ts';
+import type { ClientInterceptor } from '../interceptors.ts';
+import { traceContextOf } from '../metadata.ts';
 import { Pin } from '../pin.ts';
 import { whenConnected, within } from '../waiting.ts';
 import { OsloCalls } from './calls.ts';
@@ -17,8 +21,8 @@ export interface OsloCallOptions {
   readonly timeoutMs?: number;
   /** Gives up on a server that is silent for so long; whole seconds, at least 2. Python's servers beat twice in that time. */
   readonly callMonitorSeconds?: number;
-  /** The request on whose behalf this one is made: its id travels on as `request_id`, its deadline bounds this call. */
-  readonly context?: Pick<Context, 'requestId' | 'deadline'>;
+  /** The request on whose behalf this one is made: its id travels on as `request_id`, its trace context beside that, its deadline bounds this call. */
+  readonly context?: Pick<Context, 'requestId' | 'deadline'> & Partial<Pick<Context, 'metadata'>>;
   /** What a Python endpoint gets as its `ctxt`: user, project, roles. */
   readonly remoteContext?: Readonly<Record<string, unknown>>;
   /** When aborted, the call rejects at once with the signal's reason. oslo.messaging cannot tell the server. */
@@ -35,6 +39,8 @@ export interface OsloClientOptions {
   readonly timeoutMs?: number;
   /** For calls that state none; whole seconds, at least 2. Default: servers need not beat. */
   readonly callMonitorSeconds?: number;
+  /** Around every request of this client, inside those of the transport. Of their metadata the trace context travels. */
+  readonly interceptors?: readonly ClientInterceptor[];
 }
 
 type Sender<M> =
@@ -76,14 +82,14 @@ export function createOsloClient<C extends Contract>(
   checkOsloContract(contract);
   checkMonitor(options.callMonitorSeconds);
   const outbox = new OsloOutbox(transport, contract, options);
+  const send = intercepted(transport, contract, options, (name, method, request, server, given) =>
+    outbox.send(name, method, request, server, given),
+  );
   const senders = (server: string | undefined) =>
     Object.fromEntries(
       Object.entries(contract.methods)
         .filter(([, { kind }]) => server === undefined || kind !== 'fanout')
-        .map(([name, method]) => [
-          name,
-          (request: object, given: OsloCallOptions = {}) => outbox.send(name, method, request, server, given),
-        ]),
+        .map(([name, method]) => [name, (request: object, given: OsloCallOptions = {}) => send(name, method, request, server, given)]),
     );
   const client = {
     ...senders(undefined),
@@ -110,7 +116,7 @@ class OsloOutbox {
     this.pin = new Pin(contract, options.pin);
   }
 
-  async send(name: string, method: Method, request: object, server: string | undefined, options: OsloCallOptions): Promise<unknown> {
+  async send(name: string, method: Method, request: object, server: string | undefined, options: Sent): Promise<unknown> {
     const { minor, text } = this.#version(name);
     const what = `${this.#contract.topic}.${name}`;
     const head = {
@@ -224,8 +230,14 @@ class OsloOutbox {
   }
 }
 
-const contextOf = ({ context, remoteContext = {} }: OsloCallOptions): Readonly<Record<string, unknown>> =>
-  context === undefined ? remoteContext : { request_id: context.requestId, ...remoteContext };
+/** Options, and what interceptors made of them. */
+type Sent = OsloCallOptions & Pick<CallOptions, 'requestId' | 'metadata'>;
+
+/** oslo.messaging has one place for what goes beside the arguments. */
+function contextOf({ context, requestId = context?.requestId, metadata, remoteContext = {} }: Sent): Readonly<Record<string, unknown>> {
+  const trace = traceContextOf(metadata) ?? traceContextOf(context?.metadata);
+  return { ...(requestId === undefined ? {} : { request_id: requestId }), ...trace, ...remoteContext };
+}
 
 /** Python's servers ignore less than 2 s (rpc/dispatcher.py), and the call would always fail. */
 function checkMonitor(seconds: number | undefined): void {

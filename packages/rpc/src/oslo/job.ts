@@ -1,3 +1,4 @@
+import { traceContextOf } from '../metadata.ts';
 import { RequestContext } from '../request-context.ts';
 import type { Delivery } from '../transport.ts';
 import { whenConnected } from '../waiting.ts';
@@ -28,6 +29,8 @@ class OsloRequestContext extends RequestContext implements OsloContext {
 export class OsloJob {
   readonly request: OsloRequest;
   readonly context: RequestContext & OsloContext;
+  /** The broker gave it out before. */
+  readonly redelivered: boolean;
   readonly #transport: OsloTransport;
   readonly #delivery: Delivery;
   readonly #forget: () => void;
@@ -41,6 +44,7 @@ export class OsloJob {
     this.#delivery = delivery;
     this.#forget = forget;
     this.request = request;
+    this.redelivered = delivery.redelivered;
     const { namespace, method, version, context: remote, answer, uniqueId } = request;
     const requestId = remote['request_id'];
     const patienceMs = Number(delivery.expiration ?? Number.NaN);
@@ -51,6 +55,7 @@ export class OsloJob {
       namespace,
       method,
       version,
+      metadata: traceContextOf(remote),
     };
     this.context = new OsloRequestContext(clock, given, remote);
     if (answer?.monitorSeconds !== undefined) this.#beatEvery(Math.max(LEAST_BEAT_MS, (answer.monitorSeconds * 1_000) / BEATS));

@@ -4,9 +4,11 @@ import { encoderFor } from '../codec/codec.ts';
 import { Empty } from '../empty.ts';
 import { Busy, DeadlineExceeded, RpcError, Unreachable } from '../errors.ts';
 import { Deprecations } from '../deprecations.ts';
+import { chain, type IncomingCall } from '../interceptors.ts';
+import { interceptHandling, Refused, type Around } from '../refused.ts';
 import { serverLimits, type ServerLimits } from '../server-limits.ts';
 import type { Delivery, Listener } from '../transport.ts';
-import { OsloDispatch, type OsloEndpoint } from './dispatch.ts';
+import { OsloDispatch, type Dispatched, type OsloEndpoint } from './dispatch.ts';
 import { Duplicates } from './duplicates.ts';
 import { readRequest, withinLimit, type OsloRequest, type OsloReturn } from './envelope.ts';
 import { OsloJob, refuseUnread } from './job.ts';
@@ -30,6 +32,8 @@ export class OsloRunningServer implements OsloServer {
   readonly #seen: Duplicates;
   readonly #dispatch: OsloDispatch;
   readonly #admission: Admission<OsloJob>;
+  /** Undefined where there are none. */
+  readonly #around: Around | undefined;
   /** Calls whose handlers run, by their id. */
   readonly #asked = new Map<string, OsloJob>();
   #listeners: Listener[] = [];
@@ -41,6 +45,7 @@ export class OsloRunningServer implements OsloServer {
     this.#options = { ...options, ...serverLimits(offer.topic, options) };
     this.#deprecations = new Deprecations(transport.environment.log, offer.topic, this.#options.deprecationWarnings);
     this.#admission = new Admission(this.#options.concurrency, (job) => this.#run(job));
+    this.#around = chain(transport.environment.interceptors.server, options.interceptors);
     this.#dispatch = new OsloDispatch(offer.endpoints);
     const { duplicateWindow, duplicateWindowMs } = transport.limits;
     this.#seen = new Duplicates(transport.environment.clock, duplicateWindow, duplicateWindowMs);
@@ -127,29 +132,47 @@ export class OsloRunningServer implements OsloServer {
 
   /** Never throws: whatever happens ends as an answer or in the log. */
   async #handle(job: OsloJob): Promise<void> {
-    const { context, request } = job;
-    let found;
+    const { context } = job;
+    let found: Dispatched;
     try {
-      found = this.#dispatch.find(request);
-      if (this.#options.authorize !== undefined) await checkAuthority(this.#options.authorize, context);
+      found = this.#dispatch.find(job.request);
     } catch (error) {
       return this.#refuse(job, error);
     }
     try {
-      this.#count('handled', request.method);
-      const { endpoint, method, minor } = found;
-      if (method.deprecated !== undefined) {
-        this.#count('deprecated', request.method);
-        this.#deprecations.note(context, method.deprecated);
-      }
-      const result = await endpoint.handlers[request.method]?.(context, found.request);
+      const { method, minor } = found;
+      const work = () => this.#work(job, found);
+      const result = await (this.#around === undefined ? work() : interceptHandling(this.#around, this.#incoming(job, found), work));
       if (job.msgId === undefined || context.expired) return;
       // Python's None is the answer of what has none.
       const empty = method.kind !== 'call' || method.response === (Empty as unknown);
       job.answer({ result: empty ? null : encoderFor<object>(method.response, minor)(result as object), failure: null });
     } catch (error) {
-      this.#failed(job, error);
+      if (error instanceof Refused) this.#refuse(job, error.refusal);
+      else this.#failed(job, error);
     }
+  }
+
+  /** @throws Refused, and whatever the handler throws */
+  async #work({ context, request }: OsloJob, { endpoint, method, request: given }: Dispatched): Promise<unknown> {
+    if (this.#options.authorize !== undefined)
+      await checkAuthority(this.#options.authorize, context).catch((error: RpcError) => {
+        throw new Refused(error);
+      });
+    this.#count('handled', request.method);
+    if (method.deprecated !== undefined) {
+      this.#count('deprecated', request.method);
+      this.#deprecations.note(context, method.deprecated);
+    }
+    return endpoint.handlers[request.method]?.(context, given);
+  }
+
+  #incoming(job: OsloJob, { method, request }: Dispatched): IncomingCall {
+    const { context, redelivered } = job;
+    const told = method.kind === 'fanout' ? 'fanout' : 'cast';
+    const kind = job.msgId === undefined ? told : 'call';
+    // Whom it was addressed to is not among what Python's clients send.
+    return { kind, topic: this.#offer.topic, method: context.method, server: undefined, request, context, redelivered };
   }
 
   #refuse(job: OsloJob, error: unknown): void {

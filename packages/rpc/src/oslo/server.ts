@@ -1,5 +1,6 @@
 import type { CallMethod, CastMethod, Contract, FanoutMethod, Methods } from '../contract.ts';
 import type { Authorize } from '../authorize.ts';
+import type { ServerInterceptor } from '../interceptors.ts';
 import type { ServerLimits } from '../server-limits.ts';
 import type { OsloContext, OsloEndpoint } from './dispatch.ts';
 import { OsloRunningServer } from './running-server.ts';
@@ -30,6 +31,8 @@ export interface OsloServeOptions extends ServerLimits {
   readonly acknowledge?: 'before' | 'after';
   /** Throws to refuse; what is no RpcError becomes NotAuthorized. */
   readonly authorize?: Authorize<OsloContext>;
+  /** Around every handler, inside those of the transport. `metadata` is the trace context of the sender. */
+  readonly interceptors?: readonly ServerInterceptor[];
 }
 
 /** A server that answers Python, until stopped. */
