@@ -1,0 +1,111 @@
+import type { ActOnServer, ListMigrations } from '@kilonova/objects';
+import { afterEach, describe, expect, test } from 'vitest';
+import { PROJECT, SERVER } from './canned-conductor.ts';
+import { startTestApi, type Ask, type TestApi } from './test-api.ts';
+
+let api: TestApi;
+afterEach(() => api.stop());
+
+const lastAsked = <T>(method: string) => api.asked.findLast((one) => one.method === method)?.request as T;
+const act = (body: object, options: Ask = {}) => api.ask('POST', `/v2.1/servers/${SERVER}/action`, { ...options, body });
+const optionsOf = async (body: object, version: number) => {
+  expect((await act(body, { version })).status).toBeLessThan(300);
+  return lastAsked<ActOnServer>('actOnServer').options;
+};
+
+describe('what a move asks of the conductor', () => {
+  test('a named host passes the scheduler over until there is force, then as force says, and never without force again', async () => {
+    api = await startTestApi();
+    const live = (version: number, more: object = {}) =>
+      optionsOf({ 'os-migrateLive': { host: 'h2', block_migration: 'auto', ...more } }, version);
+    expect(await live(25)).toEqual({ host: 'h2', force: 'true' });
+    expect(await live(30)).toEqual({ host: 'h2', force: null });
+    expect(await live(67, { force: 'True' })).toEqual({ host: 'h2', force: 'true' });
+    expect(await live(68)).toEqual({ host: 'h2', force: null });
+    const evacuation = (version: number, more: object = {}) => optionsOf({ evacuate: { host: 'h2', ...more } }, version);
+    expect(await evacuation(28)).toEqual({ host: 'h2', force: 'true', stopped: null });
+    expect(await evacuation(29)).toEqual({ host: 'h2', force: null, stopped: null });
+    expect(await evacuation(29, { force: true })).toEqual({ host: 'h2', force: 'true', stopped: null });
+    expect(await evacuation(95)).toEqual({ host: 'h2', force: null, stopped: 'true' });
+  });
+
+  test('force without a host is refused', async () => {
+    api = await startTestApi();
+    const answer = await act({ 'os-migrateLive': { host: null, block_migration: 'auto', force: true } }, { version: 30 });
+    expect([answer.status, answer.body.badRequest.message]).toEqual([400, "Can't force to a non-provided destination"]);
+  });
+
+  test('a cold migration names a host from 2.56 on, and only with the right to', async () => {
+    api = await startTestApi();
+    expect(await optionsOf({ migrate: null }, 1)).toEqual({ host: null });
+    expect(await optionsOf({ migrate: { host: 'h2' } }, 55)).toEqual({ host: null });
+    expect(await optionsOf({ migrate: { host: 'h2' } }, 56)).toEqual({ host: 'h2' });
+    const member = await act({ migrate: { host: 'h2' } }, { version: 56, token: 'member' });
+    expect(member.body.forbidden.message).toBe("Policy doesn't allow os_compute_api:os-migrate-server:migrate:host to be performed.");
+  });
+
+  test('a resize carries its flavor as text and what shall become of the disk', async () => {
+    api = await startTestApi();
+    expect(await optionsOf({ resize: { flavorRef: 2, 'OS-DCF:diskConfig': 'AUTO' } }, 1)).toEqual({ flavorId: '2', diskConfig: 'AUTO' });
+    expect((await act({ confirmResize: null })).status).toBe(204);
+  });
+
+  test('an evacuation answers with a password up to 2.13, the given one if there is one', async () => {
+    api = await startTestApi();
+    const evacuation = { onSharedStorage: false };
+    expect((await act({ evacuate: { ...evacuation, adminPass: 'mine' } }, { version: 13 })).body).toEqual({ adminPass: 'mine' });
+    expect((await act({ evacuate: evacuation }, { version: 13 })).body.adminPass).toMatch(/^\w{12}$/);
+    const later = await act({ evacuate: {} }, { version: 14 });
+    expect([later.status, later.text]).toEqual([200, '']);
+  });
+
+  test('a migration is aborted before it runs from 2.65 on, and named by a number', async () => {
+    api = await startTestApi();
+    const abort = (version: number, id = '7') => api.ask('DELETE', `/v2.1/servers/${SERVER}/migrations/${id}`, { version });
+    await abort(64);
+    expect(lastAsked<ActOnServer>('actOnServer')).toMatchObject({ action: 'abortMigration', options: { id: '7' } });
+    expect(lastAsked<ActOnServer>('actOnServer').options).not.toHaveProperty('early');
+    await abort(65);
+    expect(lastAsked<ActOnServer>('actOnServer').options).toEqual({ id: '7', early: 'true' });
+    expect((await abort(65, 'seven')).status).toBe(404);
+  });
+});
+
+describe('the list of migrations', () => {
+  const listed = async (query: string, options: Ask = {}) => {
+    const answer = await api.ask('GET', `/v2.1/os-migrations?${query}`, { version: 80, ...options });
+    return { answer, asked: lastAsked<ListMigrations>('listMigrations') };
+  };
+
+  test('takes its filters from the query, those of later versions only there', async () => {
+    api = await startTestApi();
+    const query = `host=h1&source_compute=h2&instance_uuid=${SERVER}&status=running&migration_type=resize`;
+    const filters = { host: 'h1', sourceHost: 'h2', serverUuid: SERVER, statuses: ['running'], types: ['resize'] };
+    expect((await listed(`${query}&user_id=u&project_id=p&changes-since=2026-01-02T03:04:05Z`)).asked).toMatchObject({
+      ...filters,
+      userId: 'u',
+      projectId: 'p',
+      changesSince: '2026-01-02T03:04:05.000000Z',
+    });
+    expect((await listed(`${query}&user_id=u&marker=m`, { version: 23 })).asked).toMatchObject({ ...filters, userId: null, marker: null });
+    expect((await listed('user_id=u', { version: 79 })).answer.status).toBe(400);
+    expect((await listed('changes-since=2026-02-02&changes-before=2026-01-01')).answer.body.badRequest.message).toBe(
+      'The value of changes-since must be less than or equal to changes-before.',
+    );
+  });
+
+  test('links to the next page when this one is full, and to live migrations that are under way', async () => {
+    api = await startTestApi();
+    const { answer } = await listed('limit=2');
+    expect(answer.body.migrations_links).toEqual([
+      { rel: 'next', href: `${api.url}/v2.1/os-migrations?limit=2&marker=${answer.body.migrations[1].uuid}` },
+    ]);
+    expect(answer.body.migrations.map(({ links }: { links?: object }) => links !== undefined)).toEqual([true, false]);
+  });
+
+  test('is not for members', async () => {
+    api = await startTestApi();
+    expect((await listed('', { token: 'member' })).answer.status).toBe(403);
+    expect((await listed('')).asked.scope).toMatchObject({ allProjects: true, projectId: PROJECT });
+  });
+});
