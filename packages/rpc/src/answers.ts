@@ -14,8 +14,9 @@ export class Answers {
     this.#transport = transport;
   }
 
-  answer(to: Asked, body: unknown, attachments: readonly Attachment[]): void {
-    this.#send(to, answerText(body), attachments);
+  /** Gives the bytes of the answer, if there was one to send. */
+  answer(to: Asked, body: unknown, attachments: readonly Attachment[]): Buffer | undefined {
+    return this.#send(to, answerText(body), attachments);
   }
 
   /** A refusal of this package's own making. */
@@ -23,13 +24,18 @@ export class Answers {
     this.#send(to, errorText(ownError(error)));
   }
 
-  /** What a handler threw. */
-  fail(to: Asked, thrown: unknown): void {
-    this.#send(to, failureText(thrown));
+  /** What was said before to another copy of the same request. */
+  repeat({ replyTo, correlationId }: Asked, bytes: Buffer): void {
+    if (isReplyKey(replyTo) && correlationId !== undefined) Calls.of(this.#transport).reply(replyTo, correlationId, bytes, true);
   }
 
-  #send({ replyTo, correlationId }: Asked, text: string, attachments?: readonly Attachment[]): void {
-    if (!isReplyKey(replyTo) || correlationId === undefined) return;
+  /** What a handler threw. Gives the bytes of the answer, if there was one to send. */
+  fail(to: Asked, thrown: unknown): Buffer | undefined {
+    return this.#send(to, failureText(thrown));
+  }
+
+  #send({ replyTo, correlationId }: Asked, text: string, attachments?: readonly Attachment[]): Buffer | undefined {
+    if (!isReplyKey(replyTo) || correlationId === undefined) return undefined;
     let bytes: Buffer;
     try {
       bytes = toBytes(text, this.#transport.limits.maxMessageBytes, 'the answer', attachments);
@@ -37,6 +43,7 @@ export class Answers {
       bytes = Buffer.from(errorText(ownError(error as RpcError)));
     }
     Calls.of(this.#transport).reply(replyTo, correlationId, bytes, true);
+    return bytes;
   }
 }
 

@@ -1,3 +1,4 @@
+import { castFailure, type CastFailure } from './cast-failure.ts';
 import { checkLane, deliveryChoice, type DeliveryChoice, type DeliveryOptions } from './delivery-choice.ts';
 import { checkRetry, type RetryPolicy } from './retry.ts';
 import { isRouteWord } from './lane.ts';
@@ -54,6 +55,8 @@ export interface CallMethod<Req, Res> extends MethodBase<Req>, Directed<Req> {
 /** Tells one server, at least once while the broker lives, and waits for nobody. For work whose row remembers it. */
 export interface CastMethod<Req> extends MethodBase<Req>, Directed<Req> {
   readonly kind: 'cast';
+  /** When its handler throws; what it leaves open its contract says (`delivery.failure`). */
+  readonly failure: CastFailure | undefined;
 }
 
 /** Tells all servers that listen now. For news that the next periodic report would bring anyway. */
@@ -94,7 +97,12 @@ export const call = <Req, Res>(method: GivenCall<Req, Res>): CallMethod<Req, Res
 });
 
 /** A method that tells one server, and is done when the broker has it. */
-export const cast = <Req>(method: GivenDirected<Req>): CastMethod<Req> => ({ ...DIRECTED, ...method, kind: 'cast' });
+export const cast = <Req>(method: GivenDirected<Req> & { failure?: CastFailure }): CastMethod<Req> => ({
+  ...DIRECTED,
+  failure: undefined,
+  ...method,
+  kind: 'cast',
+});
 
 /** A method that tells all servers that listen now. */
 export const fanout = <Req>(method: GivenBase<Req>): FanoutMethod<Req> => ({ ...BASE, ...method, kind: 'fanout' });
@@ -154,6 +162,7 @@ export function defineContract<M extends Methods>(given: {
   if (!WORD.test(exchange)) throw new TypeError(`exchange ${JSON.stringify(exchange)} of ${topic}: expected a lower-case word`);
   if (namespace !== undefined && !WORD.test(namespace))
     throw new TypeError(`namespace ${JSON.stringify(namespace)} of ${topic}: expected a lower-case word`);
+  const delivery = deliveryChoice(topic, given.delivery);
   const own = parseVersion(version, `version of ${topic}`);
   for (const [name, method] of Object.entries(methods)) {
     if (RESERVED_WORDS.has(name)) throw new TypeError(`method ${topic}.${name}: the name is taken by the client`);
@@ -163,8 +172,9 @@ export function defineContract<M extends Methods>(given: {
     }
     if (method.kind === 'call' && method.retry !== undefined) checkRetry(`${topic}.${name}`, method.retry, method.idempotent);
     checkLane(`${topic}.${name}`, method);
+    if (method.kind === 'cast') castFailure(`method ${topic}.${name}`, delivery.failure, method.failure);
   }
-  return { topic, namespace, version, exchange, delivery: deliveryChoice(topic, given.delivery), methods };
+  return { topic, namespace, version, exchange, delivery, methods };
 }
 
 /** As people read it: the topic, with the namespace if there is one. */

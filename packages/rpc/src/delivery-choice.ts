@@ -1,3 +1,4 @@
+import { castFailure, type CastFailure } from './cast-failure.ts';
 import type { Contract, Method } from './contract.ts';
 import { isOrdered, routeWord, type QueueKind, type Route } from './lane.ts';
 
@@ -16,6 +17,8 @@ export interface DeliveryOptions {
   readonly confirm?: boolean;
   /** How many queues share the ordered messages, so how many servers can work on them at the same time; 1 to 64. Default 8. */
   readonly partitions?: number;
+  /** For casts that do not say otherwise. */
+  readonly failure?: CastFailure;
 }
 
 /** What holds for the messages of a contract, given or by default. */
@@ -23,18 +26,20 @@ export interface DeliveryChoice {
   readonly queues: QueueKind | undefined;
   readonly confirm: boolean | undefined;
   readonly partitions: number;
+  readonly failure: CastFailure | undefined;
 }
 
 const PARTITIONS = 8;
 const MAX_PARTITIONS = 64;
 
 /** @throws TypeError naming the topic and what cannot work */
-export function deliveryChoice(topic: string, { queues, confirm, partitions = PARTITIONS }: DeliveryOptions = {}): DeliveryChoice {
+export function deliveryChoice(topic: string, { queues, confirm, partitions = PARTITIONS, failure }: DeliveryOptions = {}): DeliveryChoice {
   if (queues !== undefined && queues !== 'classic' && queues !== 'quorum')
     throw new TypeError(`delivery.queues of ${topic}: expected 'classic' or 'quorum', got ${JSON.stringify(queues)}`);
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS)
     throw new TypeError(`delivery.partitions of ${topic}: expected a whole number from 1 to ${MAX_PARTITIONS}, got ${partitions}`);
-  return { queues, confirm, partitions };
+  if (failure !== undefined) castFailure(`delivery of ${topic}`, failure);
+  return { queues, confirm, partitions, failure };
 }
 
 /** @throws TypeError when a method asks for what excludes each other */

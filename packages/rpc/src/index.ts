@@ -23,6 +23,8 @@ export { createClient } from './client.ts';
 export type { CallOptions, Client, ClientOptions } from './client.ts';
 export { onRefused } from './refusals.ts';
 export type { Refusal, RefusalListener } from './refusals.ts';
+export type { CastFailure } from './cast-failure.ts';
+export type { DuplicateLimits } from './answer-memory.ts';
 export type { DeliveryChoice, DeliveryOptions } from './delivery-choice.ts';
 export type { LaneLimits } from './server-limits.ts';
 export type { RetryBudgetOptions, RetryPolicy } from './retry.ts';

@@ -6,7 +6,7 @@ import { ConnectionLost } from './errors.ts';
 import type { Job } from './job.ts';
 import { KeyChains } from './key-chains.ts';
 import { isOrdered } from './lane.ts';
-import type { LaneLimits } from './server-limits.ts';
+import type { EveryServerLimit, LaneLimits } from './server-limits.ts';
 import { isAwaited } from './wire.ts';
 
 /** Why a job is not taken on. */
@@ -26,11 +26,17 @@ export class Intake {
   readonly #execute: (job: Job) => Promise<void>;
   readonly #chains = new KeyChains<Job>();
   readonly #orderedRunning = new Set<Job>();
+  /** Casts that wait for another attempt, with what ends the wait. */
+  readonly #resting = new Map<Job, () => void>();
+  readonly #clock: Clock;
+  readonly #maxRetrying: number;
   #retired = false;
   #orderedIdle: (() => void) | undefined;
 
   /** `execute` never rejects. */
-  constructor(limits: Required<LaneLimits> & { readonly control: Required<LaneLimits> }, execute: (job: Job) => Promise<void>) {
+  constructor(clock: Clock, limits: EveryServerLimit, execute: (job: Job) => Promise<void>) {
+    this.#clock = clock;
+    this.#maxRetrying = limits.maxRetrying;
     const lane = (own: Required<LaneLimits>): Lane => ({ limits: own, admission: new Admission(own.concurrency, (job) => this.#run(job)) });
     this.#normal = lane(limits);
     this.#control = lane(limits.control);
@@ -44,7 +50,7 @@ export class Intake {
 
   /** How many requests wait for one, or for the one before them. */
   get waiting(): number {
-    return this.#normal.admission.waiting + this.#control.admission.waiting + this.#chains.waiting;
+    return this.#normal.admission.waiting + this.#control.admission.waiting + this.#chains.waiting + this.#resting.size;
   }
 
   /** Undefined: it runs now or when its turn comes. */
@@ -63,12 +69,29 @@ export class Intake {
     return overload;
   }
 
+  /** The job gets another attempt after a while, and holds no handler's place meanwhile. False when too many do so already. */
+  rest(job: Job, ms: number): boolean {
+    if (this.#retired) {
+      this.#resting.set(job, nothing); // handed back with all the others
+      return true;
+    }
+    if (this.#resting.size >= this.#maxRetrying) return false;
+    const { admission } = job.lane === 'control' ? this.#control : this.#normal;
+    const begin = () => {
+      this.#resting.delete(job);
+      admission.admit(job, Number.POSITIVE_INFINITY);
+    };
+    this.#resting.set(job, this.#clock.after(ms, begin));
+    return true;
+  }
+
   /**
-   * Begins nothing more of what other servers could do in its order: handed back now, each message is still before all
+   * Begins no more attempts at what has failed, and nothing more of what other servers could do in its order: handed back now, each message is still before all
    * later ones of its key.
    */
   retire(): void {
     this.#retired = true;
+    for (const cancel of this.#resting.values()) cancel();
   }
 
   /** Settles when none of these is running: true, or after `ms`: false. */
@@ -90,7 +113,10 @@ export class Intake {
 
   /** What runs and what waits; nothing that waits is begun any more. */
   giveUp(): readonly Job[] {
-    return [...this.#normal.admission.giveUp(), ...this.#control.admission.giveUp(), ...this.#chains.drop()];
+    const left = [...this.#normal.admission.giveUp(), ...this.#control.admission.giveUp(), ...this.#chains.drop(), ...this.#resting.keys()];
+    this.#resting.clear();
+    for (const job of left) job.givenUp = true;
+    return left;
   }
 
   #run(job: Job): Promise<void> {
@@ -112,8 +138,11 @@ export class Intake {
       this.#orderedRunning.delete(job);
       lost?.removeEventListener('abort', onLost);
       if (this.#orderedRunning.size === 0) this.#orderedIdle?.();
+      if (this.#resting.has(job)) return; // its turn goes on
     }
     const next = this.#chains.leave(orderKey);
     if (next !== undefined) this.#normal.admission.admit(next, Number.POSITIVE_INFINITY);
   }
 }
+
+const nothing = () => undefined;

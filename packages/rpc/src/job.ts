@@ -16,4 +16,8 @@ export interface Job {
   readonly context: RequestContext;
   /** Ends its signs of life. */
   readonly endBeats: (() => void) | undefined;
+  /** Attempts that have failed. */
+  failed: number;
+  /** The server stops and hands it back: what its handler still does counts for nothing. */
+  givenUp: boolean;
 }

@@ -1,3 +1,4 @@
+import { AnswerMemory, duplicateLimits } from './answer-memory.ts';
 import { Answers } from './answers.ts';
 import { Beats } from './beats.ts';
 import { Calls } from './calls.ts';
@@ -7,7 +8,7 @@ import { Deprecations } from './deprecations.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Dispatch, type Verdict } from './dispatch.ts';
 import { Busy, Unreachable, type MessageTooLarge } from './errors.ts';
-import { Execution } from './execution.ts';
+import { Execution, isRemembered } from './execution.ts';
 import { Gauges } from './gauges.ts';
 import { Intake, type Overload } from './intake.ts';
 import type { AnyHandler, Job } from './job.ts';
@@ -34,6 +35,7 @@ export class RunningServer implements Server {
   readonly #answers: Answers;
   readonly #counts: ServerCounts;
   readonly #deprecations: Deprecations;
+  readonly #memory: AnswerMemory | undefined;
   readonly #intake: Intake;
   #listeners: { readonly lane: Lane | undefined; readonly listener: Listener }[] = [];
   #unclaim: (() => void) | undefined;
@@ -53,8 +55,11 @@ export class RunningServer implements Server {
     this.#answers = new Answers(transport);
     this.#counts = new ServerCounts(transport.environment.metrics, topic, this.#contracts);
     this.#deprecations = new Deprecations(transport.environment.log, topic, this.#options.deprecationWarnings);
-    const execution = new Execution(transport, this.#answers, this.#counts, options);
-    this.#intake = new Intake(this.#options, (job) => execution.run(job));
+    const { clock } = transport.environment;
+    this.#memory = options.duplicates === undefined ? undefined : new AnswerMemory(clock, duplicateLimits(topic, options.duplicates));
+    const parts = { answers: this.#answers, counts: this.#counts, memory: this.#memory };
+    const execution = new Execution(transport, parts, options, (job, ms) => this.#intake.rest(job, ms));
+    this.#intake = new Intake(clock, this.#options, (job) => execution.run(job));
   }
 
   async start(): Promise<void> {
@@ -141,7 +146,7 @@ export class RunningServer implements Server {
         this.#counts.count('deprecated', verdict.envelope);
         this.#deprecations.note(job.context, verdict.method.deprecated);
       }
-      this.#admit(job);
+      if (this.#memory === undefined || !isRemembered(job) || !this.#again(job, this.#memory)) this.#admit(job);
     } else if (verdict.verdict === 'refuse') {
       this.#refuse(delivery, verdict);
     } else {
@@ -163,6 +168,20 @@ export class RunningServer implements Server {
     }
   }
 
+  /** True when it came before: it ends with the one in work, or is answered as before. */
+  #again(job: Job, memory: AnswerMemory): boolean {
+    const met = memory.meet(job.delivery);
+    if (met === 'new') return false;
+    this.#counts.count('duplicates', job.accepted.envelope);
+    job.context.end();
+    job.endBeats?.();
+    if (met !== 'joined') {
+      if (met.answer !== undefined) this.#answers.repeat(job.delivery, met.answer);
+      job.delivery.ack();
+    }
+    return true;
+  }
+
   #job(delivery: Delivery, lane: Lane | undefined, accepted: Job['accepted']): Job {
     const { clock } = this.#transport.environment;
     const { envelope, endpoint } = accepted;
@@ -177,7 +196,16 @@ export class RunningServer implements Server {
     });
     const { beatMs } = envelope;
     const endBeats = beatMs === undefined || envelope.kind !== 'call' ? undefined : this.#beats.watch(delivery, context, beatMs);
-    return { delivery, lane, accepted, handler: endpoint.handlers[envelope.method] as AnyHandler, context, endBeats };
+    return {
+      delivery,
+      lane,
+      accepted,
+      handler: endpoint.handlers[envelope.method] as AnyHandler,
+      context,
+      endBeats,
+      failed: 0,
+      givenUp: false,
+    };
   }
 
   #admit(job: Job): void {
@@ -190,7 +218,7 @@ export class RunningServer implements Server {
     this.#counts.count('refused', job.accepted.envelope, error.code);
     this.#answers.refuse(job.delivery, error);
     job.endBeats?.();
-    job.delivery.ack();
+    for (const each of [job.delivery, ...(this.#memory?.forget(job.delivery) ?? [])]) each.ack();
   }
 
   #refuse(delivery: Delivery, { error, envelope, poison }: Refusal): void {

@@ -15,6 +15,8 @@ export interface LaneLimits {
 export interface ServerLimits extends LaneLimits {
   /** How many pairs of a deprecated method and an account are told apart in warnings; above, uses are counted only. Default 1 000. */
   readonly deprecationWarnings?: number;
+  /** How many casts may wait here for another attempt; what fails above it counts as failed for good. Default: half of `prefetch`. */
+  readonly maxRetrying?: number;
   /** Milliseconds that `stop` waits for handlers before it aborts them. Default 10 000. */
   readonly graceMs?: number;
   /** For methods of `priority: 'control'`, beside the others. */
@@ -28,7 +30,7 @@ const GRACE_MS = 10_000;
 const DEPRECATION_WARNINGS = 1_000;
 const NORMAL = { concurrency: 64, overloadLimit: 256 };
 const CONTROL = { concurrency: 8, overloadLimit: 64 };
-const LEAST = { concurrency: 1, overloadLimit: 0, prefetch: 1, deprecationWarnings: 0, graceMs: 0 };
+const LEAST = { concurrency: 1, overloadLimit: 0, prefetch: 1, deprecationWarnings: 0, graceMs: 0, maxRetrying: 0 };
 /** Room for casts, which are never refused, beside the calls that wait. */
 const SPARE_PREFETCH = 32;
 
@@ -41,12 +43,10 @@ export function serverLimits(topic: string, given: ServerLimits): EveryServerLim
   const { graceMs = GRACE_MS, deprecationWarnings = DEPRECATION_WARNINGS } = given;
   check(topic, 'graceMs', graceMs, LEAST.graceMs);
   check(topic, 'deprecationWarnings', deprecationWarnings, LEAST.deprecationWarnings);
-  return {
-    ...laneLimits(topic, '', given, NORMAL),
-    graceMs,
-    deprecationWarnings,
-    control: laneLimits(topic, 'control.', given.control ?? {}, CONTROL),
-  };
+  const normal = laneLimits(topic, '', given, NORMAL);
+  const maxRetrying = given.maxRetrying ?? Math.floor(normal.prefetch / 2);
+  check(topic, 'maxRetrying', maxRetrying, LEAST.maxRetrying);
+  return { ...normal, graceMs, deprecationWarnings, maxRetrying, control: laneLimits(topic, 'control.', given.control ?? {}, CONTROL) };
 }
 
 function laneLimits(topic: string, prefix: string, given: LaneLimits, defaults: typeof NORMAL): Required<LaneLimits> {

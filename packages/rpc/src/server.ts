@@ -1,3 +1,4 @@
+import type { DuplicateLimits } from './answer-memory.ts';
 import type { Authorize } from './authorize.ts';
 import type { Contract } from './contract.ts';
 import { endpoint, type Endpoint, type Handlers } from './endpoint.ts';
@@ -14,6 +15,13 @@ export interface ServeOptions extends ServerLimits {
   readonly shared?: boolean;
   /** Throws to refuse; what is no RpcError becomes NotAuthorized. */
   readonly authorize?: Authorize;
+  /**
+   * Remembers what was done, so that a call or cast that comes again to this server (redelivered, or sent again under its
+   * id) is not done again: it joins the one in work, or gets the answer of before. `{}` takes the default limits; undefined
+   * remembers nothing. What comes again to another server, or to this one after a restart, is unknown to it. Not for
+   * messages that keep their order, unless sent to this server by name, and not for streams.
+   */
+  readonly duplicates?: DuplicateLimits;
   /** Around every handler, inside those of the transport. */
   readonly interceptors?: readonly ServerInterceptor[];
 }

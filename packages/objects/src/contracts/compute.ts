@@ -17,6 +17,7 @@ export const computeContract = defineContract({
   topic: 'compute',
   version,
   exchange: 'to-hosts',
+  delivery: { failure: { outcome: 'drop' } }, // the database remembers, and asks again
   methods: {
     spawn: cast({ since: '1.0', request: SpawnOperation }),
     remove: cast({ since: '1.0', request: RemoveOperation }),

@@ -10,6 +10,7 @@ export const hostReportsContract = defineContract({
   topic: 'host-reports',
   version,
   exchange: 'from-hosts',
+  delivery: { failure: { outcome: 'drop' } }, // the database remembers, and asks again
   methods: {
     register: call({ since: '1.0', request: HostRegistration, response: Empty, idempotent: true }),
     heartbeat: cast({ since: '1.0', request: HostHeartbeat }),

@@ -1,35 +1,17 @@
 import { connect } from 'amqplib';
 import { describe, expect, test } from 'vitest';
-import { call, cast, connectAmqp, createClient, defineContract, Empty, serve, type Transport } from '../index.ts';
-import { eventually, type Bench } from '../testing/bench.ts';
+import { call, cast, connectAmqp, createClient, defineContract, Empty, serve } from '../index.ts';
+import { eventually } from '../testing/bench.ts';
+import { openAmqpBench } from '../testing/benches.ts';
 import { describeEverything } from '../testing/everything.ts';
 import { Text } from '../testing/echo.ts';
-import { openProxy, testBroker } from '../testing/proxy.ts';
+import { testBroker } from '../testing/proxy.ts';
 import { Topology } from './topology.ts';
 
 let runs = 0;
 
 describe.each(['classic', 'quorum'] as const)('the AMQP transport with %s queues', (queues) => {
-  const open = async (): Promise<Bench> => {
-    const proxy = await openProxy(testBroker());
-    const namespace = `test-${process.pid}-${queues}-${++runs}`;
-    const transports: Transport[] = [];
-    return {
-      noticeMs: queues === 'classic' ? 0 : 150,
-      async connect(service, id, limits = {}) {
-        const transport = await connectAmqp({ url: proxy.url, service, id, namespace, queues, retryCapMs: 200, ...limits });
-        transports.push(transport);
-        return transport;
-      },
-      cut: () => proxy.cut(),
-      restore: () => proxy.restore(),
-      async close() {
-        await Promise.all(transports.map((transport) => transport.close()));
-        await proxy.close();
-      },
-    };
-  };
-  describeEverything(open);
+  describeEverything(() => openAmqpBench(queues));
 });
 
 const contract = defineContract({

@@ -6,7 +6,7 @@ import { Busy, DeadlineExceeded, RpcError, Unreachable } from '../errors.ts';
 import { Deprecations } from '../deprecations.ts';
 import { chain, type IncomingCall } from '../interceptors.ts';
 import { interceptHandling, Refused, type Around } from '../refused.ts';
-import { serverLimits, type ServerLimits } from '../server-limits.ts';
+import { serverLimits, type EveryServerLimit } from '../server-limits.ts';
 import type { Delivery, Listener } from '../transport.ts';
 import { OsloDispatch, type Dispatched, type OsloEndpoint } from './dispatch.ts';
 import { Duplicates } from './duplicates.ts';
@@ -28,7 +28,7 @@ export class OsloRunningServer implements OsloServer {
   readonly #transport: OsloTransport;
   readonly #offer: Offer;
   readonly #deprecations: Deprecations;
-  readonly #options: OsloServeOptions & Required<ServerLimits>;
+  readonly #options: OsloServeOptions & EveryServerLimit;
   readonly #seen: Duplicates;
   readonly #dispatch: OsloDispatch;
   readonly #admission: Admission<OsloJob>;

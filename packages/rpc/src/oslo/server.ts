@@ -21,7 +21,7 @@ export type OsloHandlers<C extends Contract> = HandlersOf<C['methods']>;
 type HandlersOf<M extends Methods> = { readonly [Name in keyof M]: Handler<M[Name]> };
 
 /** What a server that answers Python is called, and what it takes on. */
-export interface OsloServeOptions extends ServerLimits {
+export interface OsloServeOptions extends Omit<ServerLimits, 'control' | 'maxRetrying'> {
   /** The name by which `prepare(server=...)` reaches this server: `Target.server`. */
   readonly server: string;
   /**

@@ -5,6 +5,8 @@ export interface Bench {
   connect(service: string, id: string, options?: Partial<TransportLimits> & Partial<Environment>): Promise<Transport>;
   /** After this it is known that a server has left. */
   readonly noticeMs: number;
+  /** Why messages were put aside, the oldest first. */
+  deadReasons(): Promise<readonly string[]>;
   /** Breaks the connection of everyone. */
   cut(): void;
   /** Lets them connect again. */

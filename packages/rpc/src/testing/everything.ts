@@ -3,6 +3,8 @@ import { describe } from 'vitest';
 import { describeAttachments } from './attachments.ts';
 import { describeTransport } from './behaviour.ts';
 import type { Bench } from './bench.ts';
+import { describeCastFailures } from './cast-failures.ts';
+import { describeDuplicates } from './duplicates.ts';
 import { describeEndpoints } from './endpoints.ts';
 import { describeInterceptors } from './interceptors.ts';
 import { describeLanes } from './lanes.ts';
@@ -25,6 +27,8 @@ const SUITES = [
   { title: 'with versions', run: describeVersions },
   { title: 'with lanes', run: describeLanes },
   { title: 'with order by key', run: describeOrder },
+  { title: 'with duplicates', run: describeDuplicates },
+  { title: 'with casts that fail', run: describeCastFailures },
 ];
 
 /** Each suite has a block of its own: what it opens before each of its tests is not opened for those of the others. */
