@@ -57,6 +57,7 @@ export type RpcCounter =
   | 'retry_budget_exhausted' // a call failed that would have been tried again
   | 'connects'
   | 'reconnects' // every connect but the first
+  | 'renewals' // of a living connection, by `renew`
   | 'disconnects'
   | 'blocked_event_loop'; // for longer than `loopBlockedMs`
 

@@ -163,6 +163,14 @@ export interface Transport {
   listen(address: Address, prefetch: number, take: (delivery: Delivery) => void): Promise<Listener>;
   /** Puts a message aside, with the reason, where an operator finds it. */
   deadLetter(delivery: Delivery, topic: string, reason: string): void;
+  /**
+   * Connects anew, asking for credentials and certificates again, moves everything over, and gives the former connection
+   * up when nothing is in hand that came over it, or after `renewGraceMs`. Calls in flight do not notice. For secrets that
+   * were rotated; without a connection, or in process, there is nothing to do.
+   *
+   * @throws NotAuthorized, Unreachable, ConnectionLost; then all stays as it was.
+   */
+  renew(): Promise<void>;
   /** Gives up the connection; whatever is in flight fails as ConnectionLost. */
   close(): Promise<void>;
 }

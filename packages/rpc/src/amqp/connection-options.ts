@@ -9,6 +9,8 @@ export interface ConnectionOptions extends BrokerAccessOptions {
   readonly heartbeatSeconds?: number;
   /** How long one attempt to connect may take, the asking of `credentials` and `tls` included; milliseconds. Default 5 000. */
   readonly dialWaitMs?: number;
+  /** How long `renew` waits for the messages in hand before it hands them back to the broker; milliseconds. Default 30 000. */
+  readonly renewGraceMs?: number;
   /** How long the first connection may take before connecting rejects; milliseconds, Infinity to wait for ever. Default 30 000. */
   readonly startWaitMs?: number;
   /** The first wait before another attempt, doubled each time, with full jitter; milliseconds. Default 100. */
@@ -22,6 +24,7 @@ export interface ConnectionOptions extends BrokerAccessOptions {
 /** What a `Connection` is made with. */
 export interface ConnectionSettings extends BrokerAccess {
   readonly maxPendingBytes: number;
+  readonly renewGraceMs: number;
   readonly startWaitMs: number;
   readonly retryBaseMs: number;
   readonly retryCapMs: number;
@@ -32,6 +35,7 @@ const DEFAULTS = {
   maxPendingBytes: 33_554_432,
   heartbeatSeconds: 30,
   dialWaitMs: 5_000,
+  renewGraceMs: 30_000,
   startWaitMs: 30_000,
   retryBaseMs: 100,
   retryCapMs: 10_000,

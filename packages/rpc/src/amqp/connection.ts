@@ -1,10 +1,10 @@
 import type { Message } from 'amqplib';
 import type { Environment } from '../environment.ts';
-import { NotAuthorized, Unreachable, type RpcError } from '../errors.ts';
+import { ConnectionLost, NotAuthorized, Unreachable, type RpcError } from '../errors.ts';
 import { watchEventLoop } from '../event-loop.ts';
 import { Gauges } from '../gauges.ts';
 import type { Listener } from '../transport.ts';
-import { whenConnected } from '../waiting.ts';
+import { whenConnected, within } from '../waiting.ts';
 import type { ConnectionSettings } from './connection-options.ts';
 import type { Consumer } from './consumer.ts';
 import { Dialer, type Dial } from './dialer.ts';
@@ -38,6 +38,7 @@ export class Connection {
   #link: Link | undefined;
   #connected = false;
   #blocked: string | undefined;
+  #renewing: Promise<void> | undefined;
   readonly #dialer: Dialer;
   #running: Promise<void> | undefined;
   /** Why the last attempt failed. */
@@ -123,6 +124,18 @@ export class Connection {
     await this.#running;
   }
 
+  /**
+   * Connects anew, asking for credentials and certificates again, moves everything over, and gives the former link up
+   * when nothing is in hand that came over it. Calls in flight do not notice. Settles when that is done.
+   *
+   * @throws NotAuthorized, Unreachable, ConnectionLost; then all stays on the former link.
+   */
+  renew(): Promise<void> {
+    return (this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = undefined;
+    }));
+  }
+
   /** Opens the consumer on this link and each later one. @throws what the broker says against it. */
   async add(consumer: Consumer): Promise<Listener> {
     if (this.#end.signal.aborted) throw new Unreachable('the transport is closed');
@@ -135,6 +148,7 @@ export class Connection {
         this.#consumers.delete(consumer);
         throw brokerError(error);
       });
+      if (this.#link !== link && this.#link?.alive === true) await consumer.open(this.#link); // it was renewed meanwhile
     }
     const forget = (act: () => Promise<void>) => () => {
       this.#consumers.delete(consumer);
@@ -151,11 +165,11 @@ export class Connection {
     while (!this.#end.signal.aborted) {
       let reason: string;
       try {
-        const link = await this.#dial(await this.#dialer.next());
+        await this.#dial(await this.#dialer.next());
         failures = 0;
         metrics.count('connects', {});
         if (links++ > 0) metrics.count('reconnects', {});
-        reason = await link.closed;
+        reason = await this.#untilClosed();
         metrics.count('disconnects', {});
       } catch (error) {
         this.#lastError = brokerError(error);
@@ -172,30 +186,88 @@ export class Connection {
     }
   }
 
-  async #dial(dial: Dial): Promise<Link> {
-    const link = await Link.open(dial, this.#name, this.#settings.maxPendingBytes, {
-      onReturned: (message) => this.#events.onReturned(message),
-      onBroken: (error) => this.#events.onBroken(error),
-      onMended: () => this.#events.onMended(),
-      onBlocked: (reason) => this.#block(reason),
-      onDrained: () => this.#tellUnblocked(),
-    });
+  /** Over however many links: one that was renewed is not the end. */
+  async #untilClosed(): Promise<string> {
+    for (;;) {
+      const link = this.#link;
+      const reason = (await link?.closed) ?? 'connection closed';
+      if (this.#link === link) return reason;
+    }
+  }
+
+  async #dial(dial: Dial): Promise<void> {
+    const link = await this.#openLink(dial);
     if (this.#end.signal.aborted) await link.close();
     this.#link = link;
     try {
       await this.#events.onLink(link);
-      // Some may be added while others are being opened.
-      const opened = new Set<Consumer>();
-      for (let left = [...this.#consumers]; left.length > 0; left = [...this.#consumers].filter((one) => !opened.has(one))) {
-        for (const consumer of left) opened.add(consumer);
-        await Promise.all(left.map((consumer) => consumer.open(link)));
-      }
+      await this.#each((consumer) => consumer.open(link));
       if (!this.#end.signal.aborted) this.#change(true);
-      return link;
     } catch (error) {
       await link.close();
       throw error;
     }
+  }
+
+  #openLink(dial: Dial): Promise<Link> {
+    const link = Link.open(dial, this.#name, this.#settings.maxPendingBytes, {
+      onReturned: (message) => this.#events.onReturned(message),
+      onBroken: (error) => this.#ifOurs(link, () => this.#events.onBroken(error)),
+      onMended: () => this.#ifOurs(link, () => this.#events.onMended()),
+      onBlocked: (reason) => this.#ifOurs(link, () => this.#block(reason)),
+      onDrained: () => this.#tellUnblocked(),
+    });
+    return link;
+  }
+
+  /** What befalls a link that is on its way out, or not in use yet, concerns nobody. */
+  #ifOurs(link: Promise<Link>, act: () => void): void {
+    void link.then(
+      (opened) => {
+        if (this.#link === opened) act();
+      },
+      () => undefined,
+    );
+  }
+
+  /** Some may be added while others are being dealt with. */
+  async #each(act: (consumer: Consumer) => Promise<void>): Promise<void> {
+    const done = new Set<Consumer>();
+    for (let left = [...this.#consumers]; left.length > 0; left = [...this.#consumers].filter((one) => !done.has(one))) {
+      for (const consumer of left) done.add(consumer);
+      await Promise.all(left.map(act));
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const { clock, log, metrics } = this.environment;
+    const { renewGraceMs } = this.#settings;
+    const former = this.#link;
+    if (!this.#connected || former === undefined) return; // the next attempt asks for everything anyway
+    const moves: Awaited<ReturnType<Consumer['move']>>[] = [];
+    let link: Link | undefined;
+    try {
+      const opened = (link = await this.#openLink(await this.#dialer.next()));
+      await this.#events.onLink(opened);
+      await this.#each(async (consumer) => void moves.push(await consumer.move(opened)));
+      if (!former.alive || this.#link !== former || this.#end.signal.aborted)
+        throw new ConnectionLost('the connection was lost while it was renewed');
+    } catch (error) {
+      if (former.alive) await this.#events.onLink(former);
+      await Promise.all(moves.map((move) => move.takeBack()));
+      await link?.close();
+      throw brokerError(error);
+    }
+    this.#link = link;
+    this.#blocked = undefined;
+    metrics.count('renewals', {});
+    // When the later one is lost there is no reason to keep the former.
+    const settled = Promise.all([former.settled(), ...moves.map((move) => move.keep())]);
+    const late = () => new Error(`messages that came over the former connection are still in hand after ${renewGraceMs} ms`);
+    await within(clock, renewGraceMs, Promise.race([settled, link.closed]), late).catch((error: Error) =>
+      log.warn({ connection: this.#name, reason: error.message }, 'handed back to the broker'),
+    );
+    await former.close();
   }
 
   #block(reason: string | undefined): void {

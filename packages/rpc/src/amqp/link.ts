@@ -131,6 +131,12 @@ export class Link {
     this.#reader.take(channel, take);
   }
 
+  /** Settles when the broker has confirmed or returned all that was sent so far. */
+  async settled(): Promise<void> {
+    // Answers come in the order of the questions: behind whatever comes back of this channel's messages.
+    await Promise.allSettled([this.#publisher?.prefetch(0), this.#confirmer?.waitForConfirms()]);
+  }
+
   async close(): Promise<void> {
     if (!this.#alive) return;
     // What is published from now on would throw: it is as good as not connected.

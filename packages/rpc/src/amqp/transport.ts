@@ -149,6 +149,10 @@ export class AmqpTransport implements Transport {
     await this.#connection.open();
   }
 
+  renew(): Promise<void> {
+    return this.#connection.renew();
+  }
+
   close(): Promise<void> {
     return this.#connection.close();
   }

@@ -130,6 +130,10 @@ export class InProcessTransport implements InProcessConnection {
     delivery.ack();
   }
 
+  async renew(): Promise<void> {
+    // there is nothing that could have been rotated
+  }
+
   async close(): Promise<void> {
     if (this.#end.signal.aborted) return;
     this.#end.abort(new Unreachable('the transport is closed'));

@@ -116,6 +116,16 @@ export class OsloTransport {
     return this.#connection.open();
   }
 
+  /**
+   * Connects anew, asking for credentials and certificates again, moves everything over, and then gives up the former
+   * connection. Calls in flight do not notice.
+   *
+   * @throws NotAuthorized, Unreachable, ConnectionLost; then all stays as it was.
+   */
+  renew(): Promise<void> {
+    return this.#connection.renew();
+  }
+
   /** Gives up the connection; whatever is in flight fails as ConnectionLost. */
   close(): Promise<void> {
     return this.#connection.close();
