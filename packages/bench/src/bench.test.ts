@@ -3,13 +3,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { brokerUrl } from '../../../tests/support/broker.ts';
-import { startCloud, type Cloud } from '../../../tests/support/cloud.ts';
+import { startCloud, type Cloud as TestCloud } from '../../../tests/support/cloud.ts';
 import { KilonovaProcess } from '../../../tests/support/process.ts';
 import { openWire, type Wire } from './agents/wire.ts';
+import { Cloud } from './cloud/cloud.ts';
+import { loginFrom } from './cloud/login.ts';
 import type { CaseResult } from './report/verdicts.ts';
 
 let wire: Wire;
-let cloud: Cloud;
+let cloud: TestCloud;
 let metricsUrls: readonly string[];
 
 beforeAll(async () => {
@@ -27,48 +29,55 @@ afterAll(async () => {
   await wire?.stop();
 });
 
-/** `kilonova bench ARGS`, as a person at a terminal with an openrc. */
+/** What an openrc sets. */
+const openrc = () => ({
+  ...{ OS_AUTH_URL: cloud.admin.authUrl, OS_USERNAME: cloud.admin.username, OS_PASSWORD: cloud.admin.password },
+  ...{
+    OS_PROJECT_NAME: cloud.admin.project,
+    OS_USER_DOMAIN_NAME: 'Default',
+    OS_PROJECT_DOMAIN_NAME: 'Default',
+    OS_REGION_NAME: 'RegionOne',
+  },
+});
+const configured = () => ['--config', join(cloud.dir, 'kilonova.yaml')];
+
+/** `kilonova bench ARGS`, as a person at a terminal. */
 async function bench(...args: readonly string[]): Promise<ReadonlyMap<string, CaseResult>> {
   const json = join(cloud.dir, 'bench.json');
-  const env = {
-    ...{ OS_AUTH_URL: cloud.admin.authUrl, OS_USERNAME: cloud.admin.username, OS_PASSWORD: cloud.admin.password },
-    ...{
-      OS_PROJECT_NAME: cloud.admin.project,
-      OS_USER_DOMAIN_NAME: 'Default',
-      OS_PROJECT_DOMAIN_NAME: 'Default',
-      OS_REGION_NAME: 'RegionOne',
-    },
-  };
-  await KilonovaProcess.run(['bench', ...args, '--small', '--json', json, '--config', join(cloud.dir, 'kilonova.yaml')], {
-    env,
+  await KilonovaProcess.run(['bench', ...args, '--small', '--json', json, ...configured()], {
+    env: openrc(),
     cwd: cloud.dir,
+    timeoutMs: TIMEOUT_MS,
   });
   const { cases } = JSON.parse(readFileSync(json, 'utf8')) as { cases: readonly CaseResult[] };
   return new Map(cases.map((result) => [result.name, result]));
 }
 
 const SERVERS = 40;
-const metrics = () => metricsUrls.flatMap((url) => ['--metrics', url]);
+/** Each of these starts programs, which takes long on a busy machine. */
+const TIMEOUT_MS = 120_000;
 
-test('a server costs a bounded number of statements, messages and bytes from its request until it is gone', async () => {
-  const bytesBefore = wire.bytes;
-  const { figures } = (await bench('boot', '--servers', String(SERVERS), ...metrics())).get('boot')!;
-  expect(figures).toMatchObject({ servers: SERVERS, errors: 0 });
-  // Above what each server costs when none shares a transaction with another: how many do is a matter of time.
-  expect(figures['statements_per_lifecycle']).toBeLessThan(60);
-  // createServers, selectDestinations, spawn, its report, deleteServer, remove, its report, and news of hosts for schedulers.
-  expect(figures['messages_per_lifecycle']).toBeLessThan(12);
-  expect((wire.bytes - bytesBefore) / SERVERS).toBeLessThan(40_000);
-});
+test(
+  'a server costs a bounded number of statements, messages and bytes from its request until it is gone',
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const bytesBefore = wire.bytes;
+    const results = await bench('boot', 'multiboot', '--servers', String(SERVERS), ...metricsUrls.flatMap((url) => ['--metrics', url]));
+    const [single, shared] = ['boot', 'multiboot'].map((name) => results.get(name)!.figures);
+    expect(single).toMatchObject({ servers: SERVERS, errors: 0 });
+    expect(shared).toMatchObject({ servers: SERVERS, errors: 0 });
+    // Above what each server costs when none shares a transaction with another: how many do is a matter of time.
+    expect(single!['statements_per_lifecycle']).toBeLessThan(60);
+    // createServers, selectDestinations, spawn, its report, deleteServer, remove, its report, and news of hosts for schedulers.
+    expect(single!['messages_per_lifecycle']).toBeLessThan(12);
+    // Those of one request share what the request costs.
+    expect(shared!['statements_per_lifecycle']).toBeLessThan(30);
+    expect(shared!['messages_per_lifecycle']).toBeLessThan(8);
+    expect((wire.bytes - bytesBefore) / (2 * SERVERS)).toBeLessThan(40_000);
+  },
+);
 
-test('servers of one request share most of what they cost', async () => {
-  const { figures } = (await bench('multiboot', '--servers', String(SERVERS), ...metrics())).get('multiboot')!;
-  expect(figures).toMatchObject({ servers: SERVERS, errors: 0 });
-  expect(figures['statements_per_lifecycle']).toBeLessThan(30);
-  expect(figures['messages_per_lifecycle']).toBeLessThan(8);
-});
-
-test('every other case runs without errors, and leaves nothing behind', async () => {
+test('every other case runs without errors, and leaves nothing behind', { timeout: TIMEOUT_MS }, async () => {
   const results = await bench('single', 'api', 'agents', 'scheduler', 'scheduler-large', 'scheduler-anti-affinity', 'scheduler-varied');
   for (const [name, { figures, targets }] of results) {
     expect(figures['errors'], name).toBe(0);
@@ -85,8 +94,17 @@ test('every other case runs without errors, and leaves nothing behind', async ()
   expect(services.map(({ host }) => host)).toEqual(cloud.hosts);
 });
 
-test('a case that wants a cloud says which variables are missing', async () => {
-  await expect(KilonovaProcess.run(['bench', 'boot', '--small'], { env: { OS_AUTH_URL: '' } })).rejects.toThrow(
-    /the environment lacks OS_AUTH_URL, OS_USERNAME, OS_PASSWORD, OS_PROJECT_NAME/,
-  );
-});
+test(
+  'a seeded cloud is read and added to at the same time, and is empty again when the seed is removed',
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const { projectId } = await Cloud.open(loginFrom(openrc()));
+    await KilonovaProcess.run(['db', 'seed', '--servers', '30', '--project', projectId, ...configured()]);
+    const { figures } = (await bench('large')).get('large')!;
+    expect(figures).toMatchObject({ errors: 0 });
+    for (const figure of ['list_p99_ms', 'detail_p99_ms', 'show_p99_ms', 'create_p99_ms'])
+      expect(figures[figure], figure).toBeGreaterThan(0);
+    expect(await KilonovaProcess.run(['db', 'seed', '--remove', ...configured()])).toBe('30 seeded servers removed\n');
+    expect(await cloud.client().expect('GET', '/servers')).toMatchObject({ servers: [] });
+  },
+);

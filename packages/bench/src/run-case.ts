@@ -24,18 +24,19 @@ export interface Run extends Measured {
   readonly seconds: number;
   /** Of one minute, as the machine tells it. */
   readonly load: { readonly before: number; readonly after: number };
-  readonly machine: Reference;
+  /** Not of small runs: their times say nothing. */
+  readonly machine: Reference | undefined;
   /** Ended before its end: by its time limit or by a person. */
   readonly cutShort: boolean;
 }
 
 /** @throws Error when what is measured cannot be reached */
-export async function runCase({ work }: BenchCase, bench: Bench, targets: Targets): Promise<Run> {
+export async function runCase({ work, targets: aims }: BenchCase, bench: Bench, targets: Targets): Promise<Run> {
   const { clock } = bench;
   const startedAt = new Date(clock.now()).toISOString();
   const began = clock.monotonic();
   const [before = 0] = loadavg();
-  const machine = takeReference();
+  const machine = aims.length === 0 ? undefined : takeReference();
   const signal = AbortSignal.any([bench.signal, AbortSignal.timeout(work.timeLimitSeconds * 1_000)]);
   const measured = await measure({ ...bench, signal });
   const [after = 0] = loadavg();

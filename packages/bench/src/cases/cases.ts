@@ -11,7 +11,7 @@ export const cases: readonly BenchCase[] = [
     name: 'boot',
     summary: 'Servers one by one, many at once: to ACTIVE, then deleted until they are gone.',
     work: { kind: 'boot', servers: 3_000, concurrency: 20, tickMs: 250, timeLimitSeconds: 10 * minutes },
-    small: { servers: 20, concurrency: 4, tickMs: 50, timeLimitSeconds: 60 },
+    small: { servers: 20, concurrency: 4, tickMs: 50, timeLimitSeconds: 40 },
     targets: [
       { figure: 'errors', atMost: 0 },
       { figure: 'boots_per_s', atLeast: 200 },
@@ -25,7 +25,7 @@ export const cases: readonly BenchCase[] = [
     name: 'single',
     summary: 'One server after the other on an idle cloud: the time that nothing else adds to.',
     work: { kind: 'single', servers: 50, tickMs: 4, timeLimitSeconds: 5 * minutes },
-    small: { servers: 3, timeLimitSeconds: 60 },
+    small: { servers: 3, timeLimitSeconds: 40 },
     targets: [
       { figure: 'errors', atMost: 0 },
       { figure: 'active_p50_ms', atMost: 30 },
@@ -36,7 +36,7 @@ export const cases: readonly BenchCase[] = [
     name: 'multiboot',
     summary: 'One request for all servers.',
     work: { kind: 'multiboot', servers: 1_000, tickMs: 100, timeLimitSeconds: 5 * minutes },
-    small: { servers: 10, tickMs: 50, timeLimitSeconds: 60 },
+    small: { servers: 10, tickMs: 50, timeLimitSeconds: 40 },
     targets: [
       { figure: 'errors', atMost: 0 },
       { figure: 'all_active_s', atMost: 5 },
@@ -46,7 +46,7 @@ export const cases: readonly BenchCase[] = [
     name: 'api',
     summary: 'Readings: list, detail, show, flavors, hypervisors, each alone at several concurrencies.',
     work: { kind: 'api', servers: 300, concurrencies: [1, 8, 64], seconds: 5, timeLimitSeconds: 10 * minutes },
-    small: { servers: 5, concurrencies: [1, 4], seconds: 0.2, timeLimitSeconds: 60 },
+    small: { servers: 5, concurrencies: [1, 4], seconds: 0.2, timeLimitSeconds: 40 },
     targets: [
       { figure: 'errors', atMost: 0 },
       { figure: 'detail_100_c1_p50_ms', atMost: 6 },
@@ -59,7 +59,7 @@ export const cases: readonly BenchCase[] = [
     name: 'large',
     summary: 'A cloud of 100,000 servers ("kilonova db seed"): long lists, single servers and creates at the same time.',
     work: { kind: 'large', servers: 100_000, concurrency: 8, seconds: 30, pageSize: 1_000, timeLimitSeconds: 10 * minutes },
-    small: { servers: 5, concurrency: 1, seconds: 1, pageSize: 5, timeLimitSeconds: 60 },
+    small: { servers: 5, concurrency: 1, seconds: 1, pageSize: 5, timeLimitSeconds: 40 },
     targets: [
       { figure: 'errors', atMost: 0 },
       { figure: 'list_p99_ms', atMost: 150 },
@@ -110,7 +110,7 @@ export const cases: readonly BenchCase[] = [
     name: 'agents',
     summary: 'Agents with a connection each: what they cost at rest, and how they come back when all connections are cut.',
     work: { kind: 'agents', agents: 10_000, heartbeatMs: 5_000, seconds: 30, concurrency: 256, timeLimitSeconds: 15 * minutes },
-    small: { agents: 5, heartbeatMs: 200, seconds: 1, concurrency: 4, timeLimitSeconds: 60 },
+    small: { agents: 5, heartbeatMs: 200, seconds: 1, concurrency: 4, timeLimitSeconds: 40 },
     targets: [
       { figure: 'errors', atMost: 0 },
       { figure: 'idle_cores', atMost: 0.5 },

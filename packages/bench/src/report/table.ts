@@ -21,11 +21,10 @@ export function tableOf({ name, work, figures, targets, runs }: CaseResult): str
       .join(', ')} (${several})`,
     ...columns(rows),
     ...cpuLines(last?.cpu ?? {}),
-    ...(last === undefined
+    ...(last === undefined ? [] : [`load ${last.load.before.toFixed(2)} before, ${last.load.after.toFixed(2)} after`]),
+    ...(last?.machine === undefined
       ? []
-      : [
-          `load ${last.load.before.toFixed(2)} before, ${last.load.after.toFixed(2)} after; this machine: ${last.machine.hashesPerS} hashes/s, ${last.machine.syncsPerS} syncs/s`,
-        ]),
+      : [`this machine: ${last.machine.hashesPerS} hashes/s on one core, ${last.machine.syncsPerS} syncs/s`]),
     ...runs.flatMap(({ errors }) => errors.samples.map((sample) => `error: ${sample}`)),
     ...(runs.some(({ cutShort }) => cutShort) ? ['ended before its end: by its time limit or by a person'] : []),
     ...(last?.notes ?? []).map((note) => `note: ${note}`),

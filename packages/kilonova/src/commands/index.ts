@@ -6,6 +6,7 @@ import { compute } from './compute.ts';
 import { conductor } from './conductor.ts';
 import { config } from './config.ts';
 import { dbMigrate } from './db-migrate.ts';
+import { dbSeed } from './db-seed.ts';
 import { doctor } from './doctor.ts';
 import { processes } from './processes.ts';
 import { scheduler } from './scheduler.ts';
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   compute,
   standalone,
   dbMigrate,
+  dbSeed,
   brokerDefinitionsCommand,
   config,
   doctor,
