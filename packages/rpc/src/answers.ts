@@ -10,8 +10,12 @@ type Asked = Pick<Delivery, 'replyTo' | 'correlationId'>;
 export class Answers {
   readonly #transport: Transport;
 
-  constructor(transport: Transport) {
+  readonly #kept: boolean;
+
+  /** @param kept whether the bytes of answers are read again after they were sent */
+  constructor(transport: Transport, kept: boolean) {
     this.#transport = transport;
+    this.#kept = kept;
   }
 
   /** Gives the bytes of the answer, if there was one to send. */
@@ -26,7 +30,7 @@ export class Answers {
 
   /** What was said before to another copy of the same request. */
   repeat({ replyTo, correlationId }: Asked, bytes: Buffer): void {
-    if (isReplyKey(replyTo) && correlationId !== undefined) Calls.of(this.#transport).reply(replyTo, correlationId, bytes, true);
+    if (isReplyKey(replyTo) && correlationId !== undefined) Calls.of(this.#transport).reply(replyTo, correlationId, bytes);
   }
 
   /** What a handler threw. Gives the bytes of the answer, if there was one to send. */
@@ -42,7 +46,7 @@ export class Answers {
     } catch (error) {
       bytes = Buffer.from(errorText(ownError(error as RpcError)));
     }
-    Calls.of(this.#transport).reply(replyTo, correlationId, bytes, true);
+    Calls.of(this.#transport).reply(replyTo, correlationId, bytes, !this.#kept);
     return bytes;
   }
 }

@@ -52,7 +52,7 @@ export class RunningServer implements Server {
     if (options.server !== undefined) checkServerName(options.server);
     this.#beats = new Beats(transport);
     this.#dispatch = new Dispatch(topic, endpoints, options.server);
-    this.#answers = new Answers(transport);
+    this.#answers = new Answers(transport, options.duplicates !== undefined);
     this.#counts = new ServerCounts(transport.environment.metrics, topic, this.#contracts);
     this.#deprecations = new Deprecations(transport.environment.log, topic, this.#options.deprecationWarnings);
     const { clock } = transport.environment;

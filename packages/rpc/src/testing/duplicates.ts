@@ -61,6 +61,25 @@ export function describeDuplicates(open: () => Promise<Bench>): void {
     await eventually(() => runs === 2);
   });
 
+  test('a large answer is the same the second time, whatever was sent in between', async () => {
+    await run({ echo: (_context, request) => text(request.text.repeat(60_000)) });
+    const replies: string[] = [];
+    const ignore = () => undefined;
+    near.attach({
+      onReply: ({ body }) => void replies.push(body.toString('latin1')),
+      onReturned: ignore,
+      onBroken: ignore,
+      onMended: ignore,
+    });
+    for (const [index, id] of ['a', 'b', 'c', 'd', 'a'].entries()) {
+      await send('call', 'echo', id, text(id));
+      await eventually(() => replies.length === index + 1);
+    }
+    expect(replies[0]).toContain('a'.repeat(60_000));
+    expect(replies[4]).toBe(replies[0]);
+    expect(duplicates()).toBe(1);
+  });
+
   test('a failure of the application is an answer too, and a cast is done once', async () => {
     let runs = 0;
     const fail = () => {
