@@ -9,6 +9,7 @@
 import { MalformedMessage } from './errors.ts';
 import { giveBack, lend } from './lent-memory.ts';
 
+/** A value that travels beside the JSON of a message. */
 export type Attachment = string | Uint8Array;
 
 const PACKED = 1;

@@ -1,5 +1,6 @@
 import type { Context } from './context.ts';
-import type { CallMethod, CastMethod, Contract, FanoutMethod, Methods, StreamMethod } from './contract.ts';
+import { clientMethods, type ClientMethods } from './client-methods.ts';
+import type { Contract } from './contract.ts';
 import type { ClientInterceptor, Metadata } from './interceptors.ts';
 import { intercepted } from './interception.ts';
 import { Outbox } from './outbox.ts';
@@ -36,31 +37,8 @@ export interface ClientOptions {
   readonly retryBudget?: RetryBudgetOptions;
 }
 
-type Sender<M> =
-  M extends CallMethod<infer Req, infer Res>
-    ? (request: Req, options?: CallOptions) => Promise<Res>
-    : M extends CastMethod<infer Req>
-      ? (request: Req, options?: CallOptions) => Promise<void>
-      : M extends FanoutMethod<infer Req>
-        ? (request: Req, options?: CallOptions) => Promise<void>
-        : M extends StreamMethod<infer Req, infer Item>
-          ? (request: Req, options?: CallOptions) => AsyncIterable<readonly Item[]>
-          : never;
-
-type Senders<M extends Methods> = { readonly [Name in keyof M]: Sender<M[Name]> };
-
-/** The methods that go to one server: all but the fanouts. */
-type Directed<M extends Methods> = {
-  readonly [Name in keyof M as M[Name] extends { readonly kind: 'fanout' } ? never : Name]: Sender<M[Name]>;
-};
-
-/** A function per method of the contract, and: */
-export type Client<C extends Contract> = Senders<C['methods']> & {
-  /** The same methods, sent to one server of the topic by its name. */
-  at(server: string): Directed<C['methods']>;
-  /** Whether the pin allows the method. */
-  supports(method: keyof C['methods'] & string): boolean;
-};
+/** A function per method of the contract, `at` for one server of the topic, and `supports`. */
+export type Client<C extends Contract> = ClientMethods<C['methods'], CallOptions>;
 
 /**
  * A function per method of the contract. Clients are cheap: all those of a transport share its connection and reply queue.
@@ -73,20 +51,9 @@ export function createClient<C extends Contract>(transport: Transport, contract:
   const send = intercepted(transport, contract, options, (name, method, request, server, given) =>
     outbox.send(name, method, request, server, given),
   );
-  const names = Object.entries(contract.methods);
-  const senders = (server: string | undefined) =>
-    Object.fromEntries(
-      names
-        .filter(([, method]) => server === undefined || method.kind !== 'fanout')
-        .map(([name, method]) => [name, (request: object, given: CallOptions = {}) => send(name, method, request, server, given)]),
-    );
-  const client = {
-    ...senders(undefined),
-    at(server: string) {
-      checkServerName(server);
-      return senders(server);
-    },
-    supports: (method: string) => pin.allows(method),
-  };
-  return client as unknown as Client<C>;
+  return clientMethods<C['methods'], CallOptions>(contract, {
+    send,
+    checkServer: checkServerName,
+    supports: (method) => pin.allows(method),
+  });
 }

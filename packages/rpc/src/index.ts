@@ -21,6 +21,8 @@ export type {
 export type { Context } from './context.ts';
 export { createClient } from './client.ts';
 export type { CallOptions, Client, ClientOptions } from './client.ts';
+export type { ClientMethods } from './client-methods.ts';
+export type { HandlersOf } from './handlers.ts';
 export { onRefused } from './refusals.ts';
 export type { Refusal, RefusalListener } from './refusals.ts';
 export type { CastFailure } from './cast-failure.ts';

@@ -1,7 +1,8 @@
 import type { CallOptions } from '../client.ts';
 import type { Context } from '../context.ts';
 import { decoderFor, encoderFor } from '../codec/codec.ts';
-import type { CallMethod, CastMethod, Contract, FanoutMethod, Method, Methods } from '../contract.ts';
+import { clientMethods, type ClientMethods } from '../client-methods.ts';
+import type { CallMethod, Contract, Method } from '../contract.ts';
 import { Empty } from '../empty.ts';
 import { Busy, ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, Unreachable, UnsupportedVersion } from '../errors.ts';
 import { intercepted } from '../interception.ts';
@@ -43,29 +44,8 @@ export interface OsloClientOptions {
   readonly interceptors?: readonly ClientInterceptor[];
 }
 
-type Sender<M> =
-  M extends CallMethod<infer Req, infer Res>
-    ? (request: Req, options?: OsloCallOptions) => Promise<Res>
-    : M extends CastMethod<infer Req>
-      ? (request: Req, options?: OsloCallOptions) => Promise<void>
-      : M extends FanoutMethod<infer Req>
-        ? (request: Req, options?: OsloCallOptions) => Promise<void>
-        : never;
-
-type Senders<M extends Methods> = { readonly [Name in keyof M]: Sender<M[Name]> };
-
-/** The methods that go to one server: all but the fanouts. */
-type Directed<M extends Methods> = {
-  readonly [Name in keyof M as M[Name] extends { readonly kind: 'fanout' } ? never : Name]: Sender<M[Name]>;
-};
-
-/** A function per method of the contract, and: */
-export type OsloClient<C extends Contract> = Senders<C['methods']> & {
-  /** The same methods, sent to one server of the topic by its name. */
-  at(server: string): Directed<C['methods']>;
-  /** Whether the pin allows the method. */
-  supports(method: keyof C['methods'] & string): boolean;
-};
+/** A function per method of the contract, `at` for one server of the topic, and `supports`. */
+export type OsloClient<C extends Contract> = ClientMethods<C['methods'], OsloCallOptions>;
 
 /**
  * A function per method of the contract, sent as oslo.messaging's RPCClient does. The fields of a request are the keyword
@@ -85,21 +65,11 @@ export function createOsloClient<C extends Contract>(
   const send = intercepted(transport, contract, options, (name, method, request, server, given) =>
     outbox.send(name, method, request, server, given),
   );
-  const senders = (server: string | undefined) =>
-    Object.fromEntries(
-      Object.entries(contract.methods)
-        .filter(([, { kind }]) => server === undefined || kind !== 'fanout')
-        .map(([name, method]) => [name, (request: object, given: OsloCallOptions = {}) => send(name, method, request, server, given)]),
-    );
-  const client = {
-    ...senders(undefined),
-    at(server: string) {
-      serverKey(contract.topic, server);
-      return senders(server);
-    },
-    supports: (method: string) => outbox.pin.allows(method),
-  };
-  return client as unknown as OsloClient<C>;
+  return clientMethods<C['methods'], OsloCallOptions>(contract, {
+    send,
+    checkServer: (server) => serverKey(contract.topic, server),
+    supports: (method) => outbox.pin.allows(method),
+  });
 }
 
 class OsloOutbox {

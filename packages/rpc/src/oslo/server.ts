@@ -1,4 +1,5 @@
-import type { CallMethod, CastMethod, Contract, FanoutMethod, Methods } from '../contract.ts';
+import type { Contract } from '../contract.ts';
+import { checkHandlers, type HandlersOf } from '../handlers.ts';
 import type { Authorize } from '../authorize.ts';
 import type { ServerInterceptor } from '../interceptors.ts';
 import type { ServerLimits } from '../server-limits.ts';
@@ -7,18 +8,8 @@ import { OsloRunningServer } from './running-server.ts';
 import { checkOsloContract, exchangeOf, serverKey } from './target.ts';
 import type { OsloTransport } from './transport.ts';
 
-type Handler<M> =
-  M extends CallMethod<infer Req, infer Res>
-    ? (context: OsloContext, request: Req) => Promise<Res> | Res
-    : M extends CastMethod<infer Req>
-      ? (context: OsloContext, request: Req) => Promise<void> | void
-      : M extends FanoutMethod<infer Req>
-        ? (context: OsloContext, request: Req) => Promise<void> | void
-        : never;
-
 /** One function per method; handlers written for `serve` fit too. */
-export type OsloHandlers<C extends Contract> = HandlersOf<C['methods']>;
-type HandlersOf<M extends Methods> = { readonly [Name in keyof M]: Handler<M[Name]> };
+export type OsloHandlers<C extends Contract> = HandlersOf<C['methods'], OsloContext>;
 
 /** What a server that answers Python is called, and what it takes on. */
 export interface OsloServeOptions extends Omit<ServerLimits, 'control' | 'maxRetrying'> {
@@ -52,9 +43,7 @@ export function osloEndpoint<C extends Contract>(
   options: { readonly namespace?: string } = {},
 ): OsloEndpoint {
   checkOsloContract(contract);
-  for (const name of Object.keys(contract.methods)) {
-    if (typeof (handlers as Record<string, unknown>)[name] !== 'function') throw new TypeError(`${contract.topic}.${name} has no handler`);
-  }
+  checkHandlers(contract, handlers);
   return { contract, namespace: options.namespace ?? contract.namespace, handlers };
 }
 
