@@ -8,14 +8,13 @@ import { DeadlineExceeded, RpcError } from './errors.ts';
 import { chain, type IncomingCall } from './interceptors.ts';
 import type { Job } from './job.ts';
 import { isOrdered } from './lane.ts';
+import { loggedError } from './logged-error.ts';
+import { interceptHandling, Refused, type Around } from './refused.ts';
 import type { ServerCounts } from './server-counts.ts';
 import type { ServeOptions } from './server.ts';
 import { ReaderLeft, sendStream } from './stream-sender.ts';
 import type { Transport } from './transport.ts';
 import { isAwaited } from './wire.ts';
-import { loggedError } from './logged-error.ts';
-
-type Around = NonNullable<ReturnType<typeof chain<IncomingCall>>>;
 
 /** What became of a job: done, with the answer that was sent if any; not done; to be put aside; to be tried again. */
 type Outcome = { readonly answer: Buffer | undefined } | 'undone' | { readonly deadFor: string; readonly code: string } | 'again';
@@ -95,7 +94,8 @@ export class Execution {
     const { delivery, accepted, context } = job;
     const { method, minor } = accepted;
     try {
-      const answer = await (this.#around === undefined ? this.#work(job) : this.#intercepted(this.#around, job));
+      const around = this.#around;
+      const answer = await (around === undefined ? this.#work(job) : interceptHandling(around, this.#incoming(job), () => this.#work(job)));
       if (method.kind !== 'call' || context.expired || context.cancelled) return DONE;
       const attachments: Attachment[] = [];
       const encoded = encoderFor<object>(method.response, minor)(answer as object, attachments);
@@ -125,25 +125,9 @@ export class Execution {
     return undefined;
   }
 
-  async #intercepted(around: Around, job: Job): Promise<unknown> {
-    const { kind, topic, method, server } = job.accepted.envelope;
-    const { request } = job.accepted;
-    const call = { kind, topic, method, server, request, context: job.context, redelivered: job.delivery.redelivered };
-    let begun = false;
-    let refusal: RpcError | undefined;
-    try {
-      return await around(call, () => {
-        begun = true;
-        return this.#work(job).catch((error: unknown) => {
-          if (!(error instanceof Refused)) throw error;
-          refusal = error.refusal; // interceptors see the error that the caller will
-          throw refusal;
-        });
-      });
-    } catch (error) {
-      if ((refusal !== undefined && error === refusal) || (!begun && error instanceof RpcError)) throw new Refused(error as RpcError);
-      throw error;
-    }
+  #incoming({ accepted, context, delivery }: Job): IncomingCall {
+    const { kind, topic, method, server } = accepted.envelope;
+    return { kind, topic, method, server, request: accepted.request, context, redelivered: delivery.redelivered };
   }
 
   #refuse(job: Job, refusal: RpcError): void {
@@ -194,16 +178,6 @@ export class Execution {
 }
 
 const codeOf = (error: unknown): string => (error instanceof RpcError ? error.code : 'unknown');
-
-/** The handler was not reached: the sender is told the error as this side's own. */
-class Refused extends Error {
-  readonly refusal: RpcError;
-
-  constructor(refusal: RpcError) {
-    super(refusal.message);
-    this.refusal = refusal;
-  }
-}
 
 const fieldsOf = ({ accepted: { envelope } }: Job) => ({
   topic: envelope.topic,

@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { PRIORITIES } from '../notifications/definition.ts';
+import { EVENTS, eventKeys } from '../notifications/envelope.ts';
 import { checkServerName } from '../wire.ts';
 import { FROM_HOSTS, REPLIES_FROM_HOSTS, STEWARD_TOPIC, Topology } from './topology.ts';
 
@@ -18,6 +20,8 @@ export interface BrokerAccounts {
     readonly server: string;
     /** Services, by their topic, that it may send requests to (on the exchange `from-hosts`) and may answer. */
     readonly talksTo: readonly string[];
+    /** Topics of events that it may publish. Default none. It joins no group: the groups' queues are for services that may declare. */
+    readonly publishes?: readonly string[];
   }[];
 }
 
@@ -44,10 +48,11 @@ export function brokerDefinitions(accounts: BrokerAccounts): Record<string, unkn
   const topology = new Topology(namespace, 'classic'); // names are the same for both kinds
   const everything = `^${escape(namespace)}\\.`;
   const trustedPermissions = trusted.map(({ user }) => ({ user, vhost, configure: everything, write: everything, read: everything }));
-  const hostPermissions = hosts.map(({ user, topic, server }) => {
+  const hostPermissions = hosts.map(({ user, topic, server, publishes = [] }) => {
     checkServerName(topic);
     checkServerName(server);
     const exchanges = [topology.exchange(FROM_HOSTS), topology.exchange(REPLIES_FROM_HOSTS), topology.deadExchange];
+    if (publishes.length > 0) exchanges.push(topology.exchange(EVENTS));
     const queues = [
       ...OWN_ROUTES.map((route) => topology.queue({ kind: 'server', exchange: '', topic, server, ...route }, topic, server)),
       topology.queue({ kind: 'fanout', exchange: '', topic }, topic, server),
@@ -55,13 +60,15 @@ export function brokerDefinitions(accounts: BrokerAccounts): Record<string, unkn
     ].map(({ name }) => name);
     return { user, vhost, configure: NOTHING, write: oneOf(exchanges), read: oneOf(queues) };
   });
-  const topicPermissions = hosts.flatMap(({ user, topic, talksTo }) => {
+  const topicPermissions = hosts.flatMap(({ user, topic, talksTo, publishes = [] }) => {
+    const published = publishes.flatMap((each) => PRIORITIES.map((priority) => eventKeys.published(each, priority)));
     const peers = talksTo.map(escape).join('|');
     const limit = (exchange: string, write: string) => ({ user, vhost, exchange, write, read: NOTHING });
     return [
       limit(topology.exchange(FROM_HOSTS), `^(${[STEWARD_TOPIC, ...talksTo].map(escape).join('|')})${ANY_ROUTE}\\.any$`),
       limit(topology.exchange(REPLIES_FROM_HOSTS), talksTo.length === 0 ? NOTHING : `^reply\\.(${peers})\\.[^.]([A-Za-z0-9._-]*)$`),
       limit(topology.deadExchange, oneOf([topic])),
+      limit(topology.exchange(EVENTS), published.length === 0 ? NOTHING : oneOf(published)),
     ];
   });
   return {

@@ -4,7 +4,9 @@ import { freshVirtualHost, importDefinitions, type VirtualHost } from '../../../
 import {
   brokerDefinitions,
   connectAmqp,
+  consumeEvents,
   createClient,
+  createPublisher,
   defineContract,
   call,
   cast,
@@ -17,6 +19,7 @@ import {
 } from '../index.ts';
 import { eventually } from '../testing/bench.ts';
 import { Seen, Text } from '../testing/echo.ts';
+import { change, events } from '../testing/things.ts';
 
 const compute = defineContract({
   topic: 'compute',
@@ -48,7 +51,7 @@ beforeAll(async () => {
   host = await freshVirtualHost();
   for (const name of ['conductor', 'host-1', 'host-2'])
     users.set(name, { user: `${host.name}-${name}`, password: randomBytes(12).toString('hex') });
-  const account = (name: string) => ({ ...user(name), topic: 'compute', server: name, talksTo: ['conductor'] });
+  const account = (name: string) => ({ ...user(name), topic: 'compute', server: name, talksTo: ['conductor'], publishes: ['things'] });
   await importDefinitions(
     brokerDefinitions({
       vhost: host.name,
@@ -109,6 +112,30 @@ test('a cast that is refused comes back, from a host and to a host', async () =>
     .spawn(text('?'));
   await eventually(() => refused.length === 2);
   expect(refused.toSorted()).toEqual(['spawn of conductor: UnsupportedVersion', 'tell of host-1: UnsupportedVersion']);
+});
+
+test('a host publishes events of the topics it was given, and of no other; it joins no group', async () => {
+  const agent = open.find((part): part is Transport => 'service' in part && part.service === 'compute') as Transport;
+  const conductor = open.find((part): part is Transport => 'service' in part && part.service === 'conductor') as Transport;
+  const callers: string[] = [];
+  await consumeEvents(conductor, events, { 'thing.changed': ({ caller }) => void callers.push(caller) }, { group: 'audit' });
+  await createPublisher(agent, events).publish('thing.changed', change('one'));
+  await eventually(() => callers.length === 1);
+  expect(callers).toEqual([user('host-1').user]);
+  await expect(createPublisher(agent, { ...events, topic: 'others' }).publish('thing.changed', change('forged'))).rejects.toBeInstanceOf(
+    NotAuthorized,
+  );
+  await expect(consumeEvents(agent, events, {}, { group: 'audit' })).rejects.toBeInstanceOf(NotAuthorized);
+  await expect
+    .poll(() =>
+      createPublisher(agent, events)
+        .publish('thing.changed', change('two'))
+        .then(
+          () => 'published',
+          () => 'failed',
+        ),
+    )
+    .toBe('published');
 });
 
 test('what the host may not send is refused by the broker, and its other work goes on', async () => {

@@ -132,6 +132,7 @@ export class RunningConsumer implements EventConsumer {
         this.#count('handler_errors', envelope.method, code);
         const fields = { ...labels, group, id: envelope.id, requestId: envelope.requestId, attempt, last };
         log.error({ ...fields, err: loggedError(error) }, last ? 'event put aside' : 'event handler failed');
+        if (delivery.lost?.aborted === true) return; // the broker gives it out again
         if (last) {
           const what = error instanceof Error ? `${code === 'unknown' ? error.name : code}: ${error.message}` : 'unknown';
           return this.#putAside(delivery, envelope, `${attempt} attempts failed, the last with ${what}`, code);
@@ -166,8 +167,10 @@ export class RunningConsumer implements EventConsumer {
     const { topic } = this.#definition;
     this.#count('dead_lettered', envelope?.method, code);
     const exchange = delivery.origin?.exchange ?? EVENTS;
-    const letter = { ...delivery, ack: () => delivery.ack(), origin: { exchange, key: eventKeys.group(topic, this.#settings.group) } };
-    this.#transport.deadLetter(letter, topic, reason);
+    const { body, correlationId, replyTo, userId, redelivered } = delivery;
+    const origin = { exchange, key: eventKeys.group(topic, this.#settings.group) };
+    const ends = { ack: () => delivery.ack(), requeue: () => delivery.requeue() };
+    this.#transport.deadLetter({ body, correlationId, replyTo, userId, redelivered, origin, ...ends }, topic, reason);
   }
 
   /** A name that is not ours is not a label: publishers could make any number of them. */
