@@ -14,7 +14,7 @@ export function limitsPage(items: readonly ApiItem[]): string {
     '',
   ];
   for (const item of items.filter(
-    ({ kind, name }) => kind === 'Interface' && /(Limits|Options|Policy)$/.test(name) && name !== 'ExposeOptions',
+    ({ kind, name }) => kind === 'Interface' && /(Limits|Options|Policy|Failure)$/.test(name) && name !== 'ExposeOptions',
   )) {
     const rows = item.members.flatMap((member) => rowOf(member, DEFAULTS[item.name]));
     if (rows.length > 0) lines.push(`## ${item.name}`, '', item.doc, '', '| option | default | |', '| --- | --- | --- |', ...rows, '');
