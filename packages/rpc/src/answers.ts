@@ -9,13 +9,17 @@ type Asked = Pick<Delivery, 'replyTo' | 'correlationId'>;
 /** What a server says back. Nothing is said to a sender that left no address. */
 export class Answers {
   readonly #transport: Transport;
-
+  readonly #stackLength: number;
   readonly #kept: boolean;
 
-  /** @param kept whether the bytes of answers are read again after they were sent */
-  constructor(transport: Transport, kept: boolean) {
+  /**
+   * @param kept whether the bytes of answers are read again after they were sent
+   * @param stackLength of the stacks that go with failures, at most; 0: none
+   */
+  constructor(transport: Transport, kept: boolean, stackLength: number) {
     this.#transport = transport;
     this.#kept = kept;
+    this.#stackLength = stackLength;
   }
 
   /** Gives the bytes of the answer, if there was one to send. */
@@ -35,7 +39,7 @@ export class Answers {
 
   /** What a handler threw. Gives the bytes of the answer, if there was one to send. */
   fail(to: Asked, thrown: unknown): Buffer | undefined {
-    return this.#send(to, failureText(thrown));
+    return this.#send(to, failureText(thrown, this.#stackLength));
   }
 
   #send({ replyTo, correlationId }: Asked, text: string, attachments?: readonly Attachment[]): Buffer | undefined {
@@ -52,8 +56,8 @@ export class Answers {
 }
 
 /** Details that JSON cannot carry must not hide the error itself. */
-function failureText(error: unknown): string {
-  const wire = handlerError(error);
+function failureText(error: unknown, stackLength: number): string {
+  const wire = handlerError(error, stackLength);
   try {
     return errorText(wire);
   } catch {

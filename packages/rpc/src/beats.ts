@@ -1,13 +1,10 @@
-// Signs of life of long calls. A caller that asked for them learns who works on its call, can tell that one to stop, and
+// Signs of life of long calls and streams. A caller that asked for them learns who works on its call, can tell that one to stop, and
 // knows when it died. Callers that did not ask (older ones) are sent none, so nothing changes for them.
 import { Calls } from './calls.ts';
 import { Cancelled } from './errors.ts';
 import type { RequestContext } from './request-context.ts';
 import type { Delivery, Transport } from './transport.ts';
 import { beatText } from './wire.ts';
-
-/** How often the calls in hand are looked at, and so how soon the first beat of a call leaves; milliseconds. */
-const LOOK_MS = 100;
 
 interface Watched {
   readonly replyTo: string;
@@ -23,28 +20,31 @@ export class Beats {
   readonly #transport: Transport;
   readonly #watched = new Set<Watched>();
   readonly #beat: Buffer;
+  /** How often the calls in hand are looked at. */
+  readonly #lookMs: number;
   #cancelLook: (() => void) | undefined;
 
   constructor(transport: Transport) {
     this.#transport = transport;
     this.#beat = Buffer.from(beatText(transport.replyKey));
+    this.#lookMs = transport.limits.firstBeatMs;
   }
 
-  /** Beats for a call until the returned function is called. */
+  /** Beats for a call or stream until the returned function is called. */
   watch({ replyTo = '', correlationId = '', userId }: Delivery, context: RequestContext, beatMs: number): () => void {
     const { clock } = this.#transport.environment;
-    const dueAt = clock.monotonic() + LOOK_MS / 2;
+    const dueAt = clock.monotonic() + this.#lookMs / 2;
     const watched: Watched = {
       replyTo,
       correlationId,
       caller: userId,
       context,
-      beatMs: Math.max(beatMs, LOOK_MS),
+      beatMs: Math.max(beatMs, this.#lookMs),
       dueAt,
       forget: undefined,
     };
     this.#watched.add(watched);
-    this.#cancelLook ??= clock.after(LOOK_MS, () => this.#look());
+    this.#cancelLook ??= clock.after(this.#lookMs, () => this.#look());
     return () => {
       this.#watched.delete(watched);
       watched.forget?.();
@@ -72,6 +72,6 @@ export class Beats {
       });
       calls.reply(watched.replyTo, watched.correlationId, this.#beat);
     }
-    this.#cancelLook = this.#watched.size === 0 ? undefined : clock.after(LOOK_MS, () => this.#look());
+    this.#cancelLook = this.#watched.size === 0 ? undefined : clock.after(this.#lookMs, () => this.#look());
   }
 }

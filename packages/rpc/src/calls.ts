@@ -53,9 +53,6 @@ interface Entry {
   stop(): void;
 }
 
-/** Between attempts to reach a server that was there before the connection broke; milliseconds, with jitter. */
-const RESEND_MS = 100;
-
 const tables = new WeakMap<Transport, Calls>();
 
 export class Calls {
@@ -232,7 +229,7 @@ export class Calls {
   #resendSoon(entry: Entry): void {
     const { clock, random } = this.#transport.environment;
     park(entry);
-    clock.after(RESEND_MS * (0.5 + random.next()), () => {
+    clock.after(this.#transport.limits.resendMs * (0.5 + random.next()), () => {
       if (this.#entries.has(entry.id) && !entry.sent && this.#writable) this.#send(entry, true);
     });
   }

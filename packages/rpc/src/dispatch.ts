@@ -22,15 +22,21 @@ export type Verdict =
   | { readonly verdict: 'misdirected'; readonly envelope: RequestEnvelope }
   | { readonly verdict: 'expired'; readonly envelope: RequestEnvelope };
 
+/** What is the server's own beside its endpoints. */
+interface Own {
+  readonly server?: string | undefined;
+  readonly rememberedVersions: number;
+}
+
 export class Dispatch {
   readonly #topic: string;
   readonly #server: string | undefined;
   readonly #routes: Routes;
 
-  constructor(topic: string, endpoints: readonly Endpoint[], server: string | undefined) {
+  constructor(topic: string, endpoints: readonly Endpoint[], { server, rememberedVersions }: Own) {
     this.#topic = topic;
     this.#server = server;
-    this.#routes = new Routes(topic, endpoints);
+    this.#routes = new Routes(topic, endpoints, rememberedVersions);
   }
 
   judge(delivery: Pick<Delivery, 'body' | 'replyTo' | 'correlationId'>, address: Address): Verdict {

@@ -1,16 +1,24 @@
 /** Facts about an error, for programs: plain values that JSON can carry. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 
+/** What an error may carry beside its details. */
+export interface RpcErrorOptions extends ErrorOptions {
+  readonly remoteStack?: string | undefined;
+}
+
 /** Everything that a call may reject with. `code` is stable and made for programs, `message` for people. */
 export class RpcError extends Error {
   readonly code: string;
   readonly details: ErrorDetails | undefined;
+  /** Where the server's handler threw it, if that server sends stacks. For people: never in an answer of one's own. */
+  declare readonly remoteStack: string | undefined;
 
-  constructor(code: string, message: string, details?: ErrorDetails, options?: ErrorOptions) {
+  constructor(code: string, message: string, details?: ErrorDetails, options?: RpcErrorOptions) {
     super(message, options);
     this.name = new.target.name;
     this.code = code;
     this.details = details;
+    if (options?.remoteStack !== undefined) this.remoteStack = options.remoteStack;
   }
 }
 
@@ -89,12 +97,12 @@ export class MessageTooLarge extends RpcError {
   }
 }
 
-/** The handler threw something that is no RpcError. Its class name and message are kept, its stack never travels. */
+/** The handler threw something that is no RpcError. Its class name and message are kept, its stack only if the server sends stacks. */
 export class RemoteError extends RpcError {
   readonly remoteName: string;
 
-  constructor(remoteName: string, message: string) {
-    super('RemoteError', message, { remoteName });
+  constructor(remoteName: string, message: string, options?: RpcErrorOptions) {
+    super('RemoteError', message, { remoteName }, options);
     this.remoteName = remoteName;
   }
 }

@@ -15,7 +15,7 @@ import { RequestForm } from './request-form.ts';
 import { SendingOrder } from './sending-order.ts';
 import { receiveStream } from './stream-receiver.ts';
 import type { Transport } from './transport.ts';
-import { toBytes, type RequestEnvelope } from './wire.ts';
+import { isAwaited, toBytes, type RequestEnvelope } from './wire.ts';
 
 /** Turns a method and its request into a message, and what comes back into its outcome. */
 export class Outbox {
@@ -266,9 +266,9 @@ export class Outbox {
     return options.context === undefined ? ownMs : Math.min(ownMs, options.context.deadline - this.#transport.environment.clock.now());
   }
 
-  /** A call that is soon over needs no sign of life, unless it may be given up: beats tell whom to tell. */
+  /** A call or stream that is soon over needs no sign of life, unless it may be given up: beats tell whom to tell. */
   #beats(method: Method, timeoutMs: number, { signal }: CallOptions): boolean {
-    return method.kind === 'call' && (signal !== undefined || timeoutMs > 2 * this.#transport.limits.beatMs);
+    return isAwaited(method.kind) && (signal !== undefined || timeoutMs > 2 * this.#transport.limits.beatMs);
   }
 
   #labelsOf(name: string): RpcLabels {

@@ -19,19 +19,19 @@ interface Namespace {
   readonly judged: Map<string, Route | undefined>;
 }
 
-/** Versions seen and judged, of one namespace; a peer cannot make it grow without end. */
-const MAX_JUDGED = 256;
-
 /** Which endpoint of a topic takes a message. */
 export class Routes {
   readonly #topic: string;
+  /** A peer that names version after version must not make `judged` grow without end. */
+  readonly #limit: number;
   readonly #namespaces = new Map<string | undefined, Namespace>();
   /** What is served, for refusals: `1.4, admin 2.0`. */
   readonly #known: string;
 
   /** @throws TypeError when two endpoints have the same namespace and major. */
-  constructor(topic: string, endpoints: readonly Endpoint[]) {
+  constructor(topic: string, endpoints: readonly Endpoint[], rememberedVersions: number) {
     this.#topic = topic;
+    this.#limit = rememberedVersions;
     this.#known = endpoints.map(({ contract }) => nameOf(contract.namespace, contract.version)).join(', ');
     const seen = new Set<string>();
     for (const endpoint of endpoints) {
@@ -54,7 +54,7 @@ export class Routes {
     let route = known.judged.get(version);
     if (route === undefined && !known.judged.has(version)) {
       route = judge(known.candidates, version);
-      if (known.judged.size < MAX_JUDGED) known.judged.set(version, route);
+      if (known.judged.size < this.#limit) known.judged.set(version, route);
     }
     if (route !== undefined) return route;
     throw new UnsupportedVersion(

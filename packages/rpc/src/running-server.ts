@@ -19,7 +19,7 @@ import { ServerCounts } from './server-counts.ts';
 import { serverLimits, type EveryServerLimit } from './server-limits.ts';
 import type { ServeOptions, Server } from './server.ts';
 import type { Address, Delivery, Listener, Transport } from './transport.ts';
-import { checkServerName, checkSize } from './wire.ts';
+import { checkServerName, checkSize, isAwaited } from './wire.ts';
 
 type Refusal = Extract<Verdict, { verdict: 'refuse' }>;
 
@@ -51,8 +51,8 @@ export class RunningServer implements Server {
     this.#options = { ...options, ...serverLimits(topic, options) };
     if (options.server !== undefined) checkServerName(options.server);
     this.#beats = new Beats(transport);
-    this.#dispatch = new Dispatch(topic, endpoints, options.server);
-    this.#answers = new Answers(transport, options.duplicates !== undefined);
+    this.#dispatch = new Dispatch(topic, endpoints, this.#options);
+    this.#answers = new Answers(transport, options.duplicates !== undefined, options.stacks === true ? this.#options.stackLength : 0);
     this.#counts = new ServerCounts(transport.environment.metrics, topic, this.#contracts);
     this.#deprecations = new Deprecations(transport.environment.log, topic, this.#options.deprecationWarnings);
     const { clock } = transport.environment;
@@ -195,7 +195,7 @@ export class RunningServer implements Server {
       metadata: envelope.metadata,
     });
     const { beatMs } = envelope;
-    const endBeats = beatMs === undefined || envelope.kind !== 'call' ? undefined : this.#beats.watch(delivery, context, beatMs);
+    const endBeats = beatMs === undefined || !isAwaited(envelope.kind) ? undefined : this.#beats.watch(delivery, context, beatMs);
     return {
       delivery,
       lane,

@@ -17,6 +17,10 @@ export interface ServerLimits extends LaneLimits {
   readonly deprecationWarnings?: number;
   /** How many casts may wait here for another attempt; what fails above it counts as failed for good. Default: half of `prefetch`. */
   readonly maxRetrying?: number;
+  /** How many versions that senders name are judged once and remembered, per namespace. Default 256. */
+  readonly rememberedVersions?: number;
+  /** Characters of a stack that goes with an error, where stacks are sent. Default 8 192. */
+  readonly stackLength?: number;
   /** Milliseconds that `stop` waits for handlers before it aborts them. Default 10 000. */
   readonly graceMs?: number;
   /** For methods of `priority: 'control'`, beside the others. */
@@ -26,11 +30,10 @@ export interface ServerLimits extends LaneLimits {
 /** All of them, given or by default. */
 export type EveryServerLimit = Required<Omit<ServerLimits, 'control'>> & { readonly control: Required<LaneLimits> };
 
-const GRACE_MS = 10_000;
-const DEPRECATION_WARNINGS = 1_000;
+const OWN = { graceMs: 10_000, deprecationWarnings: 1_000, rememberedVersions: 256, stackLength: 8_192 };
 const NORMAL = { concurrency: 64, overloadLimit: 256 };
 const CONTROL = { concurrency: 8, overloadLimit: 64 };
-const LEAST = { concurrency: 1, overloadLimit: 0, prefetch: 1, deprecationWarnings: 0, graceMs: 0, maxRetrying: 0 };
+const LEAST = { concurrency: 1, overloadLimit: 0, prefetch: 1, maxRetrying: 0 };
 /** Room for casts, which are never refused, beside the calls that wait. */
 const SPARE_PREFETCH = 32;
 
@@ -40,13 +43,15 @@ const SPARE_PREFETCH = 32;
  * @throws TypeError naming the limit that cannot work.
  */
 export function serverLimits(topic: string, given: ServerLimits): EveryServerLimit {
-  const { graceMs = GRACE_MS, deprecationWarnings = DEPRECATION_WARNINGS } = given;
-  check(topic, 'graceMs', graceMs, LEAST.graceMs);
-  check(topic, 'deprecationWarnings', deprecationWarnings, LEAST.deprecationWarnings);
+  const own = { ...OWN };
+  for (const name of Object.keys(OWN) as (keyof typeof OWN)[]) {
+    own[name] = given[name] ?? OWN[name];
+    check(topic, name, own[name], 0);
+  }
   const normal = laneLimits(topic, '', given, NORMAL);
   const maxRetrying = given.maxRetrying ?? Math.floor(normal.prefetch / 2);
   check(topic, 'maxRetrying', maxRetrying, LEAST.maxRetrying);
-  return { ...normal, graceMs, deprecationWarnings, maxRetrying, control: laneLimits(topic, 'control.', given.control ?? {}, CONTROL) };
+  return { ...normal, ...own, maxRetrying, control: laneLimits(topic, 'control.', given.control ?? {}, CONTROL) };
 }
 
 function laneLimits(topic: string, prefix: string, given: LaneLimits, defaults: typeof NORMAL): Required<LaneLimits> {

@@ -13,6 +13,11 @@ export interface ServeOptions extends ServerLimits {
   readonly server?: string;
   /** Whether to share the work sent to the topic as such. Default: true, but false where queues are declared by a steward. */
   readonly shared?: boolean;
+  /**
+   * Whether callers get the stacks of what handlers throw, as `remoteStack`: for services that trust their callers with
+   * the names of files and functions. Never of NotAuthorized. Default false.
+   */
+  readonly stacks?: boolean;
   /** Throws to refuse; what is no RpcError becomes NotAuthorized. */
   readonly authorize?: Authorize;
   /**

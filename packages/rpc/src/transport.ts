@@ -24,8 +24,12 @@ export interface TransportLimits {
   readonly callTimeoutMs: number;
   /** For streams that state no timeout; milliseconds. */
   readonly streamTimeoutMs: number;
-  /** A call that lasts is told this often that its server lives; silent for two of them, it fails as ConnectionLost. Milliseconds. */
+  /** The caller of a call or stream that lasts is told this often that its server lives; after two silent ones it fails as ConnectionLost. Milliseconds. */
   readonly beatMs: number;
+  /** How soon a server gives the first sign of life, and the least time between two, however eager the caller; milliseconds. */
+  readonly firstBeatMs: number;
+  /** Between attempts to reach a server that was there before the connection broke; milliseconds, with jitter. */
+  readonly resendMs: number;
   /** Items in one piece of a stream. */
   readonly pieceItems: number;
   /** Bytes in one piece, but for an item that is larger by itself. */
@@ -48,6 +52,8 @@ export const defaultLimits: TransportLimits = {
   callTimeoutMs: 30_000,
   streamTimeoutMs: 60_000,
   beatMs: 5_000,
+  firstBeatMs: 100,
+  resendMs: 100,
   pieceItems: 100,
   pieceBytes: 65_536,
   streamWindow: 8,

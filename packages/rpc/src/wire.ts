@@ -82,6 +82,8 @@ interface WireError {
   readonly code: string;
   readonly message: string;
   readonly details?: ErrorDetails;
+  /** Where a handler threw it, if its server sends stacks. */
+  readonly stack?: string;
 }
 
 /** A piece of a stream, or its end. `run` names this run of the handler; credits go to `from` under it. */
@@ -181,13 +183,21 @@ export const ownError = (error: RpcError): WireError => ({
 /**
  * What a handler threw, on its way to the caller. Errors of the handler's own calls arrive as RemoteError, for
  * "unreachable, had no effect" said of another service would be wrong of this one; only a deadline is the caller's own.
+ *
+ * @param stackLength of the stack that goes with it, at most; 0: none. What a caller may not do is never told in detail.
  */
-export function handlerError(thrown: unknown): WireError {
-  if (thrown instanceof ServiceError) return { ...ownError(thrown), kind: 'service' };
+export function handlerError(thrown: unknown, stackLength: number): WireError {
   if (thrown instanceof DeadlineExceeded) return ownError(thrown);
+  if (!(thrown instanceof Error)) return { kind: 'unknown', code: 'Error', message: `a ${kindOf(thrown)} was thrown` };
+  const error = thrownError(thrown);
+  if (stackLength === 0 || thrown.stack === undefined || thrown instanceof NotAuthorized) return error;
+  return { ...error, stack: thrown.stack.slice(0, stackLength) };
+}
+
+function thrownError(thrown: Error): WireError {
+  if (thrown instanceof ServiceError) return { ...ownError(thrown), kind: 'service' };
   if (thrown instanceof RemoteError) return { kind: 'unknown', code: thrown.remoteName, message: thrown.message };
-  if (thrown instanceof Error) return { kind: 'unknown', code: thrown.name, message: thrown.message };
-  return { kind: 'unknown', code: 'Error', message: `a ${kindOf(thrown)} was thrown` };
+  return { kind: 'unknown', code: thrown.name, message: thrown.message };
 }
 
 const OWN = {
@@ -205,7 +215,8 @@ const OWN = {
 function fromWire(error: Partial<WireError>): RpcError {
   const code = String(error.code ?? 'Error');
   const message = String(error.message ?? '');
-  if (error.kind === 'service') return new ServiceError(code, message, error.details);
+  const options = typeof error.stack === 'string' ? { remoteStack: error.stack } : undefined;
+  if (error.kind === 'service') return new ServiceError(code, message, error.details, options);
   if (error.kind === 'rpc' && Object.hasOwn(OWN, code)) return new OWN[code as keyof typeof OWN](message, error.details);
-  return new RemoteError(code, message);
+  return new RemoteError(code, message, options);
 }

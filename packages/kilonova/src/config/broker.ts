@@ -49,7 +49,17 @@ export const brokerSection = section('broker', {
   beatMs: integer(defaultLimits.beatMs, {
     min: 100,
     max: 600_000,
-    help: 'How often a server tells the caller of a long call that it is at work; after two silent ones the caller gives up.',
+    help: 'How often a server tells the caller of a long call or stream that it is at work; after two silent ones the caller gives up.',
+  }),
+  firstBeatMs: integer(defaultLimits.firstBeatMs, {
+    min: 10,
+    max: 60_000,
+    help: 'How soon a server gives the first sign of life of a call or stream, and the least time between two.',
+  }),
+  resendMs: integer(defaultLimits.resendMs, {
+    min: 10,
+    max: 60_000,
+    help: 'After a reconnect: between attempts to reach a server that was there before, with jitter.',
   }),
   maxMessageBytes: integer(defaultLimits.maxMessageBytes, {
     min: 4_096,

@@ -27,16 +27,16 @@ export interface Dispatched {
   readonly minor: number;
 }
 
-/** Versions seen and judged; a peer cannot make it grow without end. */
-const MAX_JUDGED = 256;
-
 export class OsloDispatch {
   readonly #endpoints: readonly (OsloEndpoint & { readonly since: ReadonlyMap<string, number> })[];
   readonly #known: string;
+  readonly #limit: number;
   /** The minor asked for, and which endpoints understand it. */
   readonly #judged = new Map<string, Judged>();
 
-  constructor(endpoints: readonly OsloEndpoint[]) {
+  /** @param rememberedVersions versions judged once; a peer that names version after version must not make them grow without end. */
+  constructor(endpoints: readonly OsloEndpoint[], rememberedVersions: number) {
+    this.#limit = rememberedVersions;
     this.#endpoints = endpoints.map((endpoint) => ({ ...endpoint, since: sinceMinors(endpoint.contract) }));
     this.#known = endpoints.map(({ contract }) => contract.version).join(', ');
   }
@@ -67,7 +67,7 @@ export class OsloDispatch {
       version,
       this.#endpoints.map(({ contract }) => contract.version),
     );
-    if (this.#judged.size < MAX_JUDGED) this.#judged.set(version, judged);
+    if (this.#judged.size < this.#limit) this.#judged.set(version, judged);
     return judged;
   }
 }

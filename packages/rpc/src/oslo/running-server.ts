@@ -46,7 +46,7 @@ export class OsloRunningServer implements OsloServer {
     this.#deprecations = new Deprecations(transport.environment.log, offer.topic, this.#options.deprecationWarnings);
     this.#admission = new Admission(this.#options.concurrency, (job) => this.#run(job));
     this.#around = chain(transport.environment.interceptors.server, options.interceptors);
-    this.#dispatch = new OsloDispatch(offer.endpoints);
+    this.#dispatch = new OsloDispatch(offer.endpoints, this.#options.rememberedVersions);
     const { duplicateWindow, duplicateWindowMs } = transport.limits;
     this.#seen = new Duplicates(transport.environment.clock, duplicateWindow, duplicateWindowMs);
   }

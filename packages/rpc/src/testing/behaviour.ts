@@ -9,7 +9,6 @@ import {
   MessageTooLarge,
   NoSuchMethod,
   NotAuthorized,
-  RemoteError,
   serve,
   ServiceError,
   Unreachable,
@@ -228,26 +227,6 @@ export function describeTransport(open: () => Promise<Bench>): void {
     stop.abort(new Error('changed my mind'));
     await expect(waiting).rejects.toThrow('changed my mind');
     await expect(client().echo(text('?'), { signal: stop.signal })).rejects.toThrow('changed my mind');
-  });
-
-  test('errors of the application keep code, message and details; others keep name and message only', async () => {
-    await run();
-    const error = await client()
-      .fail(text('service'))
-      .catch((thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(ServiceError);
-    expect(error).toMatchObject({ code: 'no_room', message: 'there is no room', details: { free: 0 } });
-    const unknown = await client()
-      .fail(text('type'))
-      .catch((thrown: unknown) => thrown);
-    expect(unknown).toBeInstanceOf(RemoteError);
-    expect(unknown).toMatchObject({ remoteName: 'TypeError', message: 'something broke' });
-    await expect(client().fail(text('odd'))).rejects.toMatchObject({ code: 'odd', details: undefined });
-  });
-
-  test('what a handler could not reach is not reported as this server being unreachable', async () => {
-    await run({ fail: () => client().at('nobody').fail(text('x')) });
-    await expect(client().fail(text('?'))).rejects.toMatchObject({ code: 'RemoteError', remoteName: 'Unreachable' });
   });
 
   test('a cast that fails is over, and the server goes on', async () => {

@@ -6,6 +6,7 @@ import type { Bench } from './bench.ts';
 import { describeCastFailures } from './cast-failures.ts';
 import { describeDuplicates } from './duplicates.ts';
 import { describeEndpoints } from './endpoints.ts';
+import { describeErrors } from './errors.ts';
 import { describeInterceptors } from './interceptors.ts';
 import { describeLanes } from './lanes.ts';
 import { describeLimits } from './limits.ts';
@@ -18,6 +19,7 @@ import { describeVersions } from './versions.ts';
 const SUITES = [
   { title: 'in general', run: describeTransport },
   { title: 'with long calls', run: describeLongCalls },
+  { title: 'with errors', run: describeErrors },
   { title: 'with attachments', run: describeAttachments },
   { title: 'with limits', run: describeLimits },
   { title: 'with interceptors', run: describeInterceptors },

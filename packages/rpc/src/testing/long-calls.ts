@@ -97,6 +97,60 @@ export function describeLongCalls(open: () => Promise<Bench>): void {
     expect((await waiting).count).toBe(2);
   });
 
+  test('a stream may give nothing for many beats as long as its server lives', async () => {
+    await run({
+      async *list() {
+        yield [text('first')];
+        await new Promise<void>((resolve) => release.add(resolve));
+        yield [text('last')];
+      },
+    });
+    setTimeout(() => release.forEach((act) => act()), 5 * BEAT_MS);
+    const got: string[] = [];
+    for await (const items of client().list(count(1), { timeoutMs: 20_000 })) got.push(...items.map((item) => item.text));
+    expect(got).toEqual(['first', 'last']);
+  });
+
+  test('the death of a server in the middle of a stream is known after two beats, not at the deadline', async () => {
+    let begun = false;
+    await run({
+      async *list() {
+        yield [text('first')];
+        begun = true;
+        await new Promise<void>((resolve) => release.add(resolve));
+      },
+    });
+    const reading = (async () => {
+      for await (const items of client().list(count(1), { timeoutMs: 20_000 })) expect(items).toHaveLength(1);
+    })();
+    reading.catch(() => undefined);
+    await eventually(() => begun);
+    await new Promise((resolve) => setTimeout(resolve, 2 * BEAT_MS)); // the reader has heard of it
+    const start = performance.now();
+    await far.close();
+    await expect(reading).rejects.toBeInstanceOf(ConnectionLost);
+    expect(performance.now() - start).toBeLessThan(5_000);
+  });
+
+  test('a stream that is given up before its first item aborts the signal of its handler', async () => {
+    const reasons: unknown[] = [];
+    await run({
+      async *list(context) {
+        await new Promise<void>((resolve) => context.signal.addEventListener('abort', () => resolve()));
+        reasons.push(context.signal.reason);
+        yield [text('too late')];
+      },
+    });
+    const giveUp = new AbortController();
+    const reading = (async () => {
+      for await (const items of client().list(count(1), { signal: giveUp.signal, timeoutMs: 20_000 })) expect(items).toEqual([]);
+    })();
+    setTimeout(() => giveUp.abort(new Error('changed my mind')), 2 * BEAT_MS);
+    await expect(reading).rejects.toThrow('changed my mind');
+    await eventually(() => reasons.length === 1);
+    expect(reasons[0]).toBeInstanceOf(Cancelled);
+  });
+
   test('a call to nobody is known to be one before the next answer comes', async () => {
     await run();
     await client().echo(text('warm'));
