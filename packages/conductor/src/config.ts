@@ -104,8 +104,16 @@ export const conductorSection = section('conductor', {
   publishRetryMs: integer(1 * seconds, { min: 10, help: 'Wait before changed hosts are read again when the database did not answer.' }),
   // Requests
   idempotencyHours: integer(24, { min: 1, help: 'How long a repeat of a create request is recognised by its key.' }),
-  admitBatch: integer(32, { min: 1, max: 1_000, help: 'Create requests that share one transaction when many come at the same time.' }),
-  admitConcurrency: integer(3, { min: 1, max: 100, help: 'Transactions of create requests at the same time in one conductor.' }),
+  admitBatch: integer(32, {
+    min: 1,
+    max: 1_000,
+    help: 'Requests (creates, or power and deletes) that share one transaction when many come at the same time.',
+  }),
+  admitConcurrency: integer(3, {
+    min: 1,
+    max: 100,
+    help: 'Such transactions at the same time in one conductor, for creates and for the others each.',
+  }),
   maxServersPerRequest: integer(1_000, { min: 1, max: 10_000, help: 'Servers that one request may ask for.' }),
   raceRetries: integer(3, { min: 0, max: 100, help: 'How often a request that lost a race for locks is tried again.' }),
   pageMax: integer(1_000, { min: 1, max: 10_000, help: 'Rows of one page of any list.' }),

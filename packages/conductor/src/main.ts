@@ -16,7 +16,7 @@ import { Upkeep } from './hosts/upkeep.ts';
 import { OperationReports } from './reports/operation-reports.ts';
 import { databaseMetrics } from './metrics.ts';
 import type { Services } from './services.ts';
-import { actOnServer } from './tasks/accept-action.ts';
+import { actionAcceptance } from './tasks/accept-action.ts';
 import { Cleaner } from './tasks/cleaner.ts';
 import { taskDefinitions } from './tasks/definitions.ts';
 import { Engine } from './tasks/engine/engine.ts';
@@ -109,7 +109,11 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     serving.push(
       await serve(transport, hostReportsContract, hostReportHandlers({ services, heartbeats, operations, cleaner }), { graceMs }),
     );
-    serving.push(await serve(transport, conductorContract, conductorHandlers({ services, heartbeats, actOnServer }), { graceMs }));
+    serving.push(
+      await serve(transport, conductorContract, conductorHandlers({ services, heartbeats, actOnServer: actionAcceptance(services) }), {
+        graceMs,
+      }),
+    );
     // Hosts may declare nothing themselves: each account gets the queues of its own name.
     serving.push(await serveSteward(transport, { allow: grantsOf }));
     log.info({ host, conductor: id }, 'conductor started');

@@ -15,19 +15,13 @@ import type { Services } from '../services.ts';
 import type { NewTask } from '../tasks/engine/new-task.ts';
 import { checkGroup, checkReferences, groupOf } from './create-references.ts';
 import { QuotaBook } from './quota-book.ts';
+import { type Outcome, RequestGate } from './request-gate.ts';
 import { hostnameOf, nameOf } from './server-names.ts';
 
 interface Answer {
   readonly reservationId: string;
   readonly serverUuids: readonly string[];
 }
-
-/** What became of one request of a batch. */
-export type Admitted =
-  | { readonly created: ServersCreated }
-  | { readonly refused: unknown }
-  /** Another one of the batch has its key: to be admitted again, after that. */
-  | 'again';
 
 const ROUTE = 'POST /servers';
 
@@ -57,11 +51,21 @@ export async function createServers(services: Services, request: CreateServers):
   const [outcome] = await admitCreates(services, [request]);
   if (outcome === undefined || outcome === 'again') throw new Error('a request alone waits for no other');
   if ('refused' in outcome) throw outcome.refused;
-  return outcome.created;
+  return outcome.accepted;
+}
+
+/** Lets create requests that come at the same time share a transaction. */
+export function createGate(services: Services): RequestGate<CreateServers, ServersCreated> {
+  const { admitBatch: batch, admitConcurrency: concurrency, raceRetries: retries } = services.config.conductor;
+  return new RequestGate({
+    ...{ batch, concurrency, retries },
+    admit: (requests) => admitCreates(services, requests),
+    busy: () => failure('ServerBusy', 'Another request with the same key is not finished.'),
+  });
 }
 
 /** @throws what the database throws; then no request of the batch was accepted */
-export async function admitCreates(services: Services, requests: readonly CreateServers[]): Promise<readonly Admitted[]> {
+export async function admitCreates(services: Services, requests: readonly CreateServers[]): Promise<readonly Outcome<ServersCreated>[]> {
   let order: QuotaOrder = 'taken last';
   for (let retries = 0; ;) {
     try {
@@ -87,7 +91,7 @@ class Admission {
   readonly #services: Services;
   readonly #requests: readonly CreateServers[];
   readonly #order: QuotaOrder;
-  readonly #outcomes: Admitted[];
+  readonly #outcomes: Outcome<ServersCreated>[];
   readonly #servers: NewServers[] = [];
   readonly #tasks: NewTask[] = [];
   readonly #answers: KeptAnswer[] = [];
@@ -99,7 +103,7 @@ class Admission {
     this.#outcomes = requests.map(() => 'again');
   }
 
-  async run(): Promise<readonly Admitted[]> {
+  async run(): Promise<readonly Outcome<ServersCreated>[]> {
     const { knex, engine } = this.#services;
     await knex
       .transaction(async (trx) => {
@@ -162,7 +166,7 @@ class Admission {
         if (of.earlier !== null) {
           if (of.earlier.bodyHash !== request.bodyHash)
             throw failure('IdempotencyConflict', 'The Idempotency-Key was used before for a request with another body.');
-          this.#outcomes[index] = { created: Object.assign(new ServersCreated(), of.earlier.response, { replayed: true }) };
+          this.#outcomes[index] = { accepted: Object.assign(new ServersCreated(), of.earlier.response, { replayed: true }) };
           return;
         }
         checkReferences(request, of);
@@ -242,7 +246,7 @@ class Admission {
       params: { instanceUuids: answer.serverUuids },
       deadlineMs: config.conductor.createDeadlineMs,
     });
-    this.#outcomes[index] = { created: Object.assign(new ServersCreated(), answer, { replayed: false }) };
+    this.#outcomes[index] = { accepted: Object.assign(new ServersCreated(), answer, { replayed: false }) };
   }
 }
 

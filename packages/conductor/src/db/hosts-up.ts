@@ -6,6 +6,13 @@ export async function hostIsUp(knex: Knex, host: string): Promise<boolean> {
   return (rows as { up: boolean }[])[0]?.up === true;
 }
 
+/** Those of the hosts that report. */
+export async function hostsUp(knex: Knex, hosts: readonly string[]): Promise<ReadonlySet<string>> {
+  if (hosts.length === 0) return new Set();
+  const { rows } = await knex.raw('select host from hosts where up and host = any(cast(? as text[]))', [[...hosts]]);
+  return new Set((rows as { host: string }[]).map(({ host }) => host));
+}
+
 export async function hostIsKnown(knex: Knex, host: string): Promise<boolean> {
   const { rows } = await knex.raw('select 1 from hosts where host = ?', [host]);
   return rows.length > 0;

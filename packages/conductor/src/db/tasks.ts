@@ -191,17 +191,22 @@ export async function wakeAwaitingHost(knex: Knex, host: string): Promise<void> 
   );
 }
 
-/** The live task of an instance, locked; undefined when there is none. */
-export async function lockOfInstance(trx: Knex.Transaction, instanceUuid: string): Promise<TaskRow | undefined> {
-  const { rows } = await trx.raw(`select ${COLUMNS} from tasks t where t.instance_uuid = ? and t.state in ${LIVE} for update of t`, [
-    instanceUuid,
-  ]);
-  return (rows as TaskRow[])[0];
+/** The live tasks of instances, by instance, locked in the order of their ids. */
+export async function lockOfInstances(trx: Knex.Transaction, instanceUuids: readonly string[]): Promise<ReadonlyMap<string, TaskRow>> {
+  const { rows } = await trx.raw(
+    `select ${COLUMNS} from tasks t where t.instance_uuid = any(cast(? as uuid[])) and t.state in ${LIVE} order by t.id for update of t`,
+    [[...instanceUuids]],
+  );
+  return new Map((rows as TaskRow[]).map((row) => [row.instanceUuid!, row]));
 }
 
-export async function hasLive(trx: Knex.Transaction, instanceUuid: string): Promise<boolean> {
-  const { rows } = await trx.raw(`select 1 from tasks where instance_uuid = ? and state in ${LIVE}`, [instanceUuid]);
-  return rows.length > 0;
+/** Those of the instances that have a live task. */
+export async function liveOf(trx: Knex.Transaction, instanceUuids: readonly string[]): Promise<ReadonlySet<string>> {
+  const { rows } = await trx.raw(
+    `select instance_uuid as uuid from tasks where instance_uuid = any(cast(? as uuid[])) and state in ${LIVE}`,
+    [[...instanceUuids]],
+  );
+  return new Set((rows as { uuid: string }[]).map(({ uuid }) => uuid));
 }
 
 /** Writes what shall happen instead and takes the task over: whoever had it finds it gone. The task must be locked. */

@@ -1,6 +1,6 @@
 import type { ActOnServer, conductorContract } from '@kilonova/objects';
 import type { Context, Empty, Handlers } from '@kilonova/rpc';
-import { CreateGate } from '../admission/create-gate.ts';
+import { createGate } from '../admission/create-servers.ts';
 import { asRefusal } from '../db/refusals.ts';
 import { asServiceError, isTransient } from '../db/unavailable.ts';
 import type { Heartbeats } from '../hosts/heartbeats.ts';
@@ -21,7 +21,7 @@ export interface HandlerParts {
   readonly services: Services;
   readonly heartbeats: Heartbeats;
   /** Accepts start, stop, reboot, delete and the like: a matter of tasks. */
-  readonly actOnServer: (services: Services, request: ActOnServer) => Promise<Empty>;
+  readonly actOnServer: (request: ActOnServer) => Promise<Empty>;
 }
 
 /** What callers understand: mistakes of theirs, and a database that is not there. */
@@ -49,14 +49,14 @@ export function conductorHandlers({ services: given, heartbeats, actOnServer }: 
         throw told(error);
       }
     };
-  const creates = new CreateGate(given);
+  const creates = createGate(given);
   return {
     createServers: call((_services, request) => creates.admit(request)),
     listServers: stream(servers.listServers),
     listServerNames: stream(servers.listServerNames),
     getServer: call(servers.getServer),
     updateServer: call(servers.updateServer),
-    actOnServer: call(actOnServer),
+    actOnServer: call((_services, request) => actOnServer(request)),
     changeServerMetadata: call(servers.changeServerMetadata),
     listServerActions: stream(serverActions.listServerActions),
     getServerAction: call(serverActions.getServerAction),

@@ -1,8 +1,10 @@
-import type { ActionRule, ActOnServer } from '@kilonova/objects';
+import { type ActionRule, type ActOnServer, failure, serverActions, type ServerActionName } from '@kilonova/objects';
+import { refuseUnlessAllowed } from '../admission/action-rules.ts';
 import { addActions, startEvents } from '../db/action-events.ts';
 import type { Transaction } from '../db/connection.ts';
 import type { InstanceRow } from '../db/instance-changes.ts';
 import type { TaskRow } from '../db/tasks.ts';
+import { refuseIfDenied } from '../handlers/scopes.ts';
 import type { Services } from '../services.ts';
 
 /** An action that is allowed by scope, lock and state, in the transaction that accepts it. */
@@ -39,3 +41,25 @@ export async function record(
   await addActions(trx, [actionOf(request, instance, action)]);
   await startEvents(trx, [{ instanceUuid: instance.uuid, requestId: request.scope.requestId, event, host }]);
 }
+
+export const notFound = (uuid: string) => failure('ServerNotFound', `Instance ${uuid} could not be found.`);
+
+/** Whether the scope sees the (locked) server. @throws ServerNotFound, PolicyDenied */
+export function checkScope({ uuid, scope }: ActOnServer, instance: InstanceRow | undefined): InstanceRow {
+  if (instance === undefined || instance.deletedAt !== null || (!scope.allProjects && instance.projectId !== scope.projectId))
+    throw notFound(uuid);
+  refuseIfDenied(scope);
+  return instance;
+}
+
+/** The rule of the action, which allows it. @throws ServerLocked, ServerStateConflict, ServerNotReady, InvalidInput */
+export function checkRule({ action, options, scope }: ActOnServer, instance: InstanceRow): ActionRule {
+  const name = action === 'reboot' ? (isHard(options) ? 'rebootHard' : 'rebootSoft') : action;
+  const known = Object.keys(serverActions).filter((one) => !one.startsWith('metadata'));
+  if (!known.includes(name)) throw failure('InvalidInput', `action: expected one of ${known.join(', ')}, found ${JSON.stringify(action)}`);
+  const rule = serverActions[name as ServerActionName];
+  refuseUnlessAllowed(rule, instance, scope);
+  return rule;
+}
+
+export const isHard = (options: ActOnServer['options']): boolean => options['type']?.toUpperCase() === 'HARD';

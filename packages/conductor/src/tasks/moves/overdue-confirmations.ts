@@ -11,9 +11,15 @@ export async function confirmOverdue(services: Services): Promise<void> {
   const { resizeConfirmWindowS, resizeConfirmBatch } = config.conductor;
   for (const uuid of await overdueConfirmations(knex, resizeConfirmWindowS, resizeConfirmBatch)) {
     await knex.transaction(async (trx) => {
-      const live = await tasks.lockOfInstance(trx, uuid);
+      const live = (await tasks.lockOfInstances(trx, [uuid])).get(uuid);
       const instance = (await lockInstances(trx, [uuid])).get(uuid);
-      if (live !== undefined || instance?.vmState !== 'resized' || instance.taskState !== null || (await tasks.hasLive(trx, uuid))) return;
+      if (
+        live !== undefined ||
+        instance?.vmState !== 'resized' ||
+        instance.taskState !== null ||
+        (await tasks.liveOf(trx, [uuid])).has(uuid)
+      )
+        return;
       const { projectId, userId } = instance;
       const scope = Object.assign(new Scope(), { projectId, userId, admin: true, allProjects: true, requestId: `req-${random.uuid()}` });
       const request = Object.assign(new ActOnServer(), { scope, uuid, action: 'confirmResize', options: {} });

@@ -5,8 +5,7 @@ import { asRefusal } from '../db/refusals.ts';
 import { createServerGroup } from '../handlers/server-groups.ts';
 import { type FreshDatabase, freshDatabase } from '../testing/fresh-database.ts';
 import { aHost, aRequest, aScope, someFlavors, testServices, type TestServices } from '../testing/services.ts';
-import { CreateGate } from './create-gate.ts';
-import { admitCreates } from './create-servers.ts';
+import { admitCreates, createGate } from './create-servers.ts';
 
 let database: FreshDatabase;
 let services: TestServices;
@@ -26,7 +25,7 @@ const instances = async () => (await database.knex('instances').select('*')) as 
 
 /** All in one turn, so that they share a batch. */
 const admitAll = (over: TestServices, requests: readonly CreateServers[]) => {
-  const gate = new CreateGate(over);
+  const gate = createGate(over);
   return Promise.allSettled(requests.map((request) => gate.admit(request)));
 };
 const accepted = (outcomes: readonly PromiseSettledResult<ServersCreated>[]) =>

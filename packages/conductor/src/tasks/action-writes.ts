@@ -1,0 +1,55 @@
+import { addActions, type EventEnd, type EventStart, finishEvents, type NewAction, startEvents } from '../db/action-events.ts';
+import type { Transaction } from '../db/connection.ts';
+import { changeInstances, type InstanceChange, type InstanceRow } from '../db/instance-changes.ts';
+import type { Services } from '../services.ts';
+import type { CancelIntent } from './engine/definition.ts';
+import type { NewTask } from './engine/new-task.ts';
+import { endInstances } from './instance-endings.ts';
+
+/** What accepted actions write, collected first, so that those of many requests share their statements. */
+export class ActionWrites {
+  readonly #changes: InstanceChange[] = [];
+  readonly #ended: InstanceRow[] = [];
+  readonly #actions: NewAction[] = [];
+  readonly #starts: EventStart[] = [];
+  readonly #ends: EventEnd[] = [];
+  readonly #tasks: NewTask[] = [];
+  readonly #cancels: { readonly taskId: string; readonly intent: CancelIntent }[] = [];
+
+  /** The action, and its first event, which goes on. */
+  record(action: NewAction, event?: { readonly event: string; readonly host: string | null }): void {
+    this.#actions.push(action);
+    if (event !== undefined) this.#starts.push({ instanceUuid: action.instanceUuid, requestId: action.requestId, ...event });
+  }
+
+  change(change: InstanceChange): void {
+    this.#changes.push(change);
+  }
+
+  /** Deleted at once: nobody has to be asked. */
+  end(instance: InstanceRow, event: EventEnd): void {
+    this.#ended.push(instance);
+    this.#ends.push(event);
+  }
+
+  start(task: NewTask): void {
+    this.#tasks.push(task);
+  }
+
+  /** Instead of the (locked) task. */
+  cancel(taskId: string, intent: CancelIntent): void {
+    this.#cancels.push({ taskId, intent });
+  }
+
+  /** @returns the tasks to be woken after the commit */
+  async write({ engine }: Pick<Services, 'engine'>, trx: Transaction): Promise<readonly string[]> {
+    await addActions(trx, this.#actions);
+    await startEvents(trx, this.#starts);
+    await changeInstances(trx, this.#changes);
+    await endInstances(trx, this.#ended);
+    await finishEvents(trx, this.#ends);
+    for (const { taskId, intent } of this.#cancels) await engine.cancel(trx, taskId, intent);
+    if (this.#tasks.length > 0) await engine.createTasks(trx, this.#tasks);
+    return [...this.#cancels.map(({ taskId }) => taskId), ...this.#tasks.map(({ id }) => id)];
+  }
+}
