@@ -25,7 +25,11 @@ const compute = defineContract({
   topic: 'compute',
   version: '1.0',
   exchange: 'to-hosts',
-  methods: { look: call({ since: '1.0', request: Empty, response: Seen }), spawn: cast({ since: '1.0', request: Text }) },
+  methods: {
+    look: call({ since: '1.0', request: Empty, response: Seen }),
+    spawn: cast({ since: '1.0', request: Text }),
+    stop: call({ since: '1.0', request: Empty, response: Seen, priority: 'control' }),
+  },
 });
 const reports = defineContract({
   topic: 'conductor',
@@ -81,7 +85,7 @@ test('a host without any right to declare serves, reports and answers once the s
   const conductor = await connect('conductor', 'conductor', { steward: false });
   const waiting = connect('host-1', 'compute', { steward: true });
   const steward = await serveSteward(conductor, {
-    allow: (userId) => (userId === user('host-1').user ? [{ topic: 'compute', server: 'host-1' }] : []),
+    allow: (userId) => (userId === user('host-1').user ? [{ topic: 'compute', server: 'host-1', control: true }] : []),
   });
   open.push({ close: () => steward.stop() });
   const agent = await waiting;
@@ -89,13 +93,18 @@ test('a host without any right to declare serves, reports and answers once the s
   await serve(
     agent,
     compute,
-    { look: (context) => seen(context.caller), spawn: (_context, request) => void spawned.push(request.text) },
+    {
+      look: (context) => seen(context.caller),
+      stop: (context) => seen(context.caller),
+      spawn: (_context, request) => void spawned.push(request.text),
+    },
     { server: 'host-1' },
   );
   await serve(conductor, reports, { report: (context) => seen(context.caller), tell: () => undefined });
 
   const client = createClient(conductor, compute);
   expect((await client.at('host-1').look(new Empty())).caller).toBe(user('conductor').user);
+  expect((await client.at('host-1').stop(new Empty())).caller).toBe(user('conductor').user);
   await client.at('host-1').spawn(text('vm'));
   await eventually(() => spawned.includes('vm'));
   expect((await createClient(agent, reports).report(text('done'))).caller).toBe(user('host-1').user);

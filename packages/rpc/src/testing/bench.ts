@@ -3,6 +3,8 @@ import type { Environment, RpcCounter, RpcLabels, RpcMetrics, Transport, Transpo
 /** One broker, as the suite needs it. */
 export interface Bench {
   connect(service: string, id: string, options?: Partial<TransportLimits> & Partial<Environment>): Promise<Transport>;
+  /** Whether the reply queue of a process goes with it; else it lives on for a while, and takes what nobody reads. */
+  readonly repliesVanish: boolean;
   /** After this it is known that a server has left. */
   readonly noticeMs: number;
   /** Why messages were put aside, the oldest first. */

@@ -10,6 +10,7 @@ export async function openAmqpBench(queues: 'classic' | 'quorum'): Promise<Bench
   const namespace = `test-${process.pid}-${queues}-${++runs}`;
   const transports: Transport[] = [];
   return {
+    repliesVanish: queues === 'classic',
     noticeMs: queues === 'classic' ? 0 : 150,
     async connect(service, id, limits = {}) {
       const transport = await connectAmqp({ url: proxy.url, service, id, namespace, queues, retryCapMs: 200, ...limits });
@@ -30,6 +31,7 @@ export async function openInProcessBench(): Promise<Bench> {
   const broker = new InProcessBroker();
   const transports: ReturnType<InProcessBroker['connect']>[] = [];
   return {
+    repliesVanish: true,
     noticeMs: 0,
     async connect(service, id, limits = {}) {
       const transport = broker.connect({ service, id, ...limits });

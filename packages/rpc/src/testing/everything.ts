@@ -14,6 +14,7 @@ import { describeLongCalls } from './long-calls.ts';
 import { describeOrder } from './order-by-key.ts';
 import { describeRefusals } from './refusals.ts';
 import { describeRetries } from './retries.ts';
+import { describeSharing } from './sharing.ts';
 import { describeVersions } from './versions.ts';
 
 const SUITES = [
@@ -29,6 +30,7 @@ const SUITES = [
   { title: 'with versions', run: describeVersions },
   { title: 'with lanes', run: describeLanes },
   { title: 'with order by key', run: describeOrder },
+  { title: 'with competing servers', run: describeSharing },
   { title: 'with duplicates', run: describeDuplicates },
   { title: 'with casts that fail', run: describeCastFailures },
 ];
