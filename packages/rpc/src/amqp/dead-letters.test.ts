@@ -1,3 +1,4 @@
+import { connect } from 'amqplib';
 import { expect, test } from 'vitest';
 import { cast, connectAmqp, createClient, defineContract, listDeadLetters, requeueDeadLetters, serve } from '../index.ts';
 import { runCommand } from '../command.ts';
@@ -53,6 +54,28 @@ test('a cast that was refused is handled after its server has learned the versio
   await eventually(() => seen.length === 1);
   expect(seen).toEqual(['from the future']);
   expect((await listDeadLetters(source)).map(({ body }) => body.toString())).toEqual(['not JSON']);
+  await close();
+});
+
+test('a letter that names a place of others is not sent there', async () => {
+  const { source, close } = await office();
+  const connection = await connect(source.url);
+  const channel = await connection.createConfirmChannel();
+  const forged = Buffer.from(
+    JSON.stringify({ kind: 'cast', topic: 'letters', method: 'note', version: '1.0', requestId: 'forged', body: {} }),
+  );
+  for (const headers of [
+    { exchange: `${source.namespace}.internal.v2`, key: 'conductor.any' },
+    { exchange: `${source.namespace}.replies.v2`, key: 'reply.near.1' },
+    { exchange: '', key: 'letters.any' },
+    { 'x-death': [{ exchange: `${source.namespace}.internal.v2`, 'routing-keys': ['conductor.any'] }], key: 'conductor.any' },
+  ])
+    channel.publish(`${source.namespace}.dead.v2`, 'letters', forged, { headers });
+  await channel.waitForConfirms();
+  const { requeued, left } = await requeueDeadLetters(source, ({ requestId }) => requestId === 'forged');
+  expect(requeued).toEqual([]);
+  expect(left.map(({ why }) => why)).toEqual(Array.from({ length: 4 }, () => 'it names a place that is not of letters'));
+  await connection.close();
   await close();
 });
 

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import type { Channel, GetMessage } from 'amqplib';
 import { readRequest, addressKeys, type RequestEnvelope } from '../wire.ts';
 import { environment } from '../environment.ts';
+import { EVENTS, eventKeys } from '../notifications/envelope.ts';
 import { RpcError } from '../errors.ts';
 import { Dialer } from './dialer.ts';
 import { Link } from './link.ts';
@@ -46,7 +47,7 @@ export interface RequeueOutcome {
 const HEARTBEAT_SECONDS = 30;
 const DIAL_WAIT_MS = 5_000;
 const PENDING_BYTES = 33_554_432;
-const LIMIT = 1_000;
+const MOST_LETTERS = 1_000;
 const QUIET = {
   onReturned: () => undefined,
   onBroken: () => undefined,
@@ -61,7 +62,9 @@ export function listDeadLetters(source: DeadLetterSource): Promise<readonly Dead
 }
 
 /**
- * Sends the chosen casts again to where they went first, and events to the group that put them aside, and removes each that the broker has taken for a living server.
+ * Sends the chosen casts again to where they went first, and events to the group that put them aside, and removes each
+ * that the broker has taken for a living server. Look at them before: who may put messages aside decides what is in them.
+ * They go to no other topic than that of the receiver that put them aside, which the broker limits for hosts.
  * Their handlers see the account of this connection as the caller. Calls stay: nobody waits for their answer. What the
  * broker gives out twice (the connection broke in between) is handled twice, as any cast may be.
  *
@@ -77,7 +80,12 @@ export function requeueDeadLetters(source: DeadLetterSource, choose: (letter: De
         left.push({ letter, why: envelope === undefined ? 'it cannot be read' : `a ${envelope.kind} cannot be sent again` });
         continue;
       }
-      const { exchange, key } = originOf(message, envelope, topology);
+      const origin = originOf(message, envelope, topology);
+      if (origin === undefined) {
+        left.push({ letter, why: `it names a place that is not of ${message.fields.routingKey}` });
+        continue;
+      }
+      const { exchange, key } = origin;
       try {
         await link.sendConfirmed(exchange, { exchange, key, body: letter.body, mandatory: true });
         channel.ack(message);
@@ -104,7 +112,7 @@ interface Place {
 }
 
 async function withDeadLetters<T>(
-  { url, credentials, tls, namespace = 'kilonova', limit = LIMIT }: DeadLetterSource,
+  { url, credentials, tls, namespace = 'kilonova', limit = MOST_LETTERS }: DeadLetterSource,
   act: (letters: readonly Read[], place: Place) => Promise<T>,
 ): Promise<T> {
   const urls = checkedUrls('dead letters', { url, ...(tls === undefined ? {} : { tls }) });
@@ -157,21 +165,26 @@ function envelopeOf(body: Buffer): RequestEnvelope | undefined {
   }
 }
 
-/** Noted by the receiver that put it aside, or by the broker; letters of before that went by `internal`, as nearly all do. */
-function originOf({ properties, fields }: GetMessage, { topic, server }: RequestEnvelope, topology: Topology) {
-  const headers: Readonly<Record<string, unknown>> = properties.headers ?? {};
-  const [death] = properties.headers?.['x-death'] ?? [];
-  return {
-    exchange: textOf(headers['exchange']) ?? death?.exchange ?? topology.exchange(INTERNAL),
-    key:
-      textOf(headers['key']) ??
-      groupKeyOf(fields.routingKey) ??
-      death?.['routing-keys'][0] ??
-      (server === undefined ? addressKeys.topic(topic) : addressKeys.server(topic, server)),
-  };
-}
+/** Routing keys of what the broker itself put aside: no host may write them. */
+const LIMIT = 'limit';
+const isGroupKey = (key: string): boolean => key.startsWith('group.');
 
-/** An event that the broker itself put aside, out of a group's queue. */
-const groupKeyOf = (key: string): string | undefined => (key.startsWith('group.') ? key : undefined);
+/**
+ * Noted by the receiver that put it aside, or by the broker. Undefined when the note names a place that the receiver has
+ * no part in: it would go there in the name of whoever sends it again.
+ */
+function originOf({ properties, fields }: GetMessage, { topic, server }: RequestEnvelope, topology: Topology) {
+  const { routingKey: by } = fields;
+  if (isGroupKey(by)) return { exchange: topology.exchange(EVENTS), key: by };
+  const headers: Readonly<Record<string, unknown>> = properties.headers ?? {};
+  const [death] = by === LIMIT ? (properties.headers?.['x-death'] ?? []) : [];
+  const exchange = textOf(headers['exchange']) ?? death?.exchange ?? topology.exchange(INTERNAL);
+  const key =
+    textOf(headers['key']) ??
+    death?.['routing-keys'][0] ??
+    (server === undefined ? addressKeys.topic(topic) : addressKeys.server(topic, server));
+  const own = by === LIMIT || [`${by}.`, eventKeys.group(by, '')].some((start) => key.startsWith(start));
+  return own && exchange.startsWith(`${topology.namespace}.`) ? { exchange, key } : undefined;
+}
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

@@ -3,10 +3,21 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider, type ReadableSpan } from '@opentelemetry/sdk-trace';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createClient, openTelemetryTracing, serve, type Context, type Transport } from '../index.ts';
+import {
+  consumeEvents,
+  createClient,
+  createPublisher,
+  drainOutbox,
+  openTelemetryTracing,
+  serve,
+  type Context,
+  type OutboxEntry,
+  type Transport,
+} from '../index.ts';
 import { eventually } from '../testing/bench.ts';
 import { bothTransports } from '../testing/both-transports.ts';
 import { count, echoContract, echoHandlers, text } from '../testing/echo.ts';
+import { change, events } from '../testing/things.ts';
 
 const exporter = new InMemorySpanExporter();
 
@@ -77,6 +88,30 @@ describe.each(bothTransports)('tracing $name', ({ open }) => {
     expect(named('end/list', SpanKind.SERVER).parentSpanContext?.spanId).toBe(idOf(named('end/list', SpanKind.CLIENT)));
     expect(steps[1]?.attributes).toMatchObject({ 'rpc.method': 'middle/echo', 'kilonova.rpc.request_id': 'req-1' });
     expect(steps[3]?.attributes).toMatchObject({ 'messaging.destination.name': 'end', 'messaging.operation.type': 'process' });
+  });
+
+  test('an event and its handling are one trace, also through an outbox', async () => {
+    startSdk();
+    const [api, conductor] = await connectAll();
+    const seen: string[] = [];
+    await consumeEvents(conductor, events, { 'thing.changed': (_context, { name }) => void seen.push(name) }, { group: 'audit' });
+    const publisher = createPublisher(api, events);
+    const root = trace.getTracer('test').startSpan('request');
+    const rows: OutboxEntry[] = [];
+    const append = async (into: OutboxEntry[], entry: OutboxEntry) => void into.push(entry);
+    await context.with(trace.setSpan(context.active(), root), async () => {
+      await publisher.publish('thing.changed', change('direct'));
+      await publisher.stage({ append }, rows, 'thing.changed', change('staged'));
+    });
+    const drain = drainOutbox(api, { claim: async () => rows.splice(0), done: async () => undefined });
+    await eventually(() => seen.length === 2 && spans().length === 4);
+    await drain.stop();
+    const [published, handled] = [SpanKind.PRODUCER, SpanKind.CONSUMER].map((kind) => spans().filter((span) => span.kind === kind));
+    expect(published?.map(({ parentSpanContext }) => parentSpanContext?.spanId)).toEqual(
+      [root, root].map((span) => span.spanContext().spanId),
+    );
+    expect(handled?.map(({ parentSpanContext }) => parentSpanContext?.spanId)).toEqual(published?.map(idOf));
+    expect(handled?.[0]).toMatchObject({ name: 'process things/thing.changed', attributes: { 'messaging.destination.name': 'things' } });
   });
 
   test('errors are recorded on both sides, under the code that a program sees', async () => {
