@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { listDeadLetters, requeueDeadLetters, type DeadLetterEntry } from './amqp/dead-letters.ts';
+import { ACCOUNTS_USAGE, runAccounts } from './accounts/command.ts';
 import { readable } from './attachments.ts';
 import { RpcError } from './errors.ts';
 
@@ -10,7 +11,9 @@ kilonova-rpc dead-letters requeue ID... | --all     send casts again to where th
   --url amqp://user:password@host:port/vhost   default: AMQP_URL of the environment, where no other user reads it
   --namespace NAME                             default: kilonova
   --topic TOPIC                                only what this topic put aside
-  --limit N                                    how many are looked at; default 1000`;
+  --limit N                                    how many are looked at; default 1000
+
+${ACCOUNTS_USAGE}`;
 
 export interface Output {
   say(line: string): void;
@@ -19,6 +22,7 @@ export interface Output {
 
 /** The command line `kilonova-rpc`. Gives the exit code: 0 done, 1 not (all) done, 2 asked in a wrong way. */
 export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv, output: Output): Promise<number> {
+  if (args[0] === 'accounts') return runAccounts(args.slice(1), env, output);
   const asked = parse(args);
   if (typeof asked === 'string') {
     output.complain(`${asked}\n\n${USAGE}`);
@@ -78,7 +82,7 @@ function parse(args: readonly string[]) {
       },
     });
     const [subject, verb, ...ids] = positionals;
-    if (subject !== 'dead-letters') return `expected dead-letters, found ${subject ?? 'nothing'}`;
+    if (subject !== 'dead-letters') return `expected dead-letters or accounts, found ${subject ?? 'nothing'}`;
     if (verb !== 'list' && verb !== 'show' && verb !== 'requeue') return `expected list, show or requeue, found ${verb ?? 'nothing'}`;
     if (!/^[1-9]\d{0,5}$/.test(options.limit)) return `--limit: expected a number from 1 to 999999, found ${options.limit}`;
     if (verb === 'show' && ids.length !== 1) return 'show: expected one ID';

@@ -45,7 +45,7 @@ export type { AmqpOptions } from './amqp/connect.ts';
 export type { ConnectionOptions } from './amqp/connection-options.ts';
 export type { Asked, BrokerAccessOptions, BrokerLogin, BrokerTls, CertificateLogin, PasswordLogin } from './amqp/login.ts';
 export { brokerDefinitions } from './amqp/definitions.ts';
-export type { BrokerAccounts } from './amqp/definitions.ts';
+export type { BrokerAccount, BrokerAccounts, HostAccount } from './amqp/definitions.ts';
 export { listDeadLetters, requeueDeadLetters } from './amqp/dead-letters.ts';
 export type { DeadLetterEntry, DeadLetterSource, RequeueOutcome } from './amqp/dead-letters.ts';
 export { serveSteward } from './amqp/steward.ts';

@@ -11,18 +11,26 @@ export interface BrokerAccounts {
   /** Default `/`. */
   readonly vhost?: string;
   /** Services that may declare and use everything of the namespace, and nothing else of the broker. */
-  readonly trusted: readonly { readonly user: string; readonly password: string }[];
+  readonly trusted: readonly BrokerAccount[];
   /** Accounts that serve one name of one topic, declare nothing, and talk to `talksTo` only. */
-  readonly hosts: readonly {
-    readonly user: string;
-    readonly password: string;
-    readonly topic: string;
-    readonly server: string;
-    /** Services, by their topic, that it may send requests to (on the exchange `from-hosts`) and may answer. */
-    readonly talksTo: readonly string[];
-    /** Topics of events that it may publish. Default none. It joins no group: the groups' queues are for services that may declare. */
-    readonly publishes?: readonly string[];
-  }[];
+  readonly hosts: readonly HostAccount[];
+}
+
+/** One account of the broker. */
+export interface BrokerAccount {
+  readonly user: string;
+  /** Without one it can only come by its certificate (`CertificateLogin`). */
+  readonly password?: string;
+}
+
+/** An account that serves one name of one topic. */
+export interface HostAccount extends BrokerAccount {
+  readonly topic: string;
+  readonly server: string;
+  /** Services, by their topic, that it may send requests to (on the exchange `from-hosts`) and may answer. */
+  readonly talksTo: readonly string[];
+  /** Topics of events that it may publish. Default none. It joins no group: the groups' queues are for services that may declare. */
+  readonly publishes?: readonly string[];
 }
 
 const NOTHING = '^$';
@@ -74,7 +82,7 @@ export function brokerDefinitions(accounts: BrokerAccounts): Record<string, unkn
   return {
     users: [...trusted, ...hosts].map(({ user, password }) => ({
       name: user,
-      password_hash: passwordHash(password),
+      password_hash: password === undefined ? '' : passwordHash(password),
       hashing_algorithm: 'rabbit_password_hashing_sha256',
       tags: [],
     })),
