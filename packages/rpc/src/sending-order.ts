@@ -1,3 +1,4 @@
+import { Busy } from './errors.ts';
 import type { Transport } from './transport.ts';
 import { whenWritable } from './waiting.ts';
 
@@ -7,6 +8,7 @@ const tables = new WeakMap<Transport, SendingOrder>();
 export class SendingOrder {
   readonly #transport: Transport;
   readonly #last = new Map<string, Promise<void>>();
+  #waiting = 0;
 
   static of(transport: Transport): SendingOrder {
     let table = tables.get(transport);
@@ -19,24 +21,27 @@ export class SendingOrder {
   }
 
   /**
-   * Settles when it is the message's turn; whoever waits for it must hand it over in the very next step. How many wait is
-   * bounded by `maxUnconfirmed`.
+   * Settles when it is the message's turn; whoever waits for it must hand it over in the very next step.
    *
-   * @throws as `whenWritable`; those behind go on.
+   * @throws as `whenWritable`, after `ms` however many are before it; those behind go on. Busy when `maxCalls` wait already.
    */
   turn(key: string, ms: number, signal: AbortSignal | undefined): Promise<void> {
+    const { clock } = this.#transport.environment;
+    const { maxCalls } = this.#transport.limits;
+    if (this.#waiting >= maxCalls)
+      return Promise.reject(new Busy(`${key}: ${maxCalls} messages wait for their turn, the limit (maxCalls)`, { limit: maxCalls }));
+    const endsAt = clock.monotonic() + ms;
+    const writable = () => whenWritable(this.#transport, Math.max(0, endsAt - clock.monotonic()), signal);
     const before = this.#last.get(key);
-    const own = before === undefined ? this.#writable(ms, signal) : before.then(nothing, nothing).then(() => this.#writable(ms, signal));
+    const own = before === undefined ? writable() : before.then(nothing, nothing).then(writable);
     this.#last.set(key, own);
+    this.#waiting++;
     const forget = () => {
+      this.#waiting--;
       if (this.#last.get(key) === own) this.#last.delete(key);
     };
     own.then(forget, forget);
     return own;
-  }
-
-  #writable(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    return whenWritable(this.#transport, ms, signal);
   }
 }
 

@@ -20,6 +20,9 @@ export function serverKey(topic: string, server: string): string {
 
 /** @throws TypeError when the contract has what oslo.messaging has not. */
 export function checkOsloContract({ topic, methods }: Contract): void {
-  for (const [name, { kind }] of Object.entries(methods))
-    if (kind === 'stream') throw new TypeError(`${topic}.${name}: oslo.messaging has no streams; make it a call`);
+  for (const [name, method] of Object.entries(methods)) {
+    if (method.kind === 'stream') throw new TypeError(`${topic}.${name}: oslo.messaging has no streams; make it a call`);
+    if (method.kind !== 'fanout' && method.orderedBy !== undefined)
+      throw new TypeError(`${topic}.${name}: oslo.messaging keeps no order by key (orderedBy)`);
+  }
 }

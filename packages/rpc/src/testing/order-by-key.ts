@@ -164,6 +164,20 @@ export function describeOrder(open: () => Promise<Bench>): void {
     expect(firstTimes).toEqual([...accepted].toSorted((one, other) => one - other));
   });
 
+  test('without a connection all of a key fail in the time of one, and no more wait than calls may', async () => {
+    const impatient = await bench.connect('near', 'near-2', { connectWaitMs: 100, maxCalls: 50 });
+    bench.cut();
+    await eventually(() => !impatient.connected);
+    const start = performance.now();
+    const outcomes = await Promise.allSettled(
+      upTo(60).map((number) => createClient(impatient, stepsContract(topic)).step(step('a', number))),
+    );
+    expect(performance.now() - start).toBeLessThan(3_000);
+    const failures = outcomes.map((outcome) => (outcome.status === 'rejected' ? (outcome.reason as { code: string }).code : 'sent'));
+    expect(failures.filter((code) => code === 'Unreachable')).toHaveLength(50);
+    expect(failures.slice(50)).toEqual(upTo(10).map(() => 'Busy'));
+  });
+
   test('messages to one server keep their order too', async () => {
     await run('far-1', short, 'host-1');
     await Promise.all(upTo(10).map((number) => client().at('host-1').step(step('a', number))));
