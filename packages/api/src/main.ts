@@ -1,5 +1,5 @@
 import { conductorContract } from '@kilonova/objects';
-import { createClient, type Transport } from '@kilonova/rpc';
+import { createClient, transportHealth, type Transport } from '@kilonova/rpc';
 import { healthOf, type RunningService, type Surroundings } from '@kilonova/runtime';
 import type { Api } from './api.ts';
 import type { ApiConfig, AuthConfig, ImageClientConfig } from './config.ts';
@@ -50,7 +50,7 @@ export async function startApi({
     url,
     health: async () =>
       healthOf({
-        broker: transport.connected ? { ok: true } : { ok: false, reason: 'not connected to the broker' },
+        broker: transportHealth(transport),
         identity: await identity.health(),
       }),
     stop: () => server.stop(),

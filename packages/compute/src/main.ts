@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { hostReportsContract } from '@kilonova/objects';
-import { createClient, type Server, type Transport } from '@kilonova/rpc';
+import { createClient, type Server, transportHealth, type Transport } from '@kilonova/rpc';
 import { healthOf, lockFolder, type Check, type RunningService, type Surroundings } from '@kilonova/runtime';
 import { Agent } from './agent/agent.ts';
 import type { ComputeConfig } from './config.ts';
@@ -107,7 +107,7 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
       name: `compute.${host}`,
       health: () =>
         healthOf({
-          broker: transport.connected ? { ok: true } : { ok: false, reason: 'not connected' },
+          broker: transportHealth(transport),
           orders: listening,
           registered: checkOf(presence.registrationTrouble),
           driver: checkOf(presence.driverTrouble),

@@ -1,5 +1,5 @@
 import { computeContract, conductorContract, hostReportsContract, OperationInquiry, schedulerContract, version } from '@kilonova/objects';
-import { createClient, serve, type Server, serveSteward, type StewardGrant, type Transport } from '@kilonova/rpc';
+import { createClient, serve, type Server, serveSteward, type StewardGrant, transportHealth, type Transport } from '@kilonova/rpc';
 import { type Check, type Clock, healthOf, type RunningService, type Surroundings } from '@kilonova/runtime';
 import { hostname } from 'node:os';
 import type { ConductorSettings } from './config.ts';
@@ -124,7 +124,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
       health: async () =>
         healthOf({
           database: await checkDatabase(knex, clock, config.database.connectTimeoutMs),
-          broker: transport.connected ? { ok: true } : { ok: false, reason: 'not connected' },
+          broker: transportHealth(transport),
           lease: engine.working ? { ok: true } : { ok: false, reason: 'no lease: tasks stand still here' },
         }),
       stop: () => (stopped ??= closeAll()),

@@ -1,5 +1,5 @@
 import { conductorContract, ServiceHeartbeat, version } from '@kilonova/objects';
-import { createClient, type Transport } from '@kilonova/rpc';
+import { createClient, transportHealth, type Transport } from '@kilonova/rpc';
 import { healthOf, type RunningService, type Surroundings } from '@kilonova/runtime';
 import { countScheduling } from './metrics.ts';
 import type { SchedulerConfig } from './config.ts';
@@ -52,7 +52,7 @@ export async function startScheduler({
     name: 'scheduler',
     health: () =>
       healthOf({
-        broker: transport.connected ? { ok: true } : { ok: false, reason: 'no connection to the broker' },
+        broker: transportHealth(transport),
         snapshot: snapshot.ready ? { ok: true } : { ok: false, reason: 'hosts not loaded yet: no conductor answers' },
       }),
     stop: () => (stopped ??= stop()),
