@@ -32,8 +32,6 @@ export class RequestForm {
   /** Made at once, for what is too large must be known before anything leaves; most requests need no other. */
   readonly #first: Buffer;
   #firstMs: number;
-  /** It is no longer in its first form. */
-  #older = false;
 
   /** @throws UnsupportedVersion, MalformedMessage, MessageTooLarge */
   constructor(plan: FormPlan, firstMs: number) {
@@ -56,7 +54,6 @@ export class RequestForm {
       if (version.minor < this.#minor) {
         this.#take(version);
         this.#firstMs = Number.NaN;
-        this.#older = true;
       }
     }
     return ms === this.#firstMs ? this.#first : this.#bytes(ms);
@@ -64,11 +61,12 @@ export class RequestForm {
 
   /**
    * What to do when a server says that it does not know the version. It has done nothing, so the request can leave again
-   * in an older form if the pin has moved down since. `stale`: it speaks of an earlier form, as a broker may deliver that
-   * again to an older server; the form of now will be answered too.
+   * in an older form if the pin has moved down since. `stale`: it speaks of an earlier form, or attempt, as a broker may deliver
+   * that again to an older server; the form of now will be answered too.
    */
   afterRefusal(error: UnsupportedVersion): 'fail' | 'stale' | 'again' {
-    if (error.details?.['asked'] !== this.#version) return this.#older ? 'stale' : 'fail';
+    const asked = error.details?.['asked'];
+    if (typeof asked === 'string' && asked !== this.#version) return 'stale';
     if (this.#plan.ordered) return 'fail';
     try {
       return this.#plan.version().minor < this.#minor ? 'again' : 'fail';

@@ -108,6 +108,21 @@ export function describeVersions(open: () => Promise<Bench>): void {
     expect(await waiting).toMatchObject({ tone: 'loud' });
   });
 
+  test('a call that an older server refuses while the pin moves down leaves again in the older form, whether or not it may be repeated', async () => {
+    let handled = 0;
+    const put = ({ version }: { version: string }, request: Text) => (handled++, text(`${version} ${request.tone}`));
+    await serve(far, contract('1.1'), { ...handlers, put });
+    let pin = '1.2';
+    const client = createClient(near, contract(), { pin: () => pin });
+    const refusedForGood = client.put(text('?'));
+    await expect(refusedForGood).rejects.toMatchObject({ code: 'UnsupportedVersion', details: { asked: '1.2', supported: '1.1' } });
+    const waiting = client.put(Object.assign(text('?'), { tone: 'loud' }));
+    pin = '1.1'; // it has left already
+    expect((await waiting).text).toBe('1.1 plain');
+    expect(handled).toBe(1);
+    expect(received.counted('refused', { code: 'UnsupportedVersion' })).toBe(2);
+  });
+
   test('a call that leaves again after the pin moved down takes the older form, or fails by name where there is none', async () => {
     const heir = await bench.connect('far', 'far-2');
     let taken = 0;
