@@ -66,6 +66,7 @@ export const conductorSection = section('conductor', {
     help: 'How long a host may take to make ready for a server that moves, to finish what it got, or to take it back.',
   }),
   transferDeadlineMs: integer(60 * minutes, { min: 100, help: 'How long a host may take to send a server to another one.' }),
+  allowResizeToSameHost: flag(false, { help: 'A resize may stay on its host, where both flavors must fit until it is confirmed.' }),
   resizeConfirmWindowS: integer(0, { min: 0, help: 'A resized server is confirmed by itself after so many seconds; 0 is never.' }),
   resizeConfirmLookMs: integer(10 * seconds, { min: 20, help: 'How often resized servers that wait for too long are looked for.' }),
   resizeConfirmBatch: integer(100, { min: 1, max: 10_000, help: 'Resized servers that one look confirms.' }),

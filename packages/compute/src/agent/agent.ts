@@ -246,17 +246,20 @@ export class Agent {
   async #finish(order: Order, ending: Ending, startedAt: number): Promise<void> {
     const { ledger, outbox, clock, log, metrics } = this.#parts;
     const instance = ledger.instance(order.instanceUuid);
+    // Removing an older generation leaves the newer domain as it is.
+    const untouched = order.verb === 'remove' && instance !== undefined && instance.generation > order.generation;
+    const { power, present } = untouched ? instance : ending;
     const outcome: Outcome = {
       number: ledger.nextNumber(clock.now()),
       result: ending.result,
-      power: ending.power ?? instance?.power ?? 0,
+      power: power ?? instance?.power ?? 0,
       message: (ending.error?.message ?? '').slice(0, MESSAGE_LENGTH),
       details: detailsOf(ending.error).slice(0, DETAILS_LENGTH),
       ...(ending.destination !== undefined && { destination: ending.destination }),
       startedAt,
       finishedAt: clock.now(),
     };
-    await this.#record({ kind: 'finished', operation: namesOf(order), outcome, present: ending.present ?? instance?.present ?? false });
+    await this.#record({ kind: 'finished', operation: namesOf(order), outcome, present: present ?? instance?.present ?? false });
     outbox.add(order.operationId);
     metrics.operations.inc({ verb: order.verb, outcome: outcome.result });
     metrics.operationSeconds.observe({ verb: order.verb }, Math.max(0, outcome.finishedAt - order.acceptedAt) / 1_000);

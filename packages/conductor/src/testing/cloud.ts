@@ -163,7 +163,8 @@ export class Cloud {
     // What waits for a confirmation is kept stopped on the host that it left, as old as when it left.
     const given = await this.#rows(
       `select uuid, host, generation, power_state as power from instances where host is not null
-       union all select instance_uuid, source_host, null, 4 from server_migrations where status = 'finished'`,
+       union all select m.instance_uuid, m.source_host, null, 4 from server_migrations m join instances i on i.uuid = m.instance_uuid
+         where m.status = 'finished' and m.source_host <> i.host`,
     );
     const kept = new Set(
       given

@@ -25,7 +25,8 @@ export class ScriptedHost {
   readonly domains = new Map<string, { generation: number; power: 0 | 1 | 4 }>();
   /** Orders as they came, repeats too. */
   readonly heard: { verb: string; operation: Operation }[] = [];
-  readonly behaviour: Partial<Record<Verb, Behaviour>> = {};
+  /** By verb, also as a judgement of each order. */
+  readonly behaviour: Partial<Record<Verb, Behaviour | ((operation: Operation) => Behaviour)>> = {};
   readonly #reports: ReturnType<typeof createClient<typeof hostReportsContract>>;
   readonly #transport: ReturnType<InProcessBroker['connect']>;
   readonly #outcomes = new Map<string, OperationReport>();
@@ -106,7 +107,8 @@ export class ScriptedHost {
 
   #take(verb: Verb, operation: Operation, act: (operation: Operation) => void): void {
     this.heard.push({ verb, operation });
-    const behaviour = this.behaviour[verb] ?? 'do';
+    const given = this.behaviour[verb] ?? 'do';
+    const behaviour = typeof given === 'string' ? given : given(operation);
     if (behaviour === 'ignore') return;
     const { operationId } = operation;
     if (!this.#outcomes.has(operationId)) this.#outcomes.set(operationId, this.#carryOut(verb, operation, behaviour, act));

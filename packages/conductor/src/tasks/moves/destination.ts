@@ -26,7 +26,7 @@ export async function selectDestination(item: MoveItem, { knex, scheduler, confi
   const { host, flavor, wantedHost, forced, failures } = item.params;
   if (forced && wantedHost !== null) return { hosts: [wantedHost], explanation: '' };
   const request = await readHostRequest(knex, [item.instanceUuid!], {
-    excludedHosts: [host, ...failures.map((failure) => failure.host)],
+    excludedHosts: [...(mayStay(item, config) ? [] : [host]), ...failures.map((failure) => failure.host)],
     alternates: config.alternates,
     move: { flavor, requestedHost: wantedHost },
   });
@@ -50,7 +50,7 @@ export async function claimDestination(
   const wanted = batch
     .map((item) => ({ item, instance: instances.get(item.instanceUuid!) }))
     .filter((one): one is { item: MoveItem; instance: InstanceRow } => stillThere(one.item, one.instance))
-    .map(({ item, instance }): Wanted => ({ instance: asWanted(item, instance), hosts: hostsOf(item) }));
+    .map(({ item, instance }): Wanted => ({ instance: asWanted(item, instance), hosts: hostsOf(item, config) }));
   const hosts = await lockHosts(trx, [...new Set(wanted.flatMap((one) => one.hosts))], config.defaultZone);
   const { claims, lost } = decideClaims(
     wanted.filter((one) => one.hosts.length > 0),
@@ -103,8 +103,12 @@ export async function claimDestination(
 
 const selectedOf = ({ outputs }: MoveItem) => outputs['select'] as Selected;
 
-/** Never the source, whatever a scheduler says. */
-const hostsOf = (item: MoveItem): readonly string[] => selectedOf(item).hosts.filter((host) => host !== item.params.host);
+const mayStay = ({ params }: MoveItem, { allowResizeToSameHost }: TaskServices['config']): boolean =>
+  allowResizeToSameHost && params.flavor !== null;
+
+/** Never the source, whatever a scheduler says, unless a resize may stay. */
+const hostsOf = (item: MoveItem, config: TaskServices['config']): readonly string[] =>
+  selectedOf(item).hosts.filter((host) => host !== item.params.host || mayStay(item, config));
 
 const stillThere = ({ params }: MoveItem, instance: InstanceRow | undefined): boolean =>
   instance !== undefined && instance.deletedAt === null && instance.host === params.host && instance.generation === params.generation;

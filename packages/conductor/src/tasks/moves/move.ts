@@ -52,6 +52,9 @@ export const claimOf = ({ outputs }: MoveItem): DestinationClaim | undefined => 
 /** The claimed destination. Only for steps behind the claim. */
 export const destinationOf = (item: MoveItem): OnHost & { readonly node: string } => claimOf(item)!.destination!;
 
+/** A resize that stays on its host: the domain is made another one in its place. */
+export const staysOnHost = (item: MoveItem): boolean => claimOf(item)?.destination?.host === item.params.host;
+
 export const outcomeOf = ({ outputs }: Pick<TaskItem<unknown>, 'outputs'>, step: string): ReportOutcome | undefined =>
   outputs[step] as ReportOutcome | undefined;
 

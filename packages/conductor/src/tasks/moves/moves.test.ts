@@ -37,6 +37,7 @@ const stories: readonly Story[] = [
   { title: 'a resize', prepare: aServer, request: (uuid) => resize(uuid), ends: resized, transactions: 6 },
   {
     title: 'a resize that no host has room for',
+    brief: true,
     prepare: aServer,
     request: (uuid) => {
       scene.cloud.choose = () => [];
@@ -47,6 +48,7 @@ const stories: readonly Story[] = [
   },
   {
     title: 'a resize whose first destination cannot take it',
+    brief: true,
     hosts: ['h1', 'h2', 'h3'],
     prepare: aServer,
     request: (uuid) => {
@@ -58,6 +60,7 @@ const stories: readonly Story[] = [
   },
   {
     title: 'a resize that the source cannot send',
+    brief: true,
     prepare: aServer,
     request: (uuid) => {
       failing('h1', 'migrateOut');
@@ -68,6 +71,7 @@ const stories: readonly Story[] = [
   },
   {
     title: 'a migration that the destination cannot finish',
+    brief: true,
     prepare: aServer,
     request: (uuid) => {
       failing('h2', 'finishIncoming');
@@ -78,6 +82,7 @@ const stories: readonly Story[] = [
   },
   {
     title: 'a confirmation',
+    brief: true,
     prepare: aResizedServer,
     request: (uuid) => act(uuid, 'confirmResize'),
     ends: [{ ...resized[0], vmState: 'active' }],
@@ -86,6 +91,7 @@ const stories: readonly Story[] = [
   { title: 'a revert', prepare: aResizedServer, request: (uuid) => act(uuid, 'revertResize'), ends: atHome, transactions: 4 },
   {
     title: 'a revert that the source cannot do',
+    brief: true,
     prepare: aResizedServer,
     request: (uuid) => {
       failing('h1', 'takeBack');
@@ -96,6 +102,7 @@ const stories: readonly Story[] = [
   },
   {
     title: 'a delete of a resized server',
+    brief: true,
     prepare: aResizedServer,
     request: (uuid) => act(uuid, 'delete'),
     ends: [{ vmState: 'deleted', host: null }],
@@ -104,6 +111,7 @@ const stories: readonly Story[] = [
   { title: 'a live migration', prepare: aServer, request: liveMigrate, ends: moved, transactions: 6 },
   {
     title: 'a live migration that the source cannot do',
+    brief: true,
     prepare: aServer,
     request: (uuid) => {
       failing('h1', 'migrateOut');
@@ -115,6 +123,7 @@ const stories: readonly Story[] = [
   { title: 'an evacuation', prepare: aStrandedServer, request: (uuid) => act(uuid, 'evacuate'), ends: moved, transactions: 5 },
   {
     title: 'an evacuation to a stopped server whose first destination fails',
+    brief: true,
     hosts: ['h1', 'h2', 'h3'],
     prepare: aStrandedServer,
     request: (uuid) => {

@@ -16,7 +16,8 @@ import { type Order, type StepContext, Task, type Verdict } from '../engine/defi
 import { orderOf, say } from '../orders.ts';
 import type { TaskServices } from '../services.ts';
 import { claimDestination, selectDestination } from './destination.ts';
-import { destinationOf, type MoveBatch, type MoveItem, type MoveParams, type MoveWords, outcomeOf, runsIn } from './move.ts';
+import { destinationOf, type MoveBatch, type MoveItem, type MoveParams, type MoveWords, outcomeOf, runsIn, staysOnHost } from './move.ts';
+import { sendInPlace, sendStop } from './resize-in-place.ts';
 import { unwoundMove } from './unwound-move.ts';
 
 export const movingTask = (words: MoveWords): Task<MoveParams, TaskServices> =>
@@ -46,7 +47,13 @@ async function specsAtDestination(orders: readonly Order<MoveParams>[], { knex }
 
 const atDestination = ({ item }: Order<MoveParams>) => destinationOf(item).host;
 
-async function sendPrepare(orders: readonly Order<MoveParams>[], services: TaskServices): Promise<void> {
+/** Orders of resizes that stay, and of the others. */
+const parted = (orders: readonly Order<MoveParams>[]) =>
+  [orders.filter(({ item }) => staysOnHost(item)), orders.filter(({ item }) => !staysOnHost(item))] as const;
+
+async function sendPrepare(all: readonly Order<MoveParams>[], services: TaskServices): Promise<void> {
+  const [staying, orders] = parted(all);
+  await sendStop(staying, services);
   const specs = await specsAtDestination(orders, services);
   await say(
     orders,
@@ -62,7 +69,9 @@ async function sendPrepare(orders: readonly Order<MoveParams>[], services: TaskS
 }
 
 /** Every repeat says what was asked of the migration meanwhile. */
-async function sendTransfer({ live }: MoveWords, orders: readonly Order<MoveParams>[], services: TaskServices): Promise<void> {
+async function sendTransfer({ live }: MoveWords, all: readonly Order<MoveParams>[], services: TaskServices): Promise<void> {
+  const [staying, orders] = parted(all);
+  await sendStop(staying, services);
   const migrations = await readMigrations(
     services.knex,
     orders.map(({ item }) => item.params.migrationUuid),
@@ -80,8 +89,10 @@ async function sendTransfer({ live }: MoveWords, orders: readonly Order<MovePara
   });
 }
 
-async function sendFinish({ live }: MoveWords, orders: readonly Order<MoveParams>[], services: TaskServices): Promise<void> {
-  const specs = await specsAtDestination(orders, services);
+async function sendFinish({ live }: MoveWords, all: readonly Order<MoveParams>[], services: TaskServices): Promise<void> {
+  const [staying, orders] = parted(all);
+  const specs = await specsAtDestination(all, services);
+  await sendInPlace(staying, specs, services);
   await say(
     orders,
     services,
@@ -99,9 +110,10 @@ async function sendFinish({ live }: MoveWords, orders: readonly Order<MoveParams
 
 /** What the destination got, or may still get, is its to remove; its allocation stays until then. */
 async function leaveDestination(batch: MoveBatch, trx: Transaction, { afterCommit, services }: StepContext<TaskServices>): Promise<void> {
+  const left = batch.filter((item) => !staysOnHost(item));
   await leaveBehind(
     trx,
-    batch.map((item) => ({
+    left.map((item) => ({
       ...{ host: destinationOf(item).host, generation: destinationOf(item).generation, instanceUuid: item.instanceUuid! },
       ...{ requestId: item.requestId, undoes: `${item.id}/askPrepare`, reason: item.failure?.message ?? '' },
     })),

@@ -8,7 +8,19 @@ import type { StepContext } from '../engine/definition.ts';
 import type { NewTask } from '../engine/new-task.ts';
 import type { TaskServices } from '../services.ts';
 import { countAs } from './counting.ts';
-import { claimOf, failEvents, type MoveBatch, type MoveItem, type MoveParams, type MoveWords, outcomeOf, runsIn, uuidsOf } from './move.ts';
+import {
+  claimOf,
+  failEvents,
+  type MoveBatch,
+  type MoveItem,
+  type MoveParams,
+  type MoveWords,
+  outcomeOf,
+  runsIn,
+  staysOnHost,
+  uuidsOf,
+} from './move.ts';
+import { takeBackInPlace } from './resize-in-place.ts';
 import { deletion } from './deletion.ts';
 import type { RestoreParams } from './restore-instance.ts';
 
@@ -17,11 +29,12 @@ type Ending = 'delete' | 'next host' | 'restore' | 'lost' | 'as before';
 
 /**
  * The destination failed it before anything was sent: another one is tried. The source was told to send: it is told to
- * go on. The destination was told to run it and says nothing: it may run there, so nobody starts it anywhere. Pure.
+ * go on, as is the host of a resize that stays. The destination was told to run it and says nothing: it may run there, so nobody starts it anywhere. Pure.
  */
 export function endingOf(item: MoveItem, words: Pick<MoveWords, 'live'>, maxAttempts: number): Ending {
   const { cancel, failure, outputs, params } = item;
   if (cancel?.kind === 'delete') return 'delete';
+  if (staysOnHost(item)) return 'restore';
   const transferring = outputs['startTransfer'] !== undefined;
   const unanswered = failure?.unanswered === true;
   if (!transferring) {
@@ -67,8 +80,11 @@ export async function unwoundMove(words: MoveWords, batch: MoveBatch, trx: Trans
       details: '',
     })),
   );
+  // Also of one that is deleted: its owner removes what is there then, of whatever flavor.
+  const back = await takeBackInPlace(trx, batch.filter(staysOnHost));
   for (const { item, ending } of endings) {
-    const task = nextTask(item, ending, words, context.services);
+    const generation = back.generations.get(item.id) ?? item.params.generation;
+    const task = nextTask(item, ending, generation, words, context.services);
     if (task !== undefined) context.follow(task);
     log.info({ instanceUuid: item.instanceUuid, kind: words.kind, ending, reason: item.failure?.message }, 'move taken back');
   }
@@ -92,7 +108,7 @@ export async function unwoundMove(words: MoveWords, batch: MoveBatch, trx: Trans
       .filter((instance): instance is InstanceRow => instance !== undefined && instance.deletedAt === null)
       .map((instance) => ({ instance, flavor: instance.flavor })),
   );
-  context.afterCommit(() => publisher.hostsTouched(touched));
+  context.afterCommit(() => publisher.hostsTouched([...back.touched, ...touched]));
 }
 
 async function endMigrations(trx: Transaction, batch: MoveBatch): Promise<void> {
@@ -108,19 +124,20 @@ async function endMigrations(trx: Transaction, batch: MoveBatch): Promise<void> 
   );
 }
 
-function nextTask(item: MoveItem, ending: Ending, { kind }: MoveWords, services: TaskServices): NewTask | undefined {
+/** @param generation the owner's */
+function nextTask(item: MoveItem, ending: Ending, generation: number, { kind }: MoveWords, services: TaskServices): NewTask | undefined {
   const { random, config } = services;
   const { instanceUuid, requestId, params, failure } = item;
   switch (ending) {
     case 'delete':
-      return deletion(item, params, services);
+      return deletion(item, { host: params.host, generation }, services);
     case 'next host': {
       const failed = { host: claimOf(item)!.destination!.host, message: failure?.message ?? 'unknown' };
       const next: MoveParams = { ...params, attempt: params.attempt + 1, failures: [...params.failures, failed] };
       return { id: random.uuid(), kind, instanceUuid, requestId, params: next, deadlineMs: config.moveDeadlineMs };
     }
     case 'restore': {
-      const { host, generation, vmState } = params;
+      const { host, vmState } = params;
       const restore: RestoreParams = { host, generation, vmState, running: runsIn(vmState) };
       return {
         ...{ id: random.uuid(), kind: 'restore-instance', instanceUuid, requestId, params: restore },
