@@ -123,6 +123,7 @@ export class Consumer {
       if (this.#flow === undefined || this.#flow === flow) this.#again(link, 'the queue was deleted');
       return;
     }
+    if (flow.acknowledged && flow.closed) return;
     this.#plan.take(flow.arrived(message));
     if (!flow.acknowledged) giveBack(message.content);
   }

@@ -11,6 +11,7 @@ export class Flow {
   readonly #lost = new AbortController();
   #tag: string | undefined;
   #inHand = 0;
+  #closed = false;
   #idle: (() => void) | undefined;
 
   /** @param acknowledged false: a message ends with its arrival */
@@ -26,6 +27,11 @@ export class Flow {
   /** Aborted when nothing of it can be acknowledged any more. */
   get lost(): AbortSignal {
     return this.#lost.signal;
+  }
+
+  /** What arrives now was on its way while the channel closed, and is handed out again. */
+  get closed(): boolean {
+    return this.#closed || this.lost.aborted;
   }
 
   /** The consumer's tag at the broker. */
@@ -70,6 +76,7 @@ export class Flow {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#acks?.flush(); // nothing can be acknowledged on a channel that closes
     await this.channel.close().catch(() => undefined);
     this.lose();

@@ -123,6 +123,9 @@ export class Link {
     const channel = await this.model.createChannel();
     this.#writer.take(channel);
     noteCloseReason(channel);
+    // A channel whose connection breaks while it closes never says that it is closed, either.
+    const close = channel.close.bind(channel);
+    channel.close = () => Promise.race([close(), this.closed.then(() => undefined)]);
     return channel;
   }
 

@@ -15,6 +15,8 @@ interface FrameBuffer {
 
 interface Inside {
   readonly stream?: Socket;
+  /** Without a word in its interval amqplib sends a heartbeat. */
+  sentSinceLastCheck?: boolean;
   readonly frameMax?: number;
   readonly muxer?: { unpipeFrom(buffer: FrameBuffer): void };
   readonly channels?: ({ buffer?: FrameBuffer } | null)[];
@@ -166,6 +168,7 @@ export class TurnWriter {
     if (spent.size > 0) this.#spent = new Set();
     const stream = this.#stream;
     if (stream?.writable !== true) return; // its end is told elsewhere
+    this.#inside.sentSinceLastCheck = true;
     const [first] = parts;
     if (parts.length === 1 && first !== undefined) {
       stream.write(first);
