@@ -4,6 +4,7 @@ import { Busy, ConnectionLost, DeadlineExceeded, Unreachable, type RpcError } fr
 import type { Delivery } from '../transport.ts';
 import { readReply, withinLimit, type OsloReply } from './envelope.ts';
 import { readFailure } from './failure.ts';
+import { Gauges } from '../gauges.ts';
 import type { OsloTransport } from './transport.ts';
 
 export interface OsloCall {
@@ -50,6 +51,7 @@ export class OsloCalls {
   private constructor(transport: OsloTransport) {
     this.#transport = transport;
     this.#replyQueue = transport.topology.reply(transport.unique).name;
+    Gauges.of(transport).add('calls_in_flight', {}, () => this.#entries.size);
     transport.watch({
       onReturned: (exchange, id) => {
         const entry = exchange === '' ? undefined : this.#entries.get(id);

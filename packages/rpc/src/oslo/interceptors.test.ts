@@ -14,6 +14,7 @@ import {
   type OsloContext,
   type OsloServeOptions,
   type OsloTransport,
+  type RpcMetrics,
 } from '../index.ts';
 import { eventually } from '../testing/bench.ts';
 import { testBroker } from '../testing/proxy.ts';
@@ -28,8 +29,14 @@ afterEach(async () => {
   for (const part of [trace, propagation, context]) part.disable();
 });
 
-async function connectHere(interceptors: Interceptors = {}): Promise<OsloTransport> {
-  const transport = await connectOslo({ url: testBroker(), service: 'test', controlExchange: `oslo-around-${process.pid}`, interceptors });
+async function connectHere(interceptors: Interceptors = {}, metrics?: RpcMetrics): Promise<OsloTransport> {
+  const transport = await connectOslo({
+    url: testBroker(),
+    service: 'test',
+    controlExchange: `oslo-around-${process.pid}`,
+    interceptors,
+    ...(metrics === undefined ? {} : { metrics }),
+  });
   opened.push(transport);
   return transport;
 }
@@ -84,6 +91,30 @@ test('without an SDK a trace that came in goes on beside the request id, and int
   expect(await client.run(note, { context: { requestId: 'req-1', deadline: Date.now() + 20_000 } })).toBe('done');
   expect(seen).toEqual([{ traceparent }, 'req-1']);
   expect(order).toEqual(['out call', 'in call']);
+});
+
+test('what is in flight and what runs can be seen, and nothing is left of a transport that closed', async () => {
+  const sources = new Map<string, () => number>();
+  const metrics: RpcMetrics = {
+    count: () => undefined,
+    duration: () => undefined,
+    observe: (gauge, _labels, read) => {
+      sources.set(gauge, read);
+      return () => sources.delete(gauge);
+    },
+  };
+  const transport = await connectHere({}, metrics);
+  let release: (() => void) | undefined;
+  const topic = await serveHere(transport, () => new Promise<string>((resolve) => (release = () => resolve('done'))));
+  const call = createOsloClient(transport, workContract(topic)).run(note);
+  await eventually(() => release !== undefined);
+  expect(sources.get('calls_in_flight')?.()).toBe(1);
+  expect(sources.get('handlers_running')?.()).toBe(1);
+  release?.();
+  await call;
+  expect(sources.get('calls_in_flight')?.()).toBe(0);
+  await transport.close();
+  expect([...sources.keys()]).toEqual([]);
 });
 
 test('a server interceptor refuses under the code of its error', async () => {

@@ -4,6 +4,7 @@ import { encoderFor } from '../codec/codec.ts';
 import { Empty } from '../empty.ts';
 import { Busy, DeadlineExceeded, RpcError, Unreachable } from '../errors.ts';
 import { Deprecations } from '../deprecations.ts';
+import { Gauges } from '../gauges.ts';
 import { chain, type IncomingCall } from '../interceptors.ts';
 import { interceptHandling, Refused, type Around } from '../refused.ts';
 import { serverLimits, type EveryServerLimit } from '../server-limits.ts';
@@ -37,6 +38,7 @@ export class OsloRunningServer implements OsloServer {
   /** Calls whose handlers run, by their id. */
   readonly #asked = new Map<string, OsloJob>();
   #listeners: Listener[] = [];
+  #endGauges: readonly (() => void)[] = [];
   #stopped: Promise<void> | undefined;
 
   constructor(transport: OsloTransport, offer: Offer, options: OsloServeOptions) {
@@ -56,6 +58,11 @@ export class OsloRunningServer implements OsloServer {
     const { topology, unique } = this.#transport;
     const { server, prefetch } = this.#options;
     const queues = [topology.topic(exchange, topic), topology.topic(exchange, serverKey(topic, server)), topology.fanout(topic, unique)];
+    const gauges = Gauges.of(this.#transport);
+    this.#endGauges = [
+      gauges.add('handlers_running', { topic }, () => this.#admission.running),
+      gauges.add('requests_waiting', { topic }, () => this.#admission.waiting),
+    ];
     for (const queue of queues)
       this.#listeners.push(await this.#transport.listen(queue, prefetch, { take: (delivery) => this.#take(delivery) }));
     const unwatch: () => void = this.#transport.watch({
@@ -79,6 +86,7 @@ export class OsloRunningServer implements OsloServer {
     const left = this.#admission.giveUp();
     if (left.length > 0)
       log.warn({ topic: this.#offer.topic, requests: left.length, graceMs }, 'stopped before all requests were done; handed back');
+    for (const end of this.#endGauges) end();
     for (const job of left) job.handBack(new Unreachable(`${this.#offer.topic}: the server stops`));
     await Promise.all(this.#listeners.map((listener) => listener.close()));
   }

@@ -103,6 +103,11 @@ export class OsloTransport {
     this.#connection.onChange((connected, reason) => this.#tell((watcher) => watcher.onChange?.(connected, reason)));
   }
 
+  /** Aborted by `close`. */
+  get closed(): AbortSignal {
+    return this.#connection.closed;
+  }
+
   get connected(): boolean {
     return this.#connection.connected;
   }
