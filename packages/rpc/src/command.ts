@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { listDeadLetters, requeueDeadLetters, type DeadLetterEntry } from './amqp/dead-letters.ts';
 import { ACCOUNTS_USAGE, runAccounts } from './accounts/command.ts';
+import { tlsFiles } from './amqp/tls-files.ts';
 import { readable } from './attachments.ts';
 import { RpcError } from './errors.ts';
 
@@ -9,6 +10,7 @@ kilonova-rpc dead-letters show ID                   one message, with its body
 kilonova-rpc dead-letters requeue ID... | --all     send casts again to where they went first
 
   --url amqp://user:password@host:port/vhost   default: AMQP_URL of the environment, where no other user reads it
+  --ca FILE --cert FILE --key FILE             of amqps: whom to believe, and who we are
   --namespace NAME                             default: kilonova
   --topic TOPIC                                only what this topic put aside
   --limit N                                    how many are looked at; default 1000
@@ -34,7 +36,18 @@ export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv
     output.complain('expected an address like amqp://user:password@host:5672/vhost in --url or AMQP_URL');
     return 2;
   }
-  const source = { url, namespace: options.namespace, limit: Number(options.limit) };
+  const { ca: caFile, cert: certFile, key: keyFile } = options;
+  const secured = new URL(url).protocol === 'amqps:';
+  if (!secured && (caFile ?? certFile ?? keyFile) !== undefined) {
+    output.complain('--ca, --cert, --key: expected an address that begins with amqps:');
+    return 2;
+  }
+  const source = {
+    url,
+    ...(secured ? { tls: tlsFiles({ caFile, certFile, keyFile }) } : {}),
+    namespace: options.namespace,
+    limit: Number(options.limit),
+  };
   const ofTopic = ({ topic }: DeadLetterEntry) => options.topic === undefined || topic === options.topic;
   try {
     if (verb === 'requeue') {
@@ -75,6 +88,9 @@ function parse(args: readonly string[]) {
       allowPositionals: true,
       options: {
         url: { type: 'string' },
+        ca: { type: 'string' },
+        cert: { type: 'string' },
+        key: { type: 'string' },
         namespace: { type: 'string', default: 'kilonova' },
         topic: { type: 'string' },
         limit: { type: 'string', default: '1000' },

@@ -40,6 +40,8 @@ export { openTelemetryTracing } from './telemetry/tracing.ts';
 export type { TracingOptions } from './telemetry/tracing.ts';
 export { defaultLimits } from './transport.ts';
 export type { Address, Correspondent, Delivery, Listener, OutgoingMessage, Transport, TransportLimits } from './transport.ts';
+export { tlsFiles } from './amqp/tls-files.ts';
+export type { TlsFiles } from './amqp/tls-files.ts';
 export { transportHealth } from './health.ts';
 export { connectAmqp } from './amqp/connect.ts';
 export type { AmqpOptions } from './amqp/connect.ts';

@@ -5,7 +5,18 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { CertificateAuthority, opensslInstalled, type Certificate } from '../../../../tests/support/certificates.ts';
 import { installedRabbitmq, PrivateBroker } from '../../../../tests/support/services/private-broker.ts';
-import { connectAmqp, createClient, Empty, serve, type AmqpOptions, type BrokerLogin, type BrokerTls, type Transport } from '../index.ts';
+import {
+  connectAmqp,
+  createClient,
+  Empty,
+  serve,
+  tlsFiles,
+  type AmqpOptions,
+  type BrokerLogin,
+  type BrokerTls,
+  type Transport,
+} from '../index.ts';
+import { runCommand } from '../command.ts';
 import { eventually } from '../testing/bench.ts';
 import { echoContract, echoHandlers } from '../testing/echo.ts';
 
@@ -115,6 +126,29 @@ describe.skipIf(installedRabbitmq() === undefined || !opensslInstalled())(
         message: expect.stringContaining('expected tls with cert and key'),
       });
       expect(await failure({ url: broker.url, tls: ours() })).toBeInstanceOf(TypeError);
+    });
+
+    test('certificates come from files, also for the command line, and an absent file is said by its name', async () => {
+      const files = { caFile: authority.own.certFile, certFile: client.certFile, keyFile: client.keyFile };
+      const far = await connect('far', { credentials: withPassword, tls: tlsFiles(files), namespace: 'filed' });
+      await far.sendConfirmed({ exchange: 'dead', key: 'secured', body: Buffer.from('put aside'), mandatory: false });
+      const absent = await failure({
+        credentials: withPassword,
+        tls: tlsFiles({ ...files, keyFile: join(dir, 'absent.key') }),
+        startWaitMs: 500,
+      });
+      expect(absent.message).toMatch(/tls could not be had: .*absent\.key/);
+      const url = new URL(`amqps://127.0.0.1:${broker.tlsPort}`);
+      Object.assign(url, { username: 'conductor', password: PASSWORD });
+      const said: string[] = [];
+      const output = { say: (line: string) => void said.push(line), complain: (line: string) => void said.push(line) };
+      const args = ['dead-letters', 'list', '--namespace', 'filed'];
+      const secured = ['--ca', files.caFile, '--cert', files.certFile, '--key', files.keyFile];
+      expect(await runCommand([...args, ...secured], { AMQP_URL: url.href }, output)).toBe(0);
+      expect(said).toHaveLength(1);
+      expect(await runCommand(args, { AMQP_URL: url.href }, output)).toBe(1);
+      expect(await runCommand([...args, ...secured], { AMQP_URL: broker.url }, output)).toBe(2);
+      expect(said.join('\n')).not.toMatch(/must not be told/);
     });
 
     test('a password that was changed is asked for again at the next connection, and nothing tells it', async () => {
