@@ -9,7 +9,7 @@ import { compilers, Stranger } from './stranger.ts';
 let stranger: Stranger;
 beforeAll(async () => {
   stranger = await Stranger.arrives();
-}, 120_000);
+}, 240_000);
 afterAll(() => stranger?.leaves());
 
 /** What the contract of the example needs of a compiler, with the decorators of either kind. */
@@ -20,6 +20,7 @@ const KINDS = {
 
 const OPTIONS = {
   target: 'es2022',
+  lib: ['es2022'],
   module: 'nodenext',
   strict: true,
   skipLibCheck: false,
@@ -104,7 +105,7 @@ test('its command says how it is used', async () => {
   expect(output).toContain('kilonova-rpc dead-letters list');
 });
 
-test('the code of the guides compiles, and the five minutes of the README run', { timeout: 120_000 }, async () => {
+test('the code of the guides compiles, and the five minutes of the README run', { timeout: 240_000 }, async () => {
   const snippets = guideSnippets();
   for (const { path, code } of snippets) stranger.write(`guides/src/${path}`, code);
   stranger.write('guides/package.json', '{ "type": "module" }');
@@ -120,7 +121,7 @@ test('the code of the guides compiles, and the five minutes of the README run', 
   expect(await visit()).toBe('Unreachable\n');
 });
 
-describe('the two-service example', { timeout: 120_000 }, () => {
+describe('the two-service example', { timeout: 240_000 }, () => {
   test.each([
     { kind: 'experimental', compiler: 7 },
     { kind: 'standard', compiler: 7 },
