@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { brokerUrl } from '../../../tests/support/broker.ts';
 import { startCloud, type Cloud as TestCloud } from '../../../tests/support/cloud.ts';
+import { eventually } from '../../../tests/support/eventually.ts';
 import { KilonovaProcess } from '../../../tests/support/process.ts';
 import { openWire, type Wire } from './agents/wire.ts';
 import { Cloud } from './cloud/cloud.ts';
@@ -39,6 +40,7 @@ const openrc = () => ({
     OS_REGION_NAME: 'RegionOne',
   },
 });
+const projectId = async () => (await Cloud.open(loginFrom(openrc()))).projectId;
 const configured = () => ['--config', join(cloud.dir, 'kilonova.yaml')];
 
 /** `kilonova bench ARGS`, as a person at a terminal. */
@@ -54,6 +56,8 @@ async function bench(...args: readonly string[]): Promise<ReadonlyMap<string, Ca
 }
 
 const SERVERS = 40;
+/** All but those that are looked at alone. */
+const CASES = ['single', 'first', 'idle', 'api', 'agents', 'scheduler', 'scheduler-large', 'scheduler-anti-affinity', 'scheduler-varied'];
 /** Each of these starts programs, which takes long on a busy machine. */
 const TIMEOUT_MS = 120_000;
 
@@ -78,7 +82,7 @@ test(
 );
 
 test('every other case runs without errors, and leaves nothing behind', { timeout: TIMEOUT_MS }, async () => {
-  const results = await bench('single', 'api', 'agents', 'scheduler', 'scheduler-large', 'scheduler-anti-affinity', 'scheduler-varied');
+  const results = await bench(...CASES, '--watch', `conductor=${cloud.of('conductor')[0]!.process.pid}`);
   for (const [name, { figures, targets }] of results) {
     expect(figures['errors'], name).toBe(0);
     expect(targets, name).toEqual([]);
@@ -86,6 +90,7 @@ test('every other case runs without errors, and leaves nothing behind', { timeou
   expect(results.get('single')!.figures).toMatchObject({ servers: 3 });
   expect(results.get('api')!.figures['show_c4_per_s']).toBeGreaterThan(0);
   expect(results.get('agents')!.figures).toMatchObject({ agents: 5 });
+  expect(results.get('idle')!.figures['memory_mb_conductor']).toBeGreaterThan(0);
   for (const name of ['scheduler', 'scheduler-anti-affinity', 'scheduler-varied'])
     expect(results.get(name)!.figures, name).toMatchObject({ hosts: 100, not_placed: 0 });
   const client = cloud.client();
@@ -98,8 +103,7 @@ test(
   'a seeded cloud is read and added to at the same time, and is empty again when the seed is removed',
   { timeout: TIMEOUT_MS },
   async () => {
-    const { projectId } = await Cloud.open(loginFrom(openrc()));
-    await KilonovaProcess.run(['db', 'seed', '--servers', '30', '--project', projectId, ...configured()]);
+    await KilonovaProcess.run(['db', 'seed', '--servers', '30', '--project', await projectId(), ...configured()]);
     const { figures } = (await bench('large')).get('large')!;
     expect(figures).toMatchObject({ errors: 0 });
     for (const figure of ['list_p99_ms', 'detail_p99_ms', 'show_p99_ms', 'create_p99_ms'])
@@ -108,3 +112,17 @@ test(
     expect(await cloud.client().expect('GET', '/servers')).toMatchObject({ servers: [] });
   },
 );
+
+test('a run that is ended early takes back what it made', { timeout: TIMEOUT_MS }, async () => {
+  const running = KilonovaProcess.spawn(['bench', 'boot', '--servers', '2000', '--concurrency', '2', '--lift-quota'], { env: openrc() });
+  const client = cloud.client();
+  const names = async () =>
+    (await client.expect<{ servers: readonly { name: string }[] }>('GET', '/servers')).servers.map(({ name }) => name);
+  await eventually(names, (found) => found.length >= 3 && found.every((name) => name.startsWith('bench-')), {
+    timeoutMs: 30_000,
+    what: 'some servers',
+  });
+  expect(await running.stop()).toEqual({ code: 130, signal: null });
+  expect(await names()).toEqual([]);
+  expect(await client.expect('GET', `/os-quota-sets/${await projectId()}`)).toMatchObject({ quota_set: { instances: -1 } });
+});

@@ -4,11 +4,14 @@ import type { BrokerTarget, Cut } from './agents/target.ts';
 import { runApi } from './api/api.ts';
 import { runLarge } from './api/large.ts';
 import { runBoot } from './boot/boot.ts';
+import { runFirst } from './boot/first.ts';
 import { runSingle } from './boot/single.ts';
 import type { BenchCase } from './cases/case.ts';
 import type { CloudTarget } from './cloud/target.ts';
 import type { Bench, Measured } from './measure/bench.ts';
+import { deadlineIn } from './measure/deadline.ts';
 import { takeReference, type Reference } from './measure/reference.ts';
+import { runIdle } from './idle/idle.ts';
 import { runScheduler } from './scheduler/scheduler.ts';
 
 /** What is measured; each is opened only for a case that needs it. */
@@ -37,11 +40,14 @@ export async function runCase({ work, targets: aims }: BenchCase, bench: Bench, 
   const began = clock.monotonic();
   const [before = 0] = loadavg();
   const machine = aims.length === 0 ? undefined : takeReference();
-  const signal = AbortSignal.any([bench.signal, AbortSignal.timeout(work.timeLimitSeconds * 1_000)]);
-  const measured = await measure({ ...bench, signal });
+  const deadline = deadlineIn(work.timeLimitSeconds * 1_000, clock, bench.signal);
+  const { signal } = deadline;
+  const measured = await measure({ ...bench, signal }).finally(() => deadline.end());
   const [after = 0] = loadavg();
+  const memory = Object.entries(bench.watched.memoryMb()).map(([name, mb]) => [`memory_mb_${name}`, mb] as const);
   return {
     ...measured,
+    figures: { ...measured.figures, ...Object.fromEntries(memory) },
     startedAt,
     seconds: (clock.monotonic() - began) / 1_000,
     load: { before, after },
@@ -60,6 +66,10 @@ export async function runCase({ work, targets: aims }: BenchCase, bench: Bench, 
         return runApi(work, bounded, await targets.cloud());
       case 'large':
         return runLarge(work, bounded, await targets.cloud());
+      case 'first':
+        return runFirst(work, bounded, targets.cloud);
+      case 'idle':
+        return runIdle(work, bounded);
       case 'scheduler':
         return runScheduler(work, bounded);
       case 'agents':

@@ -3,8 +3,9 @@ import { ensureQuota } from '../cloud/quota.ts';
 import { Onlooker } from '../cloud/onlooker.ts';
 import { removeServers } from '../cloud/removal.ts';
 import { createServer, freshPrefix } from '../cloud/servers.ts';
-import { REMOVAL_LIMIT_MS, type CloudTarget } from '../cloud/target.ts';
+import type { CloudTarget } from '../cloud/target.ts';
 import { controlPlaneCpu, spread, withCpu, type Bench, type Measured } from '../measure/bench.ts';
+import { deadlineIn } from '../measure/deadline.ts';
 import { ErrorTally } from '../measure/errors.ts';
 import { distribution } from '../measure/percentiles.ts';
 import type { CpuSeconds } from '../measure/processes.ts';
@@ -32,13 +33,14 @@ export async function runApi(work: ApiWork, bench: Bench, target: CloudTarget): 
         if (signal.aborted) break;
         progress.at(index, all.length, `readings: ${reading.name}, ${concurrency} at once`);
         const phase = `${reading.name}_c${concurrency}`;
-        const until = AbortSignal.any([signal, AbortSignal.timeout(work.seconds * 1_000)]);
+        const until = deadlineIn(work.seconds * 1_000, clock, signal);
         const found = await withCpu(bench, () =>
           readUnderLoad({
-            ...{ cloud, reading, concurrency, signal: until, monotonic: () => clock.monotonic() },
+            ...{ cloud, reading, concurrency, signal: until.signal, monotonic: () => clock.monotonic() },
             onError: (error) => errors.add(error),
           }),
         );
+        until.end();
         const { durationsMs, bytes, seconds } = found.value;
         cpu[phase] = found.cpu;
         figures[`${phase}_per_s`] = durationsMs.length / seconds;
@@ -50,7 +52,15 @@ export async function runApi(work: ApiWork, bench: Bench, target: CloudTarget): 
     return { figures: { ...figures, errors: errors.count }, errors, cpu, notes: [] };
   } finally {
     if (missing > 0)
-      await removeServers({ ...bench, cloud, errors, prefix, concurrency: MAKERS, tickMs: TICK_MS, limitMs: REMOVAL_LIMIT_MS });
+      await removeServers({
+        ...bench,
+        cloud,
+        errors,
+        prefix,
+        concurrency: MAKERS,
+        tickMs: TICK_MS,
+        limitMs: work.timeLimitSeconds * 1_000,
+      });
     await restoreQuota();
   }
 }

@@ -2,8 +2,9 @@ import type { LargeWork } from '../cases/case.ts';
 import { ensureQuota } from '../cloud/quota.ts';
 import { removeServers } from '../cloud/removal.ts';
 import { createServer, freshPrefix } from '../cloud/servers.ts';
-import { REMOVAL_LIMIT_MS, type CloudTarget } from '../cloud/target.ts';
+import type { CloudTarget } from '../cloud/target.ts';
 import { withCpu, type Bench, type Measured } from '../measure/bench.ts';
+import { deadlineIn } from '../measure/deadline.ts';
 import { ErrorTally } from '../measure/errors.ts';
 import { distribution } from '../measure/percentiles.ts';
 import { idsOf } from './api.ts';
@@ -18,7 +19,8 @@ export async function runLarge(work: LargeWork, bench: Bench, target: CloudTarge
   if (ids.length === 0) throw new Error('the project has no server: run "kilonova db seed" on the database of the test cloud first');
   const prefix = freshPrefix(bench.random);
   const restoreQuota = await ensureQuota(cloud, work.concurrency, target.liftQuota);
-  const signal = AbortSignal.any([bench.signal, AbortSignal.timeout(work.seconds * 1_000)]);
+  const deadline = deadlineIn(work.seconds * 1_000, clock, bench.signal);
+  const { signal } = deadline;
   const read = (reading: Reading) =>
     readUnderLoad({
       ...{ cloud, reading, concurrency: 1, signal, monotonic: () => clock.monotonic() },
@@ -66,7 +68,8 @@ export async function runLarge(work: LargeWork, bench: Bench, target: CloudTarge
       notes: [`meant for a project of ${work.servers} servers: "kilonova db seed --servers ${work.servers} --project ${cloud.projectId}"`],
     };
   } finally {
-    await removeServers({ ...bench, cloud, errors, prefix, concurrency: 16, tickMs: 500, limitMs: REMOVAL_LIMIT_MS });
+    deadline.end();
+    await removeServers({ ...bench, cloud, errors, prefix, concurrency: 16, tickMs: 500, limitMs: work.timeLimitSeconds * 1_000 });
     await restoreQuota();
   }
 }

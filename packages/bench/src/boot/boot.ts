@@ -3,7 +3,7 @@ import { ensureQuota } from '../cloud/quota.ts';
 import { Onlooker } from '../cloud/onlooker.ts';
 import { removeServers, type Removed } from '../cloud/removal.ts';
 import { createServer, freshPrefix, listServers } from '../cloud/servers.ts';
-import { REMOVAL_LIMIT_MS, type CloudTarget } from '../cloud/target.ts';
+import type { CloudTarget } from '../cloud/target.ts';
 import { controlPlaneCpu, spread, withCpu, type Bench, type Measured } from '../measure/bench.ts';
 import { ErrorTally } from '../measure/errors.ts';
 import { distribution } from '../measure/percentiles.ts';
@@ -30,7 +30,8 @@ export async function runBoot(work: BootWork | MultibootWork, bench: Bench, targ
   const prefix = freshPrefix(bench.random);
   const restoreQuota = await ensureQuota(cloud, work.servers, liftQuota);
   const concurrency = work.kind === 'boot' ? work.concurrency : 16;
-  const remove = () => removeServers({ ...bench, cloud, errors, prefix, concurrency, tickMs: work.tickMs, limitMs: REMOVAL_LIMIT_MS });
+  const remove = () =>
+    removeServers({ ...bench, cloud, errors, prefix, concurrency, tickMs: work.tickMs, limitMs: work.timeLimitSeconds * 1_000 });
   let removal: { value: Removed; cpu: Readonly<Record<string, number>> } | undefined;
   try {
     const counts = await lifecycleCounts(bench, () => listServers(cloud, prefix, 'status=ACTIVE'));

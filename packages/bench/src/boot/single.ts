@@ -3,7 +3,7 @@ import type { Cloud } from '../cloud/cloud.ts';
 import { ensureQuota } from '../cloud/quota.ts';
 import { removeServers } from '../cloud/removal.ts';
 import { createServer, deleteServer, freshPrefix } from '../cloud/servers.ts';
-import { REMOVAL_LIMIT_MS, type CloudTarget } from '../cloud/target.ts';
+import type { CloudTarget } from '../cloud/target.ts';
 import { withCpu, type Bench, type Measured } from '../measure/bench.ts';
 import { ErrorTally } from '../measure/errors.ts';
 import { distribution } from '../measure/percentiles.ts';
@@ -59,12 +59,13 @@ export async function runSingle(work: SingleWork, bench: Bench, { cloud, recipe,
       notes: [],
     };
   } finally {
-    await removeServers({ ...bench, cloud, errors, prefix, concurrency: 4, tickMs: 50, limitMs: REMOVAL_LIMIT_MS });
+    await removeServers({ ...bench, cloud, errors, prefix, concurrency: 4, tickMs: 50, limitMs: work.timeLimitSeconds * 1_000 });
     await restoreQuota();
   }
 }
 
-async function stateOf(cloud: Cloud, id: string, signal: AbortSignal): Promise<string> {
+/** The status of a server as the API shows it, or `gone`. */
+export async function stateOf(cloud: Cloud, id: string, signal: AbortSignal): Promise<string> {
   const { status, body } = await cloud.ask<{ server: { status: string } }>(`/servers/${id}`, { also: [404], signal });
   return status === 404 ? 'gone' : body.server.status;
 }

@@ -69,7 +69,19 @@ export interface AgentsWork extends Sized {
   readonly concurrency: number;
 }
 
-export type Work = BootWork | SingleWork | MultibootWork | ApiWork | LargeWork | SchedulerWork | AgentsWork;
+/** The watched processes at rest. */
+export interface IdleWork extends Sized {
+  readonly kind: 'idle';
+  readonly seconds: number;
+}
+
+/** Asks until a cloud that is starting has made a server ACTIVE. */
+export interface FirstWork extends Sized {
+  readonly kind: 'first';
+  readonly tickMs: number;
+}
+
+export type Work = IdleWork | FirstWork | BootWork | SingleWork | MultibootWork | ApiWork | LargeWork | SchedulerWork | AgentsWork;
 export type WorkKind = Work['kind'];
 
 /** What a figure should reach. With `or`, one of both is enough. */

@@ -107,6 +107,20 @@ export const cases: readonly BenchCase[] = [
     targets: [{ figure: 'not_placed', atMost: 0 }],
   },
   {
+    name: 'idle',
+    summary: 'The watched processes at rest: their memory and their CPU.',
+    work: { kind: 'idle', seconds: 20, timeLimitSeconds: 2 * minutes },
+    small: { seconds: 0.2 },
+    targets: [{ figure: 'services_mb', atMost: 800 }],
+  },
+  {
+    name: 'first',
+    summary: 'The time until a cloud that is started together with this command has its first server ACTIVE.',
+    work: { kind: 'first', tickMs: 20, timeLimitSeconds: 2 * minutes },
+    small: { timeLimitSeconds: 40 },
+    targets: [{ figure: 'first_active_s', atMost: 6 }],
+  },
+  {
     name: 'agents',
     summary: 'Agents with a connection each: what they cost at rest, and how they come back when all connections are cut.',
     work: { kind: 'agents', agents: 10_000, heartbeatMs: 5_000, seconds: 30, concurrency: 256, timeLimitSeconds: 15 * minutes },

@@ -1,4 +1,5 @@
-import { askHttp, type HttpAnswer } from '@kilonova/runtime';
+import { askHttp, systemClock, type HttpAnswer } from '@kilonova/runtime';
+import { deadlineIn } from '../measure/deadline.ts';
 import type { Login } from './login.ts';
 
 /** Enough for "networks": "none" (2.37), and known to every cloud since 2017. */
@@ -76,7 +77,7 @@ export class Cloud {
   }
 
   #send(path: string, { method = 'GET', body, signal }: Question, base: string): Promise<HttpAnswer> {
-    const limit = AbortSignal.timeout(QUESTION_MS);
+    const limit = deadlineIn(QUESTION_MS, systemClock, signal);
     return askHttp(base + path, {
       method,
       headers: {
@@ -86,9 +87,9 @@ export class Cloud {
         ...(body !== undefined && { 'Content-Type': 'application/json' }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
-      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+      signal: limit.signal,
       maxAnswerBytes: MAX_ANSWER_BYTES,
-    });
+    }).finally(() => limit.end());
   }
 
   /** Several that meet a token that has ended share one new one. */

@@ -8,6 +8,3 @@ export interface CloudTarget {
   /** Take the project's quota away for the run. */
   readonly liftQuota: boolean;
 }
-
-/** How long what a run made may take to go, also after Ctrl-C. */
-export const REMOVAL_LIMIT_MS = 300_000;

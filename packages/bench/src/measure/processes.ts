@@ -1,4 +1,4 @@
-/** CPU seconds of processes by name, as Linux counts them: a process with its children, and with those that ended. */
+/** CPU seconds and memory of processes by name, as Linux counts them: a process with its children, and with those that ended. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
@@ -41,10 +41,20 @@ export class WatchedProcesses {
     return [...this.#roots.keys()];
   }
 
-  /** Now, since their start. A process that has ended counts nothing. */
+  /** CPU now, since their start. A process that has ended counts nothing. */
   read(): CpuSeconds {
     if (this.#roots.size === 0) return {};
     const table = processTable();
+    return this.#perName(table, (pid) => table.get(pid)?.seconds ?? 0);
+  }
+
+  /** Memory now, shared pages in parts (PSS); MB of a million bytes. 0 where the system does not let us look. */
+  memoryMb(): Readonly<Record<string, number>> {
+    return this.#roots.size === 0 ? {} : this.#perName(processTable(), memoryOf);
+  }
+
+  /** The sum over each name's processes and all that they started. */
+  #perName(table: ReadonlyMap<number, Row>, amountOf: (pid: number) => number): Readonly<Record<string, number>> {
     const children = new Map<number, number[]>();
     for (const [pid, { parent }] of table) {
       const siblings = children.get(parent);
@@ -55,7 +65,7 @@ export class WatchedProcesses {
       [...this.#roots].map(([name, pids]) => {
         const family = new Set<number>(pids);
         for (const pid of family) for (const child of children.get(pid) ?? []) family.add(child);
-        return [name, [...family].reduce((sum, pid) => sum + (table.get(pid)?.seconds ?? 0), 0)];
+        return [name, [...family].reduce((sum, pid) => sum + amountOf(pid), 0)];
       }),
     );
   }
@@ -80,6 +90,15 @@ function namedBy(spec: string): readonly (readonly [string, readonly number[]])[
     if (!/^\d+$/.test(text)) throw new Error(`--watch: expected a process id in ${file}, found ${JSON.stringify(text.slice(0, 40))}`);
     return [basename(file, '.pid'), [Number(text)]] as const;
   });
+}
+
+function memoryOf(pid: number): number {
+  try {
+    const kib = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1];
+    return (Number(kib ?? 0) * 1_024) / 1_000_000;
+  } catch {
+    return 0;
+  }
 }
 
 function processTable(): ReadonlyMap<number, Row> {
