@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '@kilonova/runtime';
 
 /** A signal that is aborted after a time, or with another signal, until it is ended. */
@@ -13,6 +14,8 @@ export interface Deadline {
  */
 export function deadlineIn(ms: number, clock: Pick<Clock, 'after'>, also?: AbortSignal): Deadline {
   const controller = new AbortController();
+  // As many wait for it as work at the same time.
+  setMaxListeners(0, controller.signal);
   const onAbort = () => controller.abort(also?.reason);
   if (also?.aborted === true) onAbort();
   also?.addEventListener('abort', onAbort, { once: true });
