@@ -94,4 +94,6 @@ export interface BenchCase {
   /** What `--small` and the tests make of it; targets do not count there. */
   readonly small: Readonly<Record<string, unknown>>;
   readonly targets: readonly Target[];
+  /** In which sizes it differs from the one that its targets are for: `agents 1000, not 10000`. */
+  readonly resized?: readonly string[];
 }

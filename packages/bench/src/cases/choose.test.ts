@@ -8,6 +8,11 @@ test('a case comes as it is, or in the size that is asked for', () => {
   expect(chooseCase('api', { concurrency: 16 }).work).toMatchObject({ concurrencies: [16] });
 });
 
+test('another size than the targets are for is told', () => {
+  expect(chooseCase('agents', { agents: 1_000, timeLimitSeconds: 5 }).resized).toEqual(['agents 1000, not 10000']);
+  expect(chooseCase('agents', { agents: 10_000 }).resized).toBeUndefined();
+});
+
 test('a small run has no targets', () => {
   expect(chooseCase('boot', {}, { small: true })).toMatchObject({ targets: [], work: { servers: 20 } });
   expect(chooseCase('boot', { servers: 3 }, { small: true }).work).toMatchObject({ servers: 3 });

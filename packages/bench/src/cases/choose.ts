@@ -37,6 +37,7 @@ export function chooseCase(name: string, sizes: Sizes = {}, { small = false }: {
     throw new Error(`unknown case ${JSON.stringify(name)}${didYouMean(name, names)}; there are ${names.join(', ')}`);
   }
   const work = { ...found.work, ...(small ? found.small : {}) } as Work;
+  const meant: Readonly<Record<string, unknown>> = { ...found.work };
   const changes: Record<string, unknown> = {};
   for (const [size, value] of Object.entries(sizes)) {
     if (value === undefined) continue;
@@ -44,7 +45,15 @@ export function chooseCase(name: string, sizes: Sizes = {}, { small = false }: {
     if (!(key in work)) throw new Error(`${size} means nothing to the case ${name}, which knows ${sizesOf(work).join(', ')}`);
     changes[key] = key === 'concurrencies' ? [value] : value;
   }
-  return { ...found, work: { ...work, ...changes }, targets: small ? [] : found.targets };
+  const resized = Object.entries(changes)
+    .filter(([key, value]) => key !== 'timeLimitSeconds' && String(value) !== String(meant[key]))
+    .map(([key, value]) => `${key} ${String(value)}, not ${String(meant[key])}`);
+  return {
+    ...found,
+    work: { ...work, ...changes },
+    targets: small ? [] : found.targets,
+    ...(!small && resized.length > 0 && { resized }),
+  };
 }
 
 const sizesOf = (work: Work): readonly string[] =>

@@ -3,7 +3,7 @@ import { inWords, type CaseResult } from './verdicts.ts';
 const EMPTY = '';
 
 /** A result for people: its targets first, then every figure, errors and CPU. */
-export function tableOf({ name, work, figures, targets, runs }: CaseResult): string {
+export function tableOf({ name, work, figures, targets, resized, runs }: CaseResult): string {
   const { kind: _kind, ...sizes } = work;
   const several = runs.length > 1 ? `medians of ${runs.length} runs` : 'one run';
   const last = runs.at(-1);
@@ -27,6 +27,7 @@ export function tableOf({ name, work, figures, targets, runs }: CaseResult): str
       : [`this machine: ${last.machine.hashesPerS} hashes/s on one core, ${last.machine.syncsPerS} syncs/s`]),
     ...runs.flatMap(({ errors }) => errors.samples.map((sample) => `error: ${sample}`)),
     ...(runs.some(({ cutShort }) => cutShort) ? ['ended before its end: by its time limit or by a person'] : []),
+    ...(resized.length > 0 ? [`note: the targets are for another size: ${resized.join('; ')}`] : []),
     ...(last?.notes ?? []).map((note) => `note: ${note}`),
   ].join('\n');
 }

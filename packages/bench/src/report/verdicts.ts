@@ -16,12 +16,14 @@ export interface CaseResult {
   readonly work: BenchCase['work'];
   readonly figures: Readonly<Record<string, number>>;
   readonly targets: readonly Judged[];
+  /** See BenchCase. */
+  readonly resized: readonly string[];
   readonly runs: readonly Run[];
 }
 
-export function resultOf({ name, work, targets }: BenchCase, runs: readonly Run[]): CaseResult {
+export function resultOf({ name, work, targets, resized = [] }: BenchCase, runs: readonly Run[]): CaseResult {
   const figures = mediansOf(runs);
-  return { name, work, figures, targets: targets.map((target) => judge(target, figures)), runs };
+  return { name, work, figures, targets: targets.map((target) => judge(target, figures)), resized, runs };
 }
 
 /** Of each figure over the runs that have it. */
