@@ -39,8 +39,10 @@ export class OsloCalls {
   readonly #transport: OsloTransport;
   readonly #entries = new Map<string, Entry>();
   readonly #replyQueue: string;
-  /** In place since, or being put in place. */
+  /** The reply queue is in place, or being put there. */
   #listening: Promise<unknown> | undefined;
+  /** It is in place: what is sent before that is answered to nobody. */
+  #ready = false;
 
   static of(transport: OsloTransport): OsloCalls {
     let table = tables.get(transport);
@@ -122,7 +124,7 @@ export class OsloCalls {
     if (!this.#transport.connected || entry.sent) return;
     entry.sent = true;
     try {
-      if (this.#listening === undefined || !this.#transport.hasExchange(call.exchange)) await this.#prepare(call.exchange);
+      if (!this.#ready || !this.#transport.hasExchange(call.exchange)) await this.#prepare(call.exchange);
       if (!this.#entries.has(entry.id)) return;
       entry.sent = this.#transport.send({
         exchange: call.exchange,
@@ -150,6 +152,7 @@ export class OsloCalls {
         throw error;
       });
     await this.#listening;
+    this.#ready = true;
     await this.#transport.ensureExchange(exchange);
   }
 

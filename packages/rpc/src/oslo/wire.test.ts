@@ -290,3 +290,11 @@ test('calls and fanouts go through replicated reply and fanout queues', async ()
   await Promise.all([near.close(), far.close()]);
   for (const queue of [`reply_${near.unique}`, `${topic}_fanout_${far.unique}`]) await channel.deleteQueue(queue);
 });
+
+test('calls that come together while the reply queue is being declared are all answered', async () => {
+  const transport = await connectHere();
+  await serveHere(transport, {}); // so that nothing but the reply queue is to be waited for
+  const client = createOsloClient(transport, workContract(topic));
+  const answers = await Promise.all(Array.from({ length: 32 }, () => client.run({ text: 'x' }, { timeoutMs: 5_000 })));
+  expect(answers).toEqual(Array.from({ length: 32 }, () => 'done'));
+});
