@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const script = join(import.meta.dirname, 'boundaries.mjs');
-const PACKAGES = ['rpc', 'objects', 'runtime', 'api', 'scheduler', 'conductor', 'compute', 'standalone', 'kilonova'];
+const PACKAGES = ['rpc', 'objects', 'runtime', 'api', 'scheduler', 'conductor', 'compute', 'standalone', 'bench', 'kilonova'];
 
 describe('the package boundaries', () => {
   let root: string;

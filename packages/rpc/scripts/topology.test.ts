@@ -16,6 +16,7 @@ test('docs/topology.md names the queues as they are', () => {
     topology.queue({ ...topic, queues: 'quorum' }, 'SERVICE', 'ID'),
     topology.queue({ ...topic, kind: 'fanout' }, 'SERVICE', 'ID'),
     topology.reply('SERVICE', 'ID'),
+    topology.connectionReply('SERVICE', 'ID', 'CONNECTION'),
     topology.queue(group, 'SERVICE', 'ID'),
   ];
   const page = readFileSync(join(packageFolder, 'docs', 'topology.md'), 'utf8');

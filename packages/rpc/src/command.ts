@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { listDeadLetters, requeueDeadLetters, type DeadLetterEntry } from './amqp/dead-letters.ts';
 import { ACCOUNTS_USAGE, runAccounts } from './accounts/command.ts';
 import { tlsFiles } from './amqp/tls-files.ts';
-import { readable } from './attachments.ts';
+import { readable } from './wire/attachments.ts';
 import { RpcError } from './errors.ts';
 
 const USAGE = `kilonova-rpc dead-letters list                      what was put aside, the oldest first

@@ -1,11 +1,11 @@
-export { Exclude, Expose, Type } from './decorators.ts';
-export type { ExposeOptions, FieldDecorator, MessageClassDecorator } from './decorators.ts';
-export type { Authorize } from './authorize.ts';
-export type { ServerLimits } from './server-limits.ts';
-export { Empty } from './empty.ts';
+export { Exclude, Expose, Type } from './contract/decorators.ts';
+export type { ExposeOptions, FieldDecorator, MessageClassDecorator } from './contract/decorators.ts';
+export type { Authorize } from './server/authorize.ts';
+export type { ServerLimits } from './server/server-limits.ts';
+export { Empty } from './contract/empty.ts';
 export * from './errors.ts';
 export type { Clock, Environment, Logger, Random, RpcCounter, RpcGauge, RpcLabels, RpcMetrics } from './environment.ts';
-export { call, cast, defineContract, fanout, parseVersion, stream } from './contract.ts';
+export { call, cast, defineContract, fanout, parseVersion, stream } from './contract/contract.ts';
 export type {
   CallMethod,
   CastMethod,
@@ -17,23 +17,23 @@ export type {
   Priority,
   StreamMethod,
   Version,
-} from './contract.ts';
+} from './contract/contract.ts';
 export type { Context } from './context.ts';
-export { createClient } from './client.ts';
-export type { CallOptions, Client, ClientOptions } from './client.ts';
-export type { ClientMethods } from './client-methods.ts';
-export type { HandlersOf } from './handlers.ts';
-export { onRefused } from './refusals.ts';
-export type { Refusal, RefusalListener } from './refusals.ts';
-export type { CastFailure } from './cast-failure.ts';
-export type { DuplicateLimits } from './answer-memory.ts';
-export type { DeliveryChoice, DeliveryOptions } from './delivery-choice.ts';
-export type { LaneLimits } from './server-limits.ts';
-export type { RetryBudgetOptions, RetryPolicy } from './retry.ts';
-export { endpoint } from './endpoint.ts';
-export type { Endpoint, Handlers } from './endpoint.ts';
-export { serve } from './server.ts';
-export type { Server, ServeOptions } from './server.ts';
+export { createClient } from './client/client.ts';
+export type { CallOptions, Client, ClientOptions } from './client/client.ts';
+export type { ClientMethods } from './client/client-methods.ts';
+export type { HandlersOf } from './server/handlers.ts';
+export { onRefused } from './client/refusals.ts';
+export type { Refusal, RefusalListener } from './client/refusals.ts';
+export type { CastFailure } from './server/cast-failure.ts';
+export type { DuplicateLimits } from './server/answer-memory.ts';
+export type { DeliveryChoice, DeliveryOptions } from './contract/delivery-choice.ts';
+export type { LaneLimits } from './server/server-limits.ts';
+export type { RetryBudgetOptions, RetryPolicy } from './client/retry.ts';
+export { endpoint } from './server/endpoint.ts';
+export type { Endpoint, Handlers } from './server/endpoint.ts';
+export { serve } from './server/server.ts';
+export type { Server, ServeOptions } from './server/server.ts';
 export type { ClientInterceptor, IncomingCall, Interceptors, Metadata, OutgoingCall, ServerInterceptor } from './interceptors.ts';
 export { openTelemetryMetrics } from './telemetry/metrics.ts';
 export { openTelemetryTracing } from './telemetry/tracing.ts';
@@ -42,7 +42,7 @@ export { defaultLimits } from './transport.ts';
 export type { Address, Correspondent, Delivery, Listener, OutgoingMessage, Transport, TransportLimits } from './transport.ts';
 export { tlsFiles } from './amqp/tls-files.ts';
 export type { TlsFiles } from './amqp/tls-files.ts';
-export { transportHealth } from './health.ts';
+export { transportHealth } from './telemetry/health.ts';
 export { connectAmqp } from './amqp/connect.ts';
 export type { AmqpOptions } from './amqp/connect.ts';
 export type { ConnectionOptions } from './amqp/connection-options.ts';
@@ -61,7 +61,7 @@ export { seededRandom } from './in-process/seeded-random.ts';
 export { VirtualClock } from './in-process/virtual-clock.ts';
 export { decoderFor, encoderFor } from './codec/codec.ts';
 export type { Decoder, Encoder } from './codec/codec.ts';
-export type { Attachment } from './attachments.ts';
+export type { Attachment } from './wire/attachments.ts';
 export { shape } from './codec/shape.ts';
 export { fieldsOf } from './codec/fields.ts';
 export type { Field } from './codec/fields.ts';

@@ -1,8 +1,8 @@
 // What stands around every call, on its way out and on its way in: to measure, to trace, to add what the other side
 // should see, to refuse. Where there is none, nothing is made and nothing is run.
-import type { CallOptions } from './client.ts';
+import type { CallOptions } from './client/client.ts';
 import type { Context } from './context.ts';
-import type { RequestKind } from './wire.ts';
+import type { RequestKind } from './wire/wire.ts';
 
 /** Small texts that travel beside a request, for all its methods alike: trace context, tenant, locale. Never secrets: handlers may log them. */
 export type Metadata = Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 import type { Environment } from './environment.ts';
 import type { RpcError } from './errors.ts';
-import type { Route } from './lane.ts';
+import type { Route } from './contract/lane.ts';
 
 /** The limits of one process on one broker. */
 export interface TransportLimits {

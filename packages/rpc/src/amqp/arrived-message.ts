@@ -1,5 +1,5 @@
 import type { ConsumeMessage, ConsumeMessageFields, MessageProperties } from 'amqplib';
-import { lend } from '../lent-memory.ts';
+import { lend } from '../wire/lent-memory.ts';
 import { FRAME_HEAD_BYTES } from './publish-frames.ts';
 
 const BASIC_DELIVER = ((60 << 16) | 60) >>> 0;

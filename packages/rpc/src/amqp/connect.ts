@@ -1,7 +1,7 @@
 import { environment, type Environment } from '../environment.ts';
 import { checkPositive, withDefaults } from '../options.ts';
 import { defaultLimits, type Transport, type TransportLimits } from '../transport.ts';
-import { checkServerName } from '../wire.ts';
+import { checkServerName } from '../wire/wire.ts';
 import { connectionSettings, type ConnectionOptions } from './connection-options.ts';
 import { Topology } from './topology.ts';
 import { AmqpTransport } from './transport.ts';

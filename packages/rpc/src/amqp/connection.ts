@@ -1,8 +1,8 @@
 import type { Message } from 'amqplib';
 import type { Environment } from '../environment.ts';
 import { ConnectionLost, NotAuthorized, Unreachable, type RpcError } from '../errors.ts';
-import { watchEventLoop } from '../event-loop.ts';
-import { Gauges } from '../gauges.ts';
+import { watchEventLoop } from '../telemetry/event-loop.ts';
+import { Gauges } from '../telemetry/gauges.ts';
 import type { Listener } from '../transport.ts';
 import { whenConnected, within } from '../waiting.ts';
 import type { ConnectionSettings } from './connection-options.ts';

@@ -1,7 +1,7 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Environment } from '../environment.ts';
 import type { Delivery } from '../transport.ts';
-import { giveBack } from '../lent-memory.ts';
+import { giveBack } from '../wire/lent-memory.ts';
 import { Flow } from './flow.ts';
 import type { Link } from './link.ts';
 import { codeOf } from './refusals.ts';
@@ -9,8 +9,8 @@ import type { Queue } from './topology.ts';
 
 export interface ConsumerPlan {
   readonly queue: Pick<Queue, 'name'>;
-  /** Declares the queue, where we may. */
-  readonly declare: (channel: Channel) => Promise<void>;
+  /** Declares the queue, where we may. Gives its name if it is another one for each connection. */
+  readonly declare: (channel: Channel) => Promise<string | void>;
   /** Infinity: nothing is acknowledged. */
   readonly prefetch: number;
   /** The queue belongs to this process alone: a newer connection of it goes before its own ghost. */
@@ -96,11 +96,11 @@ export class Consumer {
     const noAck = prefetch === Number.POSITIVE_INFINITY;
     const flow = new Flow(channel, !noAck);
     try {
-      if (askSteward === undefined) await this.#plan.declare(channel);
+      const name = (askSteward === undefined ? await this.#plan.declare(channel) : undefined) ?? queue.name;
       if (!noAck) await channel.prefetch(prefetch);
       const take = (message: ConsumeMessage | null) => this.#take(link, flow, message);
       link.shortcut(channel, take);
-      const { consumerTag } = await channel.consume(queue.name, take, {
+      const { consumerTag } = await channel.consume(name, take, {
         noAck,
         // The ghost of a connection that broke half may live until its heartbeats end; the younger consumer is served first.
         ...(own ? { priority: Math.floor(environment.clock.now() / 1_000) } : {}),

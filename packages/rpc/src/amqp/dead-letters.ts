@@ -2,7 +2,7 @@
 // is not acknowledged goes back to its place when the channel closes.
 import { createHash } from 'node:crypto';
 import type { Channel, GetMessage } from 'amqplib';
-import { readRequest, addressKeys, type RequestEnvelope } from '../wire.ts';
+import { readRequest, addressKeys, type RequestEnvelope } from '../wire/wire.ts';
 import { environment } from '../environment.ts';
 import { EVENTS, eventKeys } from '../notifications/envelope.ts';
 import { RpcError } from '../errors.ts';

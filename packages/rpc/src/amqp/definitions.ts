@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { PRIORITIES } from '../notifications/definition.ts';
 import { EVENTS, eventKeys } from '../notifications/envelope.ts';
-import { checkServerName } from '../wire.ts';
+import { checkServerName } from '../wire/wire.ts';
 import { FROM_HOSTS, REPLIES_FROM_HOSTS, STEWARD_TOPIC, Topology } from './topology.ts';
 
 /** The accounts that a namespace needs on the broker. */

@@ -1,5 +1,5 @@
 import type { Channel, ConsumeMessage, Message } from 'amqplib';
-import { giveBack } from '../lent-memory.ts';
+import { giveBack } from '../wire/lent-memory.ts';
 import type { Delivery } from '../transport.ts';
 import { AckBatch } from './ack-batch.ts';
 import { ArrivedMessage } from './arrived-message.ts';

@@ -1,7 +1,7 @@
 import { ServiceError } from '../errors.ts';
-import type { QueueKind } from '../lane.ts';
+import type { QueueKind } from '../contract/lane.ts';
 import type { Transport } from '../transport.ts';
-import { checkServerName } from '../wire.ts';
+import { checkServerName } from '../wire/wire.ts';
 import { declare, FROM_HOSTS, STEWARD_TOPIC, TO_HOSTS } from './topology.ts';
 import { AmqpTransport } from './transport.ts';
 

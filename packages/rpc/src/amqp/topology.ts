@@ -1,10 +1,10 @@
 // Names and arguments of everything on the broker. They carry the topology's version: a change of any argument needs
 // a new one, so that two can live side by side and no declaration ever contradicts an older one.
 import type { Channel } from 'amqplib';
-import { destinationOf, isOrdered, routeWord, type Destination, type QueueKind } from '../lane.ts';
+import { destinationOf, isOrdered, routeWord, type Destination, type QueueKind } from '../contract/lane.ts';
 import { EVENTS, eventKeys } from '../notifications/envelope.ts';
 import type { Address, Group } from '../transport.ts';
-import { addressKeys, REPLIES } from '../wire.ts';
+import { addressKeys, REPLIES } from '../wire/wire.ts';
 
 const VERSION = 'v2';
 /** What the dead-letter queue keeps; the oldest go first. */
@@ -34,7 +34,12 @@ export interface Queue {
   readonly key: string;
   /** More of them, on the same exchanges. */
   readonly moreKeys?: readonly string[];
-  readonly options: { readonly durable: boolean; readonly autoDelete: boolean; readonly arguments: Readonly<Record<string, unknown>> };
+  readonly options: {
+    readonly durable: boolean;
+    readonly autoDelete: boolean;
+    readonly exclusive?: boolean;
+    readonly arguments: Readonly<Record<string, unknown>>;
+  };
 }
 
 export class Topology {
@@ -64,6 +69,18 @@ export class Topology {
 
   reply(service: string, id: string): Queue {
     return this.#queue(`reply.${service}.${id}`, [REPLIES, REPLIES_FROM_HOSTS], addressKeys.reply(service, id), this.#passing());
+  }
+
+  /**
+   * The queue for answers of one connection in a cluster, under the key of its process: it goes with the connection, so
+   * that no nodes have to agree on answers that nobody could read any more. One that is full drops the oldest.
+   */
+  connectionReply(service: string, id: string, connection: string): Queue {
+    const { exchanges, key } = this.reply(service, id);
+    const limits = { 'x-queue-type': 'classic', 'x-max-length': MAX_LENGTH, 'x-overflow': 'drop-head' };
+    return this.#queue(`reply.${service}.${id}.${connection}`, exchanges, key, {
+      ...{ durable: false, autoDelete: true, exclusive: true, arguments: limits },
+    });
   }
 
   /** The queue that a process listens to for an address. */

@@ -1,16 +1,16 @@
-import type { Message } from 'amqplib';
+import type { Channel, Message } from 'amqplib';
 import type { Environment } from '../environment.ts';
 import { ConnectionLost, NotAuthorized, RpcError, Unreachable } from '../errors.ts';
 import type { Address, Correspondent, Delivery, Listener, OutgoingMessage, Transport, TransportLimits } from '../transport.ts';
-import { addressKeys, REPLIES } from '../wire.ts';
+import { addressKeys, REPLIES } from '../wire/wire.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionSettings } from './connection-options.ts';
 import { Consumer } from './consumer.ts';
 import type { Link } from './link.ts';
 import { Presence } from './presence.ts';
 import { codeOf } from './refusals.ts';
-import { declare, declareBasics, FROM_HOSTS, REPLIES_FROM_HOSTS, STEWARD_TOPIC, type Topology } from './topology.ts';
-import { loggedError } from '../logged-error.ts';
+import { declare, declareBasics, FROM_HOSTS, REPLIES_FROM_HOSTS, type Queue, STEWARD_TOPIC, type Topology } from './topology.ts';
+import { loggedError } from '../telemetry/logged-error.ts';
 
 export interface AmqpSettings {
   readonly service: string;
@@ -186,13 +186,25 @@ export class AmqpTransport implements Transport {
 
   #replies(): Consumer {
     const queue = this.topology.reply(this.service, this.id);
-    return this.#consumer(queue, Number.POSITIVE_INFINITY, true, (delivery) => this.#correspondent?.onReply(delivery));
+    const take = (delivery: Delivery) => this.#correspondent?.onReply(delivery);
+    if (this.steward || this.topology.kind === 'classic') return this.#consumer(queue, Number.POSITIVE_INFINITY, true, take);
+    return this.#consumer(queue, Number.POSITIVE_INFINITY, true, take, async (channel) => {
+      const own = this.topology.connectionReply(this.service, this.id, this.environment.random.uuid());
+      await declare(channel, this.topology, own);
+      return own.name;
+    });
   }
 
-  #consumer(queue: ReturnType<Topology['queue']>, prefetch: number, own: boolean, take: (delivery: Delivery) => void): Consumer {
+  #consumer(
+    queue: Queue,
+    prefetch: number,
+    own: boolean,
+    take: (delivery: Delivery) => void,
+    declareIt: (channel: Channel) => Promise<string | void> = (channel) => declare(channel, this.topology, queue),
+  ): Consumer {
     return new Consumer({
       queue,
-      declare: (channel) => declare(channel, this.topology, queue),
+      declare: declareIt,
       prefetch,
       own,
       askSteward: this.steward ? (link) => this.#askSteward(link) : undefined,

@@ -4,7 +4,7 @@
 // replaced, and nothing is lost but the speed.
 import type { Socket } from 'node:net';
 import type { Channel, ChannelModel } from 'amqplib';
-import { giveBack } from '../lent-memory.ts';
+import { giveBack } from '../wire/lent-memory.ts';
 import { FRAME_BYTES, FRAME_HEAD_BYTES, frameEnd, HEAD_BYTES, writeBodyHead, writeHead, type PlainProperties } from './publish-frames.ts';
 
 /** What amqplib uses of a channel's stream. */

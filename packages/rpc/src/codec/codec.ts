@@ -1,5 +1,5 @@
-import { isLong, type Attachment } from '../attachments.ts';
-import type { Class } from '../contract.ts';
+import { isLong, type Attachment } from '../wire/attachments.ts';
+import type { Class } from '../contract/contract.ts';
 import { MalformedMessage } from '../errors.ts';
 import { shapeOf, type Shaped } from './shape.ts';
 import { fieldsOf, kindOf, malformed, type Field } from './fields.ts';

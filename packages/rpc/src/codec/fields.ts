@@ -3,7 +3,7 @@
 import 'reflect-metadata';
 import storage from 'class-transformer/cjs/storage.js';
 import { MalformedMessage } from '../errors.ts';
-import type { Class } from '../contract.ts';
+import type { Class } from '../contract/contract.ts';
 
 const metadata = storage.defaultMetadataStorage;
 

@@ -1,4 +1,4 @@
-import type { Class } from '../contract.ts';
+import type { Class } from '../contract/contract.ts';
 
 export interface Shaped {
   readonly expected: string;

@@ -1,8 +1,8 @@
 import type { Environment } from '../environment.ts';
 import { ConnectionLost, Unreachable, type RpcError } from '../errors.ts';
-import { Gauges } from '../gauges.ts';
+import { Gauges } from '../telemetry/gauges.ts';
 import type { Address, Correspondent, Delivery, Listener, OutgoingMessage, Transport, TransportLimits } from '../transport.ts';
-import { addressKeys } from '../wire.ts';
+import { addressKeys } from '../wire/wire.ts';
 import type { InProcessBroker } from './broker.ts';
 import type { MemoryConsumer, MemoryQueue } from './queue.ts';
 

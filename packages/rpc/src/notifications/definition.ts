@@ -1,4 +1,4 @@
-import { parseVersion, type Class } from '../contract.ts';
+import { parseVersion, type Class } from '../contract/contract.ts';
 
 /** How much an event matters to whoever watches; part of its address, so that a group may take only some. */
 export type EventPriority = 'debug' | 'info' | 'warn' | 'error' | 'critical';

@@ -1,5 +1,5 @@
 import { malformed } from '../codec/fields.ts';
-import { readRequest, type RequestEnvelope } from '../wire.ts';
+import { readRequest, type RequestEnvelope } from '../wire/wire.ts';
 import { PRIORITIES, type EventPriority } from './definition.ts';
 
 /** The exchange word of all events. */

@@ -1,5 +1,5 @@
 import type { Metadata } from '../interceptors.ts';
-import { noMetadata } from '../metadata.ts';
+import { noMetadata } from '../wire/metadata.ts';
 import type { Delivery } from '../transport.ts';
 import type { EventContext } from './consumer.ts';
 import type { EventPriority } from './definition.ts';

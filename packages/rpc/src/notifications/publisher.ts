@@ -1,12 +1,12 @@
-import type { CallOptions } from '../client.ts';
+import type { CallOptions } from '../client/client.ts';
 import { encoderFor } from '../codec/codec.ts';
-import { sendConfirmed } from '../confirmed.ts';
+import { sendConfirmed } from '../client/confirmed.ts';
 import { NoSuchMethod, UnsupportedVersion } from '../errors.ts';
 import { chain, type ClientInterceptor, type OutgoingCall } from '../interceptors.ts';
-import { checkMetadata, metadataOf } from '../metadata.ts';
-import { Pin } from '../pin.ts';
+import { checkMetadata, metadataOf } from '../wire/metadata.ts';
+import { Pin } from '../client/pin.ts';
 import type { Transport } from '../transport.ts';
-import { toBytes } from '../wire.ts';
+import { toBytes } from '../wire/wire.ts';
 import type { Events, EventPriority, EventType, EventTypes, PayloadOf } from './definition.ts';
 import { EVENTS, eventKeys, type EventEnvelope } from './envelope.ts';
 import type { OutboxEntry, OutboxSink } from './transactional-outbox.ts';

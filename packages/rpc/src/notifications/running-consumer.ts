@@ -1,16 +1,16 @@
 import { decoderFor } from '../codec/codec.ts';
 import type { RpcCounter } from '../environment.ts';
 import { MalformedMessage, RpcError, Unreachable, UnsupportedVersion } from '../errors.ts';
-import { Gauges } from '../gauges.ts';
+import { Gauges } from '../telemetry/gauges.ts';
 import { chain, type IncomingCall } from '../interceptors.ts';
-import { sinceMinors, understands } from '../pin.ts';
+import { sinceMinors, understands } from '../client/pin.ts';
 import type { Delivery, Listener, Transport } from '../transport.ts';
 import { within } from '../waiting.ts';
 import type { ConsumeSettings, EventConsumer, EventContext, EventHandlers } from './consumer.ts';
 import type { Events, EventTypes } from './definition.ts';
 import { EVENTS, eventKeys, readEvent, type EventEnvelope } from './envelope.ts';
 import { HandledEvent } from './event-context.ts';
-import { loggedError } from '../logged-error.ts';
+import { loggedError } from '../telemetry/logged-error.ts';
 
 interface Wanted {
   readonly envelope: EventEnvelope;

@@ -6,7 +6,7 @@ import { checkPositive, withDefaults } from '../options.ts';
 import type { Transport } from '../transport.ts';
 import { whenWritable } from '../waiting.ts';
 import { sendEntry } from './publisher.ts';
-import { loggedError } from '../logged-error.ts';
+import { loggedError } from '../telemetry/logged-error.ts';
 
 /** A row of an outbox, as it was staged. */
 export interface OutboxEntry {

@@ -4,7 +4,7 @@ import { Busy, ConnectionLost, DeadlineExceeded, Unreachable, type RpcError } fr
 import type { Delivery } from '../transport.ts';
 import { readReply, withinLimit, type OsloReply } from './envelope.ts';
 import { readFailure } from './failure.ts';
-import { Gauges } from '../gauges.ts';
+import { Gauges } from '../telemetry/gauges.ts';
 import type { OsloTransport } from './transport.ts';
 
 export interface OsloCall {

@@ -2,9 +2,9 @@
 // that understands the version and has the method; whether it was called or cast makes no difference.
 import { decoderFor } from '../codec/codec.ts';
 import type { Context } from '../context.ts';
-import { parseVersion, type Contract, type Method } from '../contract.ts';
+import { parseVersion, type Contract, type Method } from '../contract/contract.ts';
 import { NoSuchMethod, UnsupportedVersion } from '../errors.ts';
-import { sinceMinors, understands } from '../pin.ts';
+import { sinceMinors, understands } from '../client/pin.ts';
 import type { OsloRequest } from './envelope.ts';
 
 /** What a handler knows about the request beside its content. `requestId` is the sender's `request_id`, else its message's id. */

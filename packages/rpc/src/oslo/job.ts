@@ -1,5 +1,5 @@
-import { traceContextOf } from '../metadata.ts';
-import { RequestContext } from '../request-context.ts';
+import { traceContextOf } from '../wire/metadata.ts';
+import { RequestContext } from '../server/request-context.ts';
 import type { Delivery } from '../transport.ts';
 import { whenConnected } from '../waiting.ts';
 import type { OsloContext } from './dispatch.ts';

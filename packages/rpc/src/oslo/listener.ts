@@ -2,7 +2,7 @@ import type { Delivery, Listener } from '../transport.ts';
 import { MalformedMessage, RpcError } from '../errors.ts';
 import { PRIORITIES, readNotification, withinLimit, type OsloNotification, type OsloPriority } from './envelope.ts';
 import type { OsloTransport } from './transport.ts';
-import { loggedError } from '../logged-error.ts';
+import { loggedError } from '../telemetry/logged-error.ts';
 
 /** Which notifications to take, and how often to try. */
 export interface OsloListenOptions {

@@ -1,13 +1,13 @@
-import { Admission } from '../admission.ts';
-import { checkAuthority } from '../authorize.ts';
+import { Admission } from '../server/admission.ts';
+import { checkAuthority } from '../server/authorize.ts';
 import { encoderFor } from '../codec/codec.ts';
-import { Empty } from '../empty.ts';
+import { Empty } from '../contract/empty.ts';
 import { Busy, DeadlineExceeded, RpcError, Unreachable } from '../errors.ts';
-import { Deprecations } from '../deprecations.ts';
-import { Gauges } from '../gauges.ts';
+import { Deprecations } from '../server/deprecations.ts';
+import { Gauges } from '../telemetry/gauges.ts';
 import { chain, type IncomingCall } from '../interceptors.ts';
-import { interceptHandling, Refused, type Around } from '../refused.ts';
-import { serverLimits, type EveryServerLimit } from '../server-limits.ts';
+import { interceptHandling, Refused, type Around } from '../server/refused.ts';
+import { serverLimits, type EveryServerLimit } from '../server/server-limits.ts';
 import type { Delivery, Listener } from '../transport.ts';
 import { OsloDispatch, type Dispatched, type OsloEndpoint } from './dispatch.ts';
 import { Duplicates } from './duplicates.ts';
@@ -16,7 +16,7 @@ import { OsloJob, refuseUnread } from './job.ts';
 import type { OsloServeOptions, OsloServer } from './server.ts';
 import { serverKey } from './target.ts';
 import type { OsloTransport } from './transport.ts';
-import { loggedError } from '../logged-error.ts';
+import { loggedError } from '../telemetry/logged-error.ts';
 
 interface Offer {
   readonly topic: string;

@@ -1,8 +1,8 @@
-import type { Contract } from '../contract.ts';
-import { checkHandlers, type HandlersOf } from '../handlers.ts';
-import type { Authorize } from '../authorize.ts';
+import type { Contract } from '../contract/contract.ts';
+import { checkHandlers, type HandlersOf } from '../server/handlers.ts';
+import type { Authorize } from '../server/authorize.ts';
 import type { ServerInterceptor } from '../interceptors.ts';
-import type { ServerLimits } from '../server-limits.ts';
+import type { ServerLimits } from '../server/server-limits.ts';
 import type { OsloContext, OsloEndpoint } from './dispatch.ts';
 import { OsloRunningServer } from './running-server.ts';
 import { checkOsloContract, exchangeOf, serverKey } from './target.ts';

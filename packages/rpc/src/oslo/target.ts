@@ -1,4 +1,4 @@
-import type { Contract } from '../contract.ts';
+import type { Contract } from '../contract/contract.ts';
 import type { OsloTransport } from './transport.ts';
 
 /** What `defineContract` says when nobody said otherwise. */

@@ -1,6 +1,6 @@
 // What a transport promises of messages that come again to a server that remembers. Run by the tests of each.
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Calls } from '../calls.ts';
+import { Calls } from '../client/calls.ts';
 import { Busy, createClient, serve, ServiceError, type Handlers, type ServeOptions, type Transport } from '../index.ts';
 import { eventually, tally as newTally, type Bench } from './bench.ts';
 import { count, echoContract, echoHandlers, text, type EchoContract } from './echo.ts';

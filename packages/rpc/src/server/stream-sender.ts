@@ -1,0 +1,94 @@
+import { Calls } from '../client/calls.ts';
+import { MessageTooLarge } from '../errors.ts';
+import type { Transport } from '../transport.ts';
+import { pieceText, toBytes } from '../wire/wire.ts';
+
+interface Target {
+  readonly replyTo: string;
+  readonly correlationId: string;
+  readonly signal: AbortSignal;
+}
+
+/** Nobody reads on: there is nobody to tell, either. */
+export class ReaderLeft extends Error {}
+
+/** Room for the piece's own fields beside its items. */
+const FRAME_BYTES = 512;
+
+/**
+ * Sends batches of items as pieces of at most `pieceItems` items and `pieceBytes`, never more than
+ * `streamWindow` ahead of the reader.
+ *
+ * @throws the signal's reason at the deadline; ReaderLeft when the reader is gone; MessageTooLarge for one item
+ *   that fits in no message; whatever the batches throw.
+ */
+export async function sendStream(
+  transport: Transport,
+  target: Target,
+  batches: AsyncIterable<readonly unknown[]> | Iterable<readonly unknown[]>,
+  encode: (item: unknown) => unknown,
+): Promise<void> {
+  const { limits, environment } = transport;
+  const calls = Calls.of(transport);
+  const run = environment.random.uuid();
+  const roomBytes = limits.maxMessageBytes - FRAME_BYTES;
+  const pieceBytes = Math.min(limits.pieceBytes - FRAME_BYTES, roomBytes);
+  let seq = 0;
+  let consumed = 0;
+  let gone: unknown;
+  let wake: (() => void) | undefined;
+  const stop = (reason: unknown) => {
+    gone ??= reason;
+    wake?.();
+  };
+  const left = new ReaderLeft('the reader left');
+  const forget = calls.watch({
+    run,
+    correlationId: target.correlationId,
+    onCredit(count) {
+      if (count < 0) stop(left);
+      consumed = Math.max(consumed, count);
+      wake?.();
+    },
+    onGone: () => stop(left),
+  });
+  const onAbort = () => stop(target.signal.reason);
+  target.signal.addEventListener('abort', onAbort, { once: true });
+
+  const send = async (items: readonly string[], end: boolean) => {
+    while (gone === undefined && seq - consumed >= limits.streamWindow) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      wake = undefined;
+    }
+    if (gone !== undefined) throw gone;
+    const text = pieceText({ run, from: transport.replyKey, seq: seq++, end }, items);
+    calls.reply(target.replyTo, target.correlationId, toBytes(text, limits.maxMessageBytes, 'a piece'));
+  };
+
+  try {
+    let items: string[] = [];
+    let bytes = 0;
+    for await (const batch of batches) {
+      for (const item of batch) {
+        const text = JSON.stringify(encode(item));
+        const size = Buffer.byteLength(text) + 1;
+        if (size > roomBytes)
+          throw new MessageTooLarge(`one item is ${size} bytes, the limit is ${roomBytes}`, { bytes: size, limit: roomBytes });
+        if (items.length >= limits.pieceItems || (items.length > 0 && bytes + size > pieceBytes)) {
+          await send(items, false);
+          items = [];
+          bytes = 0;
+        }
+        items.push(text);
+        bytes += size;
+      }
+      if (gone !== undefined) throw gone;
+    }
+    await send(items, true);
+  } finally {
+    forget();
+    target.signal.removeEventListener('abort', onAbort);
+  }
+}
