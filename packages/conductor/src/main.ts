@@ -81,7 +81,12 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     const services: Services = { knex, clock, random, log, metrics, config, engine, publisher };
     const heartbeats = new Heartbeats(services);
     closing.push(() => heartbeats.stop());
-    const upkeep = new Upkeep(services);
+    let heardSince: number | undefined = clock.monotonic();
+    closing.push(async () => unheard());
+    const unheard = transport.onChange((connected) => {
+      heardSince = connected ? clock.monotonic() : undefined;
+    });
+    const upkeep = new Upkeep(services, () => heardSince);
     upkeep.start();
     closing.push(() => upkeep.stop());
     const watch = new InvariantWatch(services);

@@ -11,12 +11,15 @@ export class Upkeep {
   readonly #rounds: readonly Round[];
   #stopped = false;
 
-  constructor(services: Services) {
-    const { knex, config, publisher, log } = services;
+  /** @param heardSince since when (monotonic) this conductor hears its hosts; undefined: it does not. Who was deaf calls nobody silent. */
+  constructor(services: Services, heardSince: () => number | undefined = () => Number.NEGATIVE_INFINITY) {
+    const { knex, clock, config, publisher, log } = services;
     const limits = config.conductor;
     this.#services = services;
     this.#rounds = [
       round(limits.livenessMs, limits.livenessBatch, async () => {
+        const since = heardSince();
+        if (since === undefined || clock.monotonic() - since < limits.serviceDownMs) return 0;
         const down = await markSilentHostsDown(knex, limits.serviceDownMs, limits.livenessBatch);
         if (down.length > 0) log.warn({ hosts: down }, 'hosts are down');
         publisher.hostsTouched(down);

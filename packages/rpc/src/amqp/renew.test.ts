@@ -76,7 +76,8 @@ describe.each(['classic', 'quorum'] as const)('with %s queues', (queues) => {
     expect(metrics.counted('renewals')).toBe(8);
     expect(metrics.counted('reconnects')).toBe(0);
     await eventually(() => [...handled.values()].every((times) => times === 1));
-    const { name } = new Topology(`renew-${runs}`, queues).reply('near', '1');
+    const topology = new Topology(`renew-${runs}`, queues);
+    const { name } = topology.queue({ kind: 'topic', exchange: contract.exchange, topic: contract.topic }, 'far', '1');
     const connection = await connectRaw(host.url);
     const channel = await connection.createChannel();
     await expect.poll(async () => (await channel.checkQueue(name)).consumerCount).toBe(1);
