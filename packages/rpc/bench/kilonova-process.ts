@@ -10,11 +10,13 @@ Exclude()(Text);
 Expose()(Text.prototype, 'text');
 Type(() => String)(Text.prototype, 'text');
 
-const contract = defineContract({
+const said = {
   topic: 'bench',
   version: '1.0',
   methods: { echo: call({ since: '1.0', request: Text, response: Text }), note: cast({ since: '1.0', request: Text }) },
-});
+};
+/** On quorum queues calls wait for the confirmation too, as those by hand do. */
+const contracts = { classic: defineContract(said), quorum: defineContract({ ...said, delivery: { confirm: true } }) };
 
 const [role = '', url = ''] = process.argv.slice(2);
 const open = (queues: 'classic' | 'quorum') => connectAmqp({ url, service: role, id: '1', namespace: `bench-${queues}`, queues });
@@ -22,14 +24,17 @@ const transports = { classic: await open('classic'), quorum: await open('quorum'
 
 if (role === 'server') {
   let count = 0;
-  for (const transport of Object.values(transports))
-    await serve(transport, contract, {
+  for (const queues of ['classic', 'quorum'] as const)
+    await serve(transports[queues], contracts[queues], {
       echo: (_context, request) => (count++, request),
       note: () => void count++,
     });
   reportHandled(() => count);
 } else {
-  const clients = { classic: createClient(transports.classic, contract), quorum: createClient(transports.quorum, contract) };
+  const clients = {
+    classic: createClient(transports.classic, contracts.classic),
+    quorum: createClient(transports.quorum, contracts.quorum),
+  };
   takeOrders(({ op, queue, bytes }) => {
     const request = Object.assign(new Text(), { text: 'x'.repeat(bytes) });
     const client = clients[queue];
