@@ -3,9 +3,8 @@
  * there any more; what the dead host still holds becomes its cleanup, done when it comes back.
  */
 import { PowerOperation, SpawnOperation } from '@kilonova/objects';
-import { finishEvents, startEvents } from '../../db/action-events.ts';
+import { startEvents } from '../../db/action-events.ts';
 import { moveHosts } from '../../db/claims.ts';
-import { leaveBehind } from '../../db/cleanups.ts';
 import type { Transaction } from '../../db/connection.ts';
 import { addFaults, changeInstances } from '../../db/instance-changes.ts';
 import { readDomainSpecs } from '../../db/placement.ts';
@@ -16,6 +15,7 @@ import type { TaskServices } from '../services.ts';
 import { deletion } from './deletion.ts';
 import { claimDestination, selectDestination } from './destination.ts';
 import { claimOf, destinationOf, failEvents, type MoveBatch, type MoveItem, type MoveParams, type MoveWords, outcomeOf } from './move.ts';
+import { endArrived, leaveDestination } from './sides.ts';
 
 export const evacuationWords: MoveWords = {
   kind: 'evacuate-instance',
@@ -33,7 +33,11 @@ export const evacuationWords: MoveWords = {
 export const evacuateInstance = new Task<MoveParams, TaskServices>(evacuationWords.kind, 1)
   .call('select', { ask: ({ item, services, signal }) => selectDestination(item, services, signal) })
   .local('claim', { run: (batch, trx, context) => claimDestination(evacuationWords, batch, trx, context) })
-  .cast('askSpawn', { to: (item) => destinationOf(item).host, send: sendSpawn, undo: leaveDestination })
+  .cast('askSpawn', {
+    to: (item) => destinationOf(item).host,
+    send: sendSpawn,
+    undo: (batch, trx, context) => leaveDestination('askSpawn', batch, trx, context),
+  })
   .awaitReport('spawned', { deadlineMs: ({ config }) => config.buildDeadlineMs, onFailure: 'unwind' })
   .local('decidePower', {
     run: async (batch) =>
@@ -72,19 +76,7 @@ async function sendSpawn(orders: readonly Order<MoveParams>[], services: TaskSer
   );
 }
 
-async function leaveDestination(batch: MoveBatch, trx: Transaction, { afterCommit, services }: StepContext<TaskServices>): Promise<void> {
-  await leaveBehind(
-    trx,
-    batch.map((item) => ({
-      ...{ host: destinationOf(item).host, generation: destinationOf(item).generation, instanceUuid: item.instanceUuid! },
-      ...{ requestId: item.requestId, undoes: `${item.id}/askSpawn`, reason: item.failure?.message ?? '' },
-    })),
-  );
-  afterCommit(() => services.cleaner.ring());
-}
-
 async function switchOwner(batch: MoveBatch, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
-  const { publisher, cleaner } = context.services;
   const stopped = (item: MoveItem) => outcomeOf(item, 'stopped')?.outcome === 'done';
   await changeInstances(
     trx,
@@ -93,30 +85,7 @@ async function switchOwner(batch: MoveBatch, trx: Transaction, context: StepCont
       ...{ vmState: stopped(item) ? 'stopped' : 'active', powerState: stopped(item) ? 4 : 1 },
     })),
   );
-  await changeMigrations(
-    trx,
-    batch.map(({ params }) => ({ uuid: params.migrationUuid, status: evacuationWords.statuses.end })),
-  );
-  await finishEvents(
-    trx,
-    batch.map(({ instanceUuid, requestId }) => ({
-      ...{ instanceUuid: instanceUuid!, requestId, event: evacuationWords.events.prepare, failure: null },
-    })),
-  );
-  await leaveBehind(
-    trx,
-    batch.map(({ instanceUuid, requestId, params: { host, generation } }) => ({
-      ...{ host, generation, instanceUuid: instanceUuid!, requestId, undoes: null, reason: 'evacuated to another host' },
-    })),
-  );
-  const touched = await moveHosts(
-    trx,
-    batch.map((item) => ({ host: destinationOf(item).host, ioOps: -1 })),
-  );
-  context.afterCommit(() => {
-    publisher.hostsTouched(touched);
-    cleaner.ring();
-  });
+  await endArrived(evacuationWords, 'evacuated to another host', batch, trx, context);
 }
 
 /** Deleted if that was asked for, else the next host, else ERROR: its own host is down. */

@@ -6,8 +6,6 @@
  */
 import { FinishIncomingOperation, MigrateOutOperation, type PowerState, PrepareIncomingOperation } from '@kilonova/objects';
 import { finishEvents, startEvents } from '../../db/action-events.ts';
-import { moveHosts } from '../../db/claims.ts';
-import { leaveBehind } from '../../db/cleanups.ts';
 import type { Transaction } from '../../db/connection.ts';
 import { changeInstances } from '../../db/instance-changes.ts';
 import { readDomainSpecs } from '../../db/placement.ts';
@@ -18,13 +16,25 @@ import type { TaskServices } from '../services.ts';
 import { claimDestination, selectDestination } from './destination.ts';
 import { destinationOf, type MoveBatch, type MoveItem, type MoveParams, type MoveWords, outcomeOf, runsIn, staysOnHost } from './move.ts';
 import { sendInPlace, sendStop } from './resize-in-place.ts';
+import { endArrived, leaveDestination } from './sides.ts';
 import { unwoundMove } from './unwound-move.ts';
 
 export const movingTask = (words: MoveWords): Task<MoveParams, TaskServices> =>
   new Task<MoveParams, TaskServices>(words.kind, 1)
     .call('select', { ask: ({ item, services, signal }) => selectDestination(item, services, signal) })
     .local('claim', { run: (batch, trx, context) => claimDestination(words, batch, trx, context) })
-    .cast('askPrepare', { to: (item) => destinationOf(item).host, send: sendPrepare, undo: leaveDestination })
+    .cast('askPrepare', {
+      to: (item) => destinationOf(item).host,
+      send: sendPrepare,
+      // A resize in place would remove the guest itself.
+      undo: (batch, trx, context) =>
+        leaveDestination(
+          'askPrepare',
+          batch.filter((item) => !staysOnHost(item)),
+          trx,
+          context,
+        ),
+    })
     .awaitReport('prepared', { deadlineMs: ({ config }) => config.moveStepDeadlineMs, onFailure: 'unwind' })
     .local('startTransfer', { run: (batch, trx) => startTransfer(words, batch, trx) })
     .cast('askTransfer', { to: ({ params }) => params.host, send: (orders, services) => sendTransfer(words, orders, services) })
@@ -108,19 +118,6 @@ async function sendFinish({ live }: MoveWords, all: readonly Order<MoveParams>[]
   );
 }
 
-/** What the destination got, or may still get, is its to remove; its allocation stays until then. */
-async function leaveDestination(batch: MoveBatch, trx: Transaction, { afterCommit, services }: StepContext<TaskServices>): Promise<void> {
-  const left = batch.filter((item) => !staysOnHost(item));
-  await leaveBehind(
-    trx,
-    left.map((item) => ({
-      ...{ host: destinationOf(item).host, generation: destinationOf(item).generation, instanceUuid: item.instanceUuid! },
-      ...{ requestId: item.requestId, undoes: `${item.id}/askPrepare`, reason: item.failure?.message ?? '' },
-    })),
-  );
-  afterCommit(() => services.cleaner.ring());
-}
-
 async function startTransfer(words: MoveWords, batch: MoveBatch, trx: Transaction): Promise<ReadonlyMap<string, Verdict>> {
   const { taskStates, statuses, events } = words;
   await enter(batch, trx, { taskState: taskStates.transfer, status: statuses.transfer, ends: events.prepare });
@@ -182,7 +179,6 @@ async function enter(
 
 /** The destination has the guest. A cold move keeps what the source has until it is confirmed; a live one does not need it. */
 async function switchOwner(words: MoveWords, batch: MoveBatch, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
-  const { publisher, cleaner } = context.services;
   const powerOf = (item: MoveItem) => (outcomeOf(item, 'finished')?.power || (runsIn(item.params.vmState) ? 1 : 4)) as PowerState;
   await changeInstances(
     trx,
@@ -192,27 +188,5 @@ async function switchOwner(words: MoveWords, batch: MoveBatch, trx: Transaction,
       ...(item.params.flavor !== null && { flavor: item.params.flavor }),
     })),
   );
-  await changeMigrations(
-    trx,
-    batch.map(({ params }) => ({ uuid: params.migrationUuid, status: words.statuses.end })),
-  );
-  await finishEvents(
-    trx,
-    batch.map(({ instanceUuid, requestId }) => ({ instanceUuid: instanceUuid!, requestId, event: words.events.finish, failure: null })),
-  );
-  if (words.live)
-    await leaveBehind(
-      trx,
-      batch.map(({ instanceUuid, requestId, params: { host, generation } }) => ({
-        ...{ host, generation, instanceUuid: instanceUuid!, requestId, undoes: null, reason: 'moved to another host' },
-      })),
-    );
-  const touched = await moveHosts(
-    trx,
-    batch.map((item) => ({ host: destinationOf(item).host, ioOps: -1 })),
-  );
-  context.afterCommit(() => {
-    publisher.hostsTouched(touched);
-    if (words.live) cleaner.ring();
-  });
+  await endArrived(words, words.live ? 'moved to another host' : null, batch, trx, context);
 }
