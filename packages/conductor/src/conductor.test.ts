@@ -214,7 +214,7 @@ describe('what hosts say', () => {
       'account "compute.h2" does not speak for host "h1"',
     );
     await h1.report(reported({ generation: generation - 1 }));
-    await database.knex.raw('update instances set report_number = 5');
+    await database.knex.raw('update allocations set report_number = 5');
     await h1.report(reported({ number: 5 }));
     expect(await servers()).toMatchObject([{ vmState: 'building' }]);
     await h1.report(reported({ number: 6 }));

@@ -36,6 +36,10 @@ export const conductorSection = section('conductor', {
   adoptBatch: integer(200, { min: 1, max: 10_000, help: 'Tasks taken over in one transaction.' }),
   taskBatch: integer(100, { min: 1, max: 1_000, help: 'Tasks that share one transaction.' }),
   taskConcurrency: integer(6, { min: 1, max: 100, help: 'Transactions of tasks at the same time in one conductor.' }),
+  taskPatienceMs: integer(250, {
+    min: 0,
+    help: 'How long a transaction of tasks has to last before another one begins beside it. One at a time takes more tasks at once, and none waits in the database for what another one holds.',
+  }),
   callConcurrency: integer(16, { min: 1, max: 1_000, help: 'Questions of tasks to other services at the same time.' }),
   tasksInHand: integer(10_000, {
     min: 100,
@@ -100,7 +104,7 @@ export const conductorSection = section('conductor', {
   livenessMs: integer(5 * seconds, { min: 20, help: 'How often silent hosts are looked for.' }),
   livenessBatch: integer(500, { min: 1, max: 10_000, help: 'Hosts that are marked down in one transaction.' }),
   forgetServiceHours: integer(24, { min: 1, help: 'A silent service that is no compute host is forgotten after so long.' }),
-  publishCollectMs: integer(20, { min: 0, max: 10_000, help: 'How long changes of hosts are collected before schedulers are told.' }),
+  publishCollectMs: integer(50, { min: 0, max: 10_000, help: 'How long changes of hosts are collected before schedulers are told.' }),
   publishPieceHosts: integer(16, { min: 1, max: 1_000, help: 'Hosts in one message to the schedulers.' }),
   publishRetryMs: integer(1 * seconds, { min: 10, help: 'Wait before changed hosts are read again when the database did not answer.' }),
   // Requests
@@ -115,6 +119,7 @@ export const conductorSection = section('conductor', {
     max: 100,
     help: 'Such transactions at the same time in one conductor, for creates and for the others each.',
   }),
+  admitPatienceMs: integer(100, { min: 0, help: 'How long such a transaction has to last before another one begins beside it.' }),
   maxServersPerRequest: integer(1_000, { min: 1, max: 10_000, help: 'Servers that one request may ask for.' }),
   raceRetries: integer(3, { min: 0, max: 100, help: 'How often a request that lost a race for locks is tried again.' }),
   pageMax: integer(1_000, { min: 1, max: 10_000, help: 'Rows of one page of any list.' }),

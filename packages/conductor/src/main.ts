@@ -22,6 +22,7 @@ import { taskDefinitions } from './tasks/definitions.ts';
 import { Engine } from './tasks/engine/engine.ts';
 import { Loop } from './tasks/engine/loop.ts';
 import { engineMetrics } from './tasks/engine/metrics.ts';
+import { Places } from './tasks/engine/places.ts';
 import { confirmOverdue } from './tasks/moves/overdue-confirmations.ts';
 import type { TaskServices } from './tasks/services.ts';
 
@@ -67,8 +68,9 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     const cleaner = new Cleaner({ knex, clock, log, config: limits, compute });
     const host = limits.host === '' ? hostname() : limits.host;
     const taskServices: TaskServices = { knex, clock, random, log, config: limits, publisher, scheduler, compute, cleaner };
+    const places = new Places({ concurrency: limits.taskConcurrency, patienceMs: limits.taskPatienceMs, clock });
     const engine = new Engine<TaskServices>({
-      ...{ knex, clock, random, log, settings: limits, definitions: taskDefinitions, services: taskServices, self: { id, host } },
+      ...{ knex, places, clock, random, log, settings: limits, definitions: taskDefinitions, services: taskServices, self: { id, host } },
       metrics: engineMetrics(metrics),
       inquire: (name, operationIds) =>
         compute.at(name).inquire(Object.assign(new OperationInquiry(), { host: name, operationIds: [...operationIds] })),
@@ -104,7 +106,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
 
     const operations = new OperationReports({
       batch: limits.reportBatch,
-      concurrency: limits.taskConcurrency,
+      places,
       move: (find) => engine.move(find),
       publisher,
     });

@@ -12,11 +12,15 @@ export interface HostChangePublisher {
 
 /** What request handlers need of the task engine. */
 export interface TaskStarter {
-  /** Writes the tasks' rows; owned by this conductor at once. */
-  createTasks(trx: Transaction, tasks: readonly NewTask[]): Promise<void>;
+  /**
+   * Writes the tasks' rows; owned by this conductor at once.
+   *
+   * @returns to be called after the commit: drives these tasks now. Forgetting it costs only time.
+   */
+  createTasks(trx: Transaction, tasks: readonly NewTask[]): Promise<() => void>;
   /** Writes what shall happen instead of a live task, which the transaction has locked, and makes it this conductor's. */
   cancel(trx: Transaction, taskId: string, intent: CancelIntent): Promise<void>;
-  /** After the commit: drives these tasks now. Forgetting it costs only time. */
+  /** After the commit: looks at these tasks now. Forgetting it costs only time. */
   wake(taskIds: readonly string[]): void;
   /** After a host (re)registered: orders to it that are not answered yet are sent again. */
   hostReturned(host: string): Promise<void>;

@@ -15,7 +15,7 @@ import type { Services } from '../services.ts';
 import type { NewTask } from '../tasks/engine/new-task.ts';
 import { checkGroup, checkReferences, groupOf } from './create-references.ts';
 import { QuotaBook } from './quota-book.ts';
-import { type Outcome, RequestGate } from './request-gate.ts';
+import { gateLimits, type Outcome, RequestGate } from './request-gate.ts';
 import { hostnameOf, nameOf } from './server-names.ts';
 
 interface Answer {
@@ -56,9 +56,8 @@ export async function createServers(services: Services, request: CreateServers):
 
 /** Lets create requests that come at the same time share a transaction. */
 export function createGate(services: Services): RequestGate<CreateServers, ServersCreated> {
-  const { admitBatch: batch, admitConcurrency: concurrency, raceRetries: retries } = services.config.conductor;
   return new RequestGate({
-    ...{ batch, concurrency, retries },
+    ...gateLimits(services),
     admit: (requests) => admitCreates(services, requests),
     busy: () => failure('ServerBusy', 'Another request with the same key is not finished.'),
   });
@@ -95,6 +94,7 @@ class Admission {
   readonly #servers: NewServers[] = [];
   readonly #tasks: NewTask[] = [];
   readonly #answers: KeptAnswer[] = [];
+  #begin = () => {};
 
   constructor(services: Services, requests: readonly CreateServers[], order: QuotaOrder) {
     this.#services = services;
@@ -104,8 +104,7 @@ class Admission {
   }
 
   async run(): Promise<readonly Outcome<ServersCreated>[]> {
-    const { knex, engine } = this.#services;
-    await knex
+    await this.#services.knex
       .transaction(async (trx) => {
         await this.#admit(trx);
         if (this.#tasks.length === 0) throw new NothingAccepted();
@@ -113,7 +112,7 @@ class Admission {
       .catch((error: unknown) => {
         if (!(error instanceof NothingAccepted)) throw error;
       });
-    engine.wake(this.#tasks.map(({ id }) => id));
+    this.#begin();
     return this.#outcomes;
   }
 
@@ -132,7 +131,7 @@ class Admission {
     if (this.#tasks.length === 0) return;
     if (!(await keepAnswers(trx, this.#answers, hours))) throw new KeyTaken();
     await insertServers(trx, this.#servers);
-    await engine.createTasks(trx, this.#tasks);
+    this.#begin = await engine.createTasks(trx, this.#tasks);
     if (taken)
       await takeUsage(
         trx,

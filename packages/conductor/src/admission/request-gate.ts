@@ -1,5 +1,7 @@
 import { isUnavailable } from '../db/unavailable.ts';
+import type { Services } from '../services.ts';
 import { Gatherer } from '../tasks/engine/gatherer.ts';
+import { Places } from '../tasks/engine/places.ts';
 
 /** What became of one request of a batch. */
 export type Outcome<Res> =
@@ -11,8 +13,8 @@ export type Outcome<Res> =
 export interface GateOptions<Req, Res> {
   /** Requests that share one transaction. */
   readonly batch: number;
-  /** Transactions at the same time. */
-  readonly concurrency: number;
+  /** Where transactions get their turn. */
+  readonly places: Places;
   /** How often a request is judged again before it is refused with `busy`. */
   readonly retries: number;
   /** Judges them in one transaction, in their order. Throws what the database throws; then none was accepted. */
@@ -70,6 +72,12 @@ export class RequestGate<Req, Res> {
     } else if ('refused' in outcome) waiting.reject(outcome.refused);
     else waiting.resolve(outcome.accepted);
   }
+}
+
+/** As they are configured. */
+export function gateLimits({ config, clock }: Pick<Services, 'config' | 'clock'>) {
+  const { admitBatch: batch, admitConcurrency: concurrency, admitPatienceMs: patienceMs, raceRetries: retries } = config.conductor;
+  return { batch, places: new Places({ concurrency, patienceMs, clock }), retries };
 }
 
 /** All share. */

@@ -26,16 +26,18 @@ export interface EventStart {
   /** As documented, like `compute__do_build_and_run_instance`. */
   readonly event: string;
   readonly host: string | null;
+  /** It began and went well in the same transaction; its action goes on. */
+  readonly done?: true;
 }
 
 export async function startEvents(trx: Knex.Transaction, events: readonly EventStart[]): Promise<void> {
   if (events.length === 0) return;
   await trx.raw(
-    `insert into instance_action_events (action_id, event, host)
-     select a.id, e.event, e.host
-     from jsonb_to_recordset(cast(? as jsonb)) as e ("instanceUuid" uuid, "requestId" text, event text, host text)
-     join instance_actions a on a.instance_uuid = e."instanceUuid" and a.request_id = e."requestId" order by a.id`,
-    [JSON.stringify(events)],
+    `insert into instance_action_events (action_id, event, host, finish_time, result)
+     select a.id, e.event, e.host, case when e.done then kilonova_now() end, case when e.done then 'Success' end
+     from jsonb_to_recordset(cast(? as jsonb)) as e ("order" integer, "instanceUuid" uuid, "requestId" text, event text, host text, done boolean)
+     join instance_actions a on a.instance_uuid = e."instanceUuid" and a.request_id = e."requestId" order by a.id, e."order"`,
+    [JSON.stringify(events.map((event, order) => ({ ...event, order })))],
   );
 }
 

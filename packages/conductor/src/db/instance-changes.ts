@@ -125,7 +125,7 @@ export async function addFaults(trx: Knex.Transaction, faults: readonly NewFault
   );
 }
 
-/** A report of an operation, as far as the instance's row can judge it. */
+/** A report of an operation, as far as its holder's row can judge it. */
 export interface ReportStamp {
   readonly host: string;
   readonly instanceUuid: string;
@@ -138,31 +138,7 @@ export const stampKey = ({ host, instanceUuid, generation }: Omit<ReportStamp, '
   `${instanceUuid}/${generation}/${host}`;
 
 /**
- * The same for hosts that hold an instance without being its owner: a move prepares them, or they keep what may be wanted
- * back. The owner is not meant.
- */
-export async function admitHolders(trx: Knex.Transaction, stamps: readonly ReportStamp[]): Promise<ReadonlySet<string>> {
-  if (stamps.length === 0) return new Set();
-  const { rows } = await trx.raw(
-    `with c as materialized (
-       select "instanceUuid" as uuid, host, generation, max(number) as number
-       from jsonb_to_recordset(cast(? as jsonb)) as s ("instanceUuid" uuid, host text, generation integer, number bigint) group by 1, 2, 3),
-     locked as materialized (
-       select a.instance_uuid, a.host, a.generation, c.number from allocations a
-       join c on c.uuid = a.instance_uuid and c.host = a.host and c.generation = a.generation
-       where a.report_number < c.number
-         and not exists (select from instances i where i.uuid = a.instance_uuid and i.host = a.host and i.generation = a.generation)
-       order by a.instance_uuid, a.host, a.generation for update of a)
-     update allocations a set report_number = l.number from locked l
-     where a.instance_uuid = l.instance_uuid and a.host = l.host and a.generation = l.generation
-     returning a.instance_uuid as "instanceUuid", a.host, a.generation`,
-    [JSON.stringify(stamps)],
-  );
-  return new Set((rows as Omit<ReportStamp, 'number'>[]).map(stampKey));
-}
-
-/**
- * Keeps the highest report number of each instance that the database gives the reporting host at that generation.
+ * Keeps the highest report number of each host that holds an instance at that generation, as its owner or because of a move.
  *
  * @returns the keys (`stampKey`) of which a newer report was found among these: only those count.
  */
@@ -173,12 +149,13 @@ export async function admitReports(trx: Knex.Transaction, stamps: readonly Repor
        select "instanceUuid" as uuid, host, generation, max(number) as number
        from jsonb_to_recordset(cast(? as jsonb)) as s ("instanceUuid" uuid, host text, generation integer, number bigint) group by 1, 2, 3),
      locked as materialized (
-       select i.uuid from instances i join c on c.uuid = i.uuid and c.host = i.host and c.generation = i.generation
-       where i.report_number < c.number order by i.uuid for update of i)
-     update instances i set report_number = c.number
-     from c join locked using (uuid)
-     where i.uuid = c.uuid and i.host = c.host and i.generation = c.generation and i.report_number < c.number
-     returning i.uuid as "instanceUuid", i.host, i.generation`,
+       select a.instance_uuid, a.host, a.generation, c.number from allocations a
+       join c on c.uuid = a.instance_uuid and c.host = a.host and c.generation = a.generation
+       where a.report_number < c.number
+       order by a.instance_uuid, a.host, a.generation for update of a)
+     update allocations a set report_number = l.number from locked l
+     where a.instance_uuid = l.instance_uuid and a.host = l.host and a.generation = l.generation
+     returning a.instance_uuid as "instanceUuid", a.host, a.generation`,
     [JSON.stringify(stamps)],
   );
   return new Set((rows as Omit<ReportStamp, 'number'>[]).map(stampKey));

@@ -7,13 +7,14 @@ import type { OperationReport } from '@kilonova/objects';
 import * as cleanups from '../db/cleanups.ts';
 import type { OwnerKey } from '../db/claims.ts';
 import type { Transaction } from '../db/connection.ts';
-import { admitHolders, admitReports, stampKey } from '../db/instance-changes.ts';
+import { admitReports, stampKey } from '../db/instance-changes.ts';
 import { isUuid } from '../db/rows.ts';
 import * as tasks from '../db/tasks.ts';
 import type { HostChangePublisher } from '../services.ts';
 import type { Find } from '../tasks/engine/engine.ts';
 import { Gatherer } from '../tasks/engine/gatherer.ts';
 import { type MovingTask, taskIdOf } from '../tasks/engine/moving-task.ts';
+import type { Places } from '../tasks/engine/places.ts';
 
 interface Heard {
   readonly host: string;
@@ -23,7 +24,8 @@ interface Heard {
 
 export interface OperationReportsParts {
   readonly batch: number;
-  readonly concurrency: number;
+  /** Those of the engine: both move the same rows. */
+  readonly places: Places;
   /** The engine's transaction. */
   readonly move: (find: Find) => Promise<void>;
   readonly publisher: HostChangePublisher;
@@ -112,9 +114,7 @@ async function believe(trx: Transaction, heard: readonly Heard[]): Promise<Reado
     ...{ host, instanceUuid: instanceUuid.toLowerCase(), generation, number },
   });
   const admitted = await admitReports(trx, known.map(stampOf));
-  const others = known.filter((entry) => !admitted.has(stampKey(stampOf(entry))));
-  const holding = await admitHolders(trx, others.map(stampOf));
-  return new Set(known.filter((entry) => admitted.has(stampKey(stampOf(entry))) || holding.has(stampKey(stampOf(entry)))));
+  return new Set(known.filter((entry) => admitted.has(stampKey(stampOf(entry)))));
 }
 
 function apply(task: MovingTask, { outcome, power, message, details, destination }: OperationReport): void {

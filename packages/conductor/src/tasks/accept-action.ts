@@ -4,7 +4,7 @@
  */
 import { type ActOnServer, failure } from '@kilonova/objects';
 import { Empty } from '@kilonova/rpc';
-import { RequestGate } from '../admission/request-gate.ts';
+import { gateLimits, RequestGate } from '../admission/request-gate.ts';
 import { addActions } from '../db/action-events.ts';
 import type { Transaction } from '../db/connection.ts';
 import { changeInstances, lockInstances } from '../db/instance-changes.ts';
@@ -23,9 +23,8 @@ import { countAs } from './moves/counting.ts';
  * The function throws ServerNotFound, PolicyDenied, ServerLocked, ServerStateConflict, ServerNotReady, ServerBusy, InvalidInput.
  */
 export function actionAcceptance(services: Services): (request: ActOnServer) => Promise<Empty> {
-  const { admitBatch: batch, admitConcurrency: concurrency, raceRetries: retries } = services.config.conductor;
   const simple = new RequestGate<ActOnServer, Empty>({
-    ...{ batch, concurrency, retries },
+    ...gateLimits(services),
     admit: (requests) => acceptTogether(services, requests),
     busy,
   });

@@ -21,8 +21,8 @@ export const isSimple = ({ action }: ActOnServer): boolean => SIMPLE.has(action)
 
 /** @throws what the database throws; then none was accepted */
 export async function acceptTogether(services: Services, requests: readonly ActOnServer[]): Promise<readonly Outcome<Empty>[]> {
-  const { knex, engine } = services;
-  let woken: readonly string[] = [];
+  const { knex } = services;
+  let begin = () => {};
   const outcomes = await knex.transaction(async (trx) => {
     const uuids = [...new Set(requests.map(({ uuid }) => uuid.toLowerCase()))];
     const locked = await tasks.lockOfInstances(trx, uuids);
@@ -50,10 +50,10 @@ export async function acceptTogether(services: Services, requests: readonly ActO
         return { refused };
       }
     });
-    woken = await writes.write(services, trx);
+    begin = await writes.write(services, trx);
     return judged;
   });
-  engine.wake(woken);
+  begin();
   return outcomes;
 }
 

@@ -41,15 +41,18 @@ export class ActionWrites {
     this.#cancels.push({ taskId, intent });
   }
 
-  /** @returns the tasks to be woken after the commit */
-  async write({ engine }: Pick<Services, 'engine'>, trx: Transaction): Promise<readonly string[]> {
+  /** @returns to be called after the commit: drives the tasks on */
+  async write({ engine }: Pick<Services, 'engine'>, trx: Transaction): Promise<() => void> {
     await addActions(trx, this.#actions);
     await startEvents(trx, this.#starts);
     await changeInstances(trx, this.#changes);
     await endInstances(trx, this.#ended);
     await finishEvents(trx, this.#ends);
     for (const { taskId, intent } of this.#cancels) await engine.cancel(trx, taskId, intent);
-    if (this.#tasks.length > 0) await engine.createTasks(trx, this.#tasks);
-    return [...this.#cancels.map(({ taskId }) => taskId), ...this.#tasks.map(({ id }) => id)];
+    const begin = await engine.createTasks(trx, this.#tasks);
+    return () => {
+      engine.wake(this.#cancels.map(({ taskId }) => taskId));
+      begin();
+    };
   }
 }

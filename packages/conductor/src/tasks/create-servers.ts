@@ -3,12 +3,12 @@
  * transaction, and asks again for those that others were faster for. Each claimed instance goes on as a build of its own.
  */
 import { readHostRequest } from '../db/placement.ts';
-import { startEvents, finishEvents } from '../db/action-events.ts';
+import { startEvents } from '../db/action-events.ts';
 import { allocate, lockHosts, readGroups } from '../db/claims.ts';
 import { type InstanceRow, lockInstances } from '../db/instance-changes.ts';
 import { changeInstances } from '../db/instance-changes.ts';
 import type { Transaction } from '../db/connection.ts';
-import type { BuildParams } from './build-instance.ts';
+import { BUILD_EVENT, type BuildParams } from './build-instance.ts';
 import { decideClaims } from './claim-decision.ts';
 import { type Batch, type StepContext, Task, type TaskItem, type Verdict } from './engine/definition.ts';
 import { type HostFailure, noValidHost } from './faults.ts';
@@ -111,17 +111,18 @@ async function claim(
   );
   await changeInstances(
     trx,
-    claims.map(({ instance: { uuid }, host: { host, node } }) => ({ uuid, host, node })),
+    claims.map(({ instance: { uuid }, host: { host, node } }) => ({ uuid, host, node, taskState: 'spawning' })),
   );
-  const events = claims.map(({ instance: { uuid } }) => ({
-    instanceUuid: uuid,
-    requestId: taskOf.get(uuid)!.requestId,
-    event: SCHEDULE_EVENT,
-    host: null,
-    failure: null,
-  }));
-  await startEvents(trx, events);
-  await finishEvents(trx, events);
+  await startEvents(
+    trx,
+    claims.flatMap(({ instance: { uuid: instanceUuid }, host: { host } }) => {
+      const { requestId } = taskOf.get(instanceUuid)!;
+      return [
+        { instanceUuid, requestId, event: SCHEDULE_EVENT, host: null, done: true },
+        { instanceUuid, requestId, event: BUILD_EVENT, host },
+      ];
+    }),
+  );
   for (const {
     instance: { uuid, generation },
     host: { host },

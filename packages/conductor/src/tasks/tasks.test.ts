@@ -24,7 +24,7 @@ const stories: readonly Story[] = [
       return scene.cloud.create(aRequest());
     },
     ends: [{ vmState: 'active', host: 'h2' }],
-    transactions: 7,
+    transactions: 6,
   },
   {
     title: 'a create that no host can do',
@@ -33,7 +33,7 @@ const stories: readonly Story[] = [
       return scene.cloud.create(aRequest());
     },
     ends: [{ vmState: 'error', host: null }],
-    transactions: 8,
+    transactions: 7,
   },
   {
     title: 'a delete',

@@ -33,6 +33,7 @@ export function testServices(
     },
     engine: {
       createTasks: async (trx, tasks) => {
+        const ids = tasks.map(({ id }) => id);
         for (const { id, kind, instanceUuid, requestId, params } of tasks)
           await trx('tasks').insert({
             id,
@@ -44,6 +45,7 @@ export function testServices(
             params: JSON.stringify(params),
             deadline_at: trx.raw(`kilonova_now() + interval '1 hour'`),
           });
+        return () => void woken.push(...ids);
       },
       wake: (ids) => void woken.push(...ids),
       hostReturned: async () => undefined,

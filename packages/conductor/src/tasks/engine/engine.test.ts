@@ -5,6 +5,7 @@ import { freshDatabase, type FreshDatabase } from '../../testing/fresh-database.
 import { Definitions, StepFailed, Task } from './definition.ts';
 import { Engine } from './engine.ts';
 import { engineMetrics } from './metrics.ts';
+import { Places } from './places.ts';
 
 let database: FreshDatabase;
 let engine: Engine<object>;
@@ -52,6 +53,7 @@ async function anEngine(toy: Toy) {
   const inquiries: string[] = [];
   engine = new Engine({
     ...{ knex: database.knex, clock: systemClock, random: systemRandom, log: silentLogger, settings, services: {} },
+    places: new Places({ concurrency: settings.taskConcurrency, patienceMs: 0, clock: systemClock }),
     ...{ metrics: engineMetrics(registry), definitions: new Definitions([toy]), self: { id: systemRandom.uuid(), host: 'here' } },
     inquire: async (_host, ids) => void inquiries.push(...ids),
   });
@@ -65,8 +67,8 @@ async function anEngine(toy: Toy) {
       params: { name },
       deadlineMs,
     }));
-    await database.knex.transaction((trx) => engine.createTasks(trx, created));
-    engine.wake(created.map(({ id }) => id));
+    const begin = await database.knex.transaction((trx) => engine.createTasks(trx, created));
+    begin();
     return created.map(({ id }) => id);
   };
   const states = (ids: readonly string[]) => async () =>

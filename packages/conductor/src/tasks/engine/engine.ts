@@ -17,6 +17,7 @@ import { Loop } from './loop.ts';
 import type { EngineMetrics } from './metrics.ts';
 import { MovingTask } from './moving-task.ts';
 import type { NewTask } from './new-task.ts';
+import { Places } from './places.ts';
 import { type Carry, receive } from './receive.ts';
 import type { EngineSettings } from './settings.ts';
 
@@ -27,6 +28,8 @@ export interface EngineOptions<Services> {
   readonly log: Logger;
   readonly metrics: EngineMetrics;
   readonly settings: EngineSettings;
+  /** Where transactions of tasks get their turn, and all others that move what they move. */
+  readonly places: Places;
   readonly definitions: Definitions;
   /** What steps get. */
   readonly services: Services;
@@ -63,11 +66,12 @@ export class Engine<Services> {
 
   constructor(options: EngineOptions<Services>) {
     this.#options = options;
-    const { settings, knex, clock, log, self } = options;
+    const { settings, places, knex, clock, log, self } = options;
     // So many questions may wait for the one signal at the same time, and Node takes more than ten for a leak.
     setMaxListeners(settings.callConcurrency, this.#stopping.signal);
-    this.#ready = new Gatherer({ batch: settings.taskBatch, concurrency: settings.taskConcurrency }, (ids) => this.#drive(ids));
-    this.#calls = new Gatherer({ batch: 1, concurrency: settings.callConcurrency }, ([task]) => this.#call(task!));
+    this.#ready = new Gatherer({ batch: settings.taskBatch, places }, (ids) => this.#drive(ids));
+    const calling = new Places({ concurrency: settings.callConcurrency, patienceMs: 0, clock });
+    this.#calls = new Gatherer({ batch: 1, places: calling }, ([task]) => this.#call(task!));
     this.#lease = new Lease({
       ...{ knex, clock, log, ...self, leaseMs: settings.leaseMs, renewMs: settings.leaseRenewMs },
       onLost: () => this.#forget(),
@@ -116,14 +120,26 @@ export class Engine<Services> {
     }
   }
 
-  /** Writes tasks in the transaction that accepts their request. Call `wake` after its commit. */
-  async createTasks(trx: Transaction, tasks: readonly NewTask[]): Promise<void> {
+  /**
+   * Writes tasks in the transaction that accepts their request; those that begin with a question or an order are already there.
+   *
+   * @returns to be called after the commit: drives them on. Forgetting it costs only time.
+   */
+  async createTasks(trx: Transaction, tasks: readonly NewTask[]): Promise<() => void> {
     const { definitions } = this.#options;
-    await this.#insert(
-      trx,
-      this.#lease.owner,
-      tasks.map((task) => MovingTask.create(task, definitions.newest(task.kind))),
-    );
+    const { owner } = this.#lease;
+    const created = tasks.map((task) => MovingTask.create(task, definitions.newest(task.kind)));
+    const afterCommit: (() => void)[] = [];
+    if (owner !== null)
+      await this.#advance(
+        trx,
+        afterCommit,
+        created.filter(({ current }) => current?.kind === 'cast'),
+      );
+    await this.#insert(trx, owner, created);
+    return () => {
+      if (owner !== null) this.#goOn(created, afterCommit);
+    };
   }
 
   /** Writes what shall happen instead of the (locked) task, and makes it ours. Call `wake` after the commit. */
@@ -146,16 +162,13 @@ export class Engine<Services> {
    *   commit, everything was: whoever tries again reads the rows first).
    */
   async move(find: Find, refused: ReadonlyMap<string, { step: number; failure: Failure }> = new Map()): Promise<void> {
-    const { knex, definitions, services, settings, metrics } = this.#options;
+    const { knex, settings, metrics } = this.#options;
     const { owner } = this.#lease;
     if (owner === null) throw new NoLease('this conductor has no lease at the moment');
     const afterCommit: (() => void)[] = [];
     const moved = await knex.transaction(async (trx) => {
       const found = await find(trx, owner, (row) => this.#load(row));
-      const all = await advance(
-        { trx, definitions, services, afterCommit, refused, resendInMs: (attempts) => this.#resendInMs(attempts) },
-        found,
-      );
+      const all = await this.#advance(trx, afterCommit, found, refused);
       await rows.write(
         trx,
         owner,
@@ -170,9 +183,24 @@ export class Engine<Services> {
     });
     metrics.transactions.inc();
     metrics.batch.observe(moved.length);
+    this.#goOn(moved, afterCommit);
+  }
+
+  #advance(
+    trx: Transaction,
+    afterCommit: (() => void)[],
+    tasks: readonly MovingTask[],
+    refused: ReadonlyMap<string, { step: number; failure: Failure }> = new Map(),
+  ): Promise<readonly MovingTask[]> {
+    const { definitions, services } = this.#options;
+    return advance({ trx, definitions, services, afterCommit, refused, resendInMs: (attempts) => this.#resendInMs(attempts) }, tasks);
+  }
+
+  /** After the commit. */
+  #goOn(tasks: readonly MovingTask[], afterCommit: readonly (() => void)[]): void {
     for (const act of afterCommit) act();
-    for (const task of moved) this.#follow(task);
-    this.#order(moved.filter((task) => task.order !== null));
+    for (const task of tasks) this.#follow(task);
+    this.#order(tasks.filter((task) => task.order !== null));
   }
 
   #load(row: rows.TaskRow): MovingTask | undefined {
@@ -193,9 +221,13 @@ export class Engine<Services> {
   #follow(task: MovingTask): void {
     this.#carries.delete(task.id);
     this.#troubles.delete(task.id);
-    if (task.state === 'running' && task.current?.kind === 'call') {
-      this.#hold(task.id, CALLING);
-      this.#calls.push(task.definition.kind, task);
+    const { settings } = this.#options;
+    if (task.state === 'running' && !this.#stopping.signal.aborted) {
+      if (task.current?.kind !== 'call') this.#enqueue(task.id, 'woken');
+      else if (this.#inHand.has(task.id) || this.#inHand.size < settings.tasksInHand) {
+        this.#hold(task.id, CALLING);
+        this.#calls.push(task.definition.kind, task);
+      }
     }
     if (!task.live) this.#options.metrics.finished.inc({ kind: task.definition.kind, state: task.state });
   }

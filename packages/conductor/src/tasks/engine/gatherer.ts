@@ -1,9 +1,18 @@
+import type { Places } from './places.ts';
+
+export interface GathererLimits {
+  /** Items of one batch, at most. */
+  readonly batch: number;
+  /** Where batches get their turn. */
+  readonly places: Places;
+}
+
 /**
  * Gathers what becomes ready in one turn of the event loop and hands it on in batches of equals, a bounded number of
  * batches at a time. While all places are taken more gathers, so that load makes batches larger and not queues longer.
  */
 export class Gatherer<T> {
-  readonly #limits: { readonly batch: number; readonly concurrency: number };
+  readonly #limits: GathererLimits;
   readonly #run: (batch: readonly T[]) => Promise<void>;
   readonly #waiting = new Map<string, T[]>();
   #active = 0;
@@ -12,7 +21,7 @@ export class Gatherer<T> {
   #whenIdle: (() => void)[] = [];
 
   /** `run` must not reject. */
-  constructor(limits: { readonly batch: number; readonly concurrency: number }, run: (batch: readonly T[]) => Promise<void>) {
+  constructor(limits: GathererLimits, run: (batch: readonly T[]) => Promise<void>) {
     this.#limits = limits;
     this.#run = run;
   }
@@ -48,11 +57,11 @@ export class Gatherer<T> {
     if (this.#active > 0) await new Promise<void>((settle) => this.#whenIdle.push(settle));
   }
 
-  #start(): void {
-    while (this.#active < this.#limits.concurrency) {
-      const next = this.#waiting.entries().next();
-      if (next.done === true) return;
-      const [kind, items] = next.value;
+  readonly #start = (): void => {
+    while (this.#waiting.size > 0) {
+      const leave = this.#limits.places.enter(this.#start);
+      if (leave === undefined) return;
+      const [kind, items] = this.#waiting.entries().next().value!;
       const batch = items.splice(0, this.#limits.batch);
       // To the end of the line, so that one kind in plenty does not starve the others.
       this.#waiting.delete(kind);
@@ -60,9 +69,10 @@ export class Gatherer<T> {
       this.#active += 1;
       void this.#run(batch).finally(() => {
         this.#active -= 1;
+        leave();
         this.#start();
         if (this.#active === 0) for (const settle of this.#whenIdle.splice(0)) settle();
       });
     }
-  }
+  };
 }
