@@ -36,6 +36,11 @@ export const computeSection = section('compute', {
   domainReportMs: integer(60_000, { min: 10, max: 86_400_000, help: 'Between two reports of everything that runs.' }),
   domainPieceSize: integer(200, { min: 1, max: 400, help: 'Domains in one message of that report.' }),
   reportBatchSize: integer(100, { min: 1, max: 1_000, help: 'Outcomes in one message to the conductor.' }),
+  transferReportMs: integer(2_000, {
+    min: 10,
+    max: 600_000,
+    help: 'Between two messages that tell the conductor how far live migrations from this host are.',
+  }),
   callTimeoutMs: integer(10_000, { min: 10, max: 600_000, help: 'How long the conductor may take to answer.' }),
   retryBaseMs: integer(200, {
     min: 1,

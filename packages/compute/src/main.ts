@@ -14,6 +14,7 @@ import { agentMetrics } from './metrics.ts';
 import { DomainReports } from './reports/domain-reports.ts';
 import { Outbox } from './reports/outbox.ts';
 import { Presence } from './reports/presence.ts';
+import { Transfers } from './reports/transfers.ts';
 
 /** What a stop leaves for telling the last outcomes when everything before took all the time. */
 const LAST_WORD_MS = 200;
@@ -60,7 +61,8 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
     const client = createClient(transport, hostReportsContract, parts.pin === undefined ? {} : { pin: parts.pin });
     const shared = { ...parts, config, log, ledger, journal, client, driver, metrics: agentMetrics(parts.metrics) };
     const outbox = new Outbox({ ...shared, maxMessageBytes: transport.limits.maxMessageBytes });
-    const agent = new Agent({ ...shared, outbox });
+    const transfers = new Transfers(shared);
+    const agent = new Agent({ ...shared, outbox, transfers });
     const domains = new DomainReports(shared);
     const presence = new Presence({
       ...shared,
@@ -99,6 +101,7 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
       forget();
       await Promise.all([server?.stop(), presence.stop(), domains.stop()]);
       await agent.stop();
+      transfers.stop();
       await outbox.stop(Math.max(LAST_WORD_MS, endsAt - clock.monotonic()));
       await closeAll();
       log.info({}, 'agent stopped');

@@ -15,6 +15,7 @@ import {
   ReportsAccepted,
   SpawnOperation,
   TakeBackOperation,
+  type TransferReports,
   type DomainsReport,
   type HostHeartbeat,
   type HostRegistration,
@@ -89,6 +90,7 @@ export async function aFarSide(broker = new InProcessBroker(), id = 'c1') {
     heartbeats: [] as HostHeartbeat[],
     reports: [] as OperationReport[],
     domains: [] as DomainsReport[],
+    transfers: [] as TransferReports[],
     accepted: new Set<string>(),
   };
   const behaviour = { accept: (_report: OperationReport): boolean => true, register: (): void => {} };
@@ -105,6 +107,7 @@ export async function aFarSide(broker = new InProcessBroker(), id = 'c1') {
       for (const operationId of operationIds) heard.accepted.add(operationId);
       return Object.assign(new ReportsAccepted(), { operationIds });
     },
+    reportTransfers: (_context, report) => void heard.transfers.push(report),
     reportDomains: (_context, report) => {
       heard.domains.push(report);
       return new Empty();
@@ -130,10 +133,12 @@ export interface AgentGiven {
   /** Wraps the fake driver, to watch or to change it. */
   readonly wrap?: (driver: FakeDriver) => Driver;
   readonly storage?: JournalStorage;
+  /** The version of its peers. */
+  readonly pin?: string;
 }
 
 /** A quick agent; whatever of it is left is ended with the test. */
-export async function anAgent({ broker, stateDir = aFolder(), config = {}, wrap = (driver) => driver, storage }: AgentGiven) {
+export async function anAgent({ broker, stateDir = aFolder(), config = {}, wrap = (driver) => driver, storage, pin }: AgentGiven) {
   const transport = broker.connect({ service: 'compute', id: HOST, user: `compute.${HOST}`, connectWaitMs: 50 });
   const surroundings = { clock: systemClock, random: systemRandom, log: silentLogger };
   const fake = defaultsOf(fakeSection);
@@ -157,6 +162,7 @@ export async function anAgent({ broker, stateDir = aFolder(), config = {}, wrap 
     stateDir,
     driver: wrap(driver),
     ...(storage === undefined ? {} : { storage }),
+    ...(pin === undefined ? {} : { pin }),
   });
   onTestFinished(async () => {
     await service.stop();

@@ -85,6 +85,17 @@ export const conductorSection = section('conductor', {
   cleanupBatch: integer(200, { min: 1, max: 10_000, help: 'Leftovers that are worked on at the same time.' }),
   cleanupRetryMaxMs: integer(60 * seconds, { min: 10, help: 'Longest wait before a removal is sent again.' }),
   reportBatch: integer(200, { min: 1, max: 1_000, help: 'Reports that share one transaction.' }),
+  transferCollectMs: integer(500, {
+    min: 1,
+    max: 60_000,
+    help: 'How long progress of live migrations is collected before one statement writes it.',
+  }),
+  transferReportBatch: integer(500, { min: 1, max: 10_000, help: 'Live migrations whose progress one statement writes.' }),
+  transferReportsMax: integer(10_000, {
+    min: 1,
+    max: 1_000_000,
+    help: 'Live migrations whose progress waits to be written; more is dropped.',
+  }),
   missedRounds: integer(2, {
     min: 1,
     max: 100,

@@ -8,17 +8,25 @@ import type { Heartbeats } from './hosts/heartbeats.ts';
 import { register } from './hosts/registration.ts';
 import { takeDomains } from './reports/domain-reports.ts';
 import type { OperationReports } from './reports/operation-reports.ts';
+import type { TransferReports } from './reports/transfer-reports.ts';
 import type { Services } from './services.ts';
 
 export interface HostReportParts {
   readonly services: Services;
   readonly heartbeats: Heartbeats;
   readonly operations: OperationReports;
+  readonly transfers: TransferReports;
   readonly cleaner: { ring(): void };
 }
 
 /** Every method of the hosts' contract and the function that does it. A host speaks for itself only. */
-export function hostReportHandlers({ services, heartbeats, operations, cleaner }: HostReportParts): Handlers<typeof hostReportsContract> {
+export function hostReportHandlers({
+  services,
+  heartbeats,
+  operations,
+  transfers,
+  cleaner,
+}: HostReportParts): Handlers<typeof hostReportsContract> {
   const enforced = services.config.conductor.enforceHostAccounts;
   const told = async <T>(act: () => Promise<T>): Promise<T> => {
     try {
@@ -41,6 +49,10 @@ export function hostReportHandlers({ services, heartbeats, operations, cleaner }
         assertHostAccount(context, host, enforced);
         return Object.assign(new ReportsAccepted(), { operationIds: await operations.take(host, reports) });
       }),
+    reportTransfers: (context, { host, transfers: reports }) => {
+      assertHostAccount(context, host, enforced);
+      transfers.take(host, reports);
+    },
     reportDomains: (context, report) =>
       told(async () => {
         assertHostAccount(context, report.host, enforced);

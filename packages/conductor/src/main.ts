@@ -14,6 +14,7 @@ import { Heartbeats } from './hosts/heartbeats.ts';
 import { HostPublisher } from './hosts/publisher.ts';
 import { Upkeep } from './hosts/upkeep.ts';
 import { OperationReports } from './reports/operation-reports.ts';
+import { TransferReports } from './reports/transfer-reports.ts';
 import { databaseMetrics } from './metrics.ts';
 import type { Services } from './services.ts';
 import { actionAcceptance } from './tasks/accept-action.ts';
@@ -110,11 +111,15 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
       move: (find) => engine.move(find),
       publisher,
     });
+    const transfers = new TransferReports(services);
+    closing.push(() => transfers.stop());
     const serving: Server[] = [];
     closing.push(async () => void (await Promise.all(serving.map((server) => server.stop()))));
     const graceMs = limits.stopGraceMs;
     serving.push(
-      await serve(transport, hostReportsContract, hostReportHandlers({ services, heartbeats, operations, cleaner }), { graceMs }),
+      await serve(transport, hostReportsContract, hostReportHandlers({ services, heartbeats, operations, transfers, cleaner }), {
+        graceMs,
+      }),
     );
     serving.push(
       await serve(transport, conductorContract, conductorHandlers({ services, heartbeats, actOnServer: actionAcceptance(services) }), {

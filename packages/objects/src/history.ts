@@ -8,6 +8,11 @@ export const history = [
     name: 'first-light',
     change: 'Servers, flavors, aggregates, zones, hosts, key pairs, quotas, server groups; create, power and delete tasks.',
   },
+  {
+    minor: 1,
+    name: 'progress-of-moves',
+    change: 'Hosts report how far a live migration is, on its way and with its outcome; migrations may be queued.',
+  },
 ] as const;
 
 /** A new major starts new classes: nothing of an older one is understood. */

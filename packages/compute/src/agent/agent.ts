@@ -9,6 +9,7 @@ import type { Order, Outcome } from '../ledger/order.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Outbox } from '../reports/outbox.ts';
 import { carryOut, type Ending } from './execution.ts';
+import type { Transfers } from '../reports/transfers.ts';
 import { Lanes } from './lanes.ts';
 
 /** Bounds of the texts that travel with a failure; characters. */
@@ -23,6 +24,7 @@ export interface AgentParts {
   readonly ledger: Ledger;
   readonly journal: Journal<LedgerRecord>;
   readonly outbox: Outbox;
+  readonly transfers: Transfers;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: AgentMetrics;
@@ -218,12 +220,13 @@ export class Agent {
     } finally {
       this.#running.delete(order.instanceUuid);
       this.#urged.delete(order.operationId);
+      this.#parts.transfers.end(order.operationId);
       this.#count(order.instanceUuid, -1);
     }
   }
 
   #end(order: Order): Promise<Ending> | Ending {
-    const { config, clock, driver, ledger } = this.#parts;
+    const { config, clock, driver, ledger, transfers } = this.#parts;
     const instance = ledger.instance(order.instanceUuid);
     const wish = this.#wishOf(order);
     const refusal = instance === undefined ? undefined : refusalOf(instance, order);
@@ -239,16 +242,18 @@ export class Agent {
       cleanupMs: config.cleanupMs,
       signal: abort.signal,
       hurry: hurry.signal,
+      onProgress: (progress) => transfers.note(order, progress),
       stopping: () => this.#stopping,
     });
   }
 
   async #finish(order: Order, ending: Ending, startedAt: number): Promise<void> {
-    const { ledger, outbox, clock, log, metrics } = this.#parts;
+    const { ledger, outbox, transfers, clock, log, metrics } = this.#parts;
     const instance = ledger.instance(order.instanceUuid);
     // Removing an older generation leaves the newer domain as it is.
     const untouched = order.verb === 'remove' && instance !== undefined && instance.generation > order.generation;
     const { power, present } = untouched ? instance : ending;
+    const progress = transfers.end(order.operationId);
     const outcome: Outcome = {
       number: ledger.nextNumber(clock.now()),
       result: ending.result,
@@ -256,6 +261,7 @@ export class Agent {
       message: (ending.error?.message ?? '').slice(0, MESSAGE_LENGTH),
       details: detailsOf(ending.error).slice(0, DETAILS_LENGTH),
       ...(ending.destination !== undefined && { destination: ending.destination }),
+      ...(progress !== undefined && { progress }),
       startedAt,
       finishedAt: clock.now(),
     };

@@ -1,4 +1,4 @@
-import { powerState, type PowerState } from '@kilonova/objects';
+import { powerState, type PowerState, type TransferProgress } from '@kilonova/objects';
 import type { Clock } from '@kilonova/runtime';
 import { canMove, type Driver, type Moves } from '../driver/driver.ts';
 import type { Order } from '../ledger/order.ts';
@@ -26,6 +26,8 @@ interface ExecutionLimits {
   readonly signal: AbortSignal;
   /** Aborted when a live migration shall be brought to its end. */
   readonly hurry: AbortSignal;
+  /** Told how far a guest is that is sent live. */
+  readonly onProgress: (progress: TransferProgress) => void;
   /** Whether the agent stops: then nothing is taken back, the next agent goes on from the journal. */
   readonly stopping: () => boolean;
 }
@@ -35,7 +37,7 @@ export async function carryOut(driver: Driver, order: Order, limits: ExecutionLi
   const leftMs = order.acceptedAt + order.allowedMs - limits.clock.now();
   // A removal is worth doing however late it is.
   const allowedMs = order.verb === 'remove' && leftMs <= 0 ? limits.cleanupMs : leftMs;
-  const went = await attempt({ ...limits, allowedMs }, (signal) => drive(driver, order, signal, limits.hurry));
+  const went = await attempt({ ...limits, allowedMs }, (signal) => drive(driver, order, signal, limits));
   if (went.kind === 'done') {
     const { power = powerState.none, destination } = went.value;
     return { result: 'done', power, present: order.verb !== 'remove', ...(destination !== undefined && { destination }) };
@@ -59,7 +61,7 @@ interface Effect {
   readonly destination?: string;
 }
 
-function drive(driver: Driver, order: Order, signal: AbortSignal, hurry: AbortSignal): Promise<Effect> {
+function drive(driver: Driver, order: Order, signal: AbortSignal, { hurry, onProgress }: ExecutionLimits): Promise<Effect> {
   const target = { uuid: order.instanceUuid, generation: order.generation };
   switch (order.verb) {
     case 'spawn':
@@ -76,7 +78,7 @@ function drive(driver: Driver, order: Order, signal: AbortSignal, hurry: AbortSi
       return mover(driver).prepareIncoming(order.spec, { signal });
     case 'migrateOut': {
       const { destination, live, graceMs } = order;
-      return mover(driver).migrateOut(target, { signal, hurry, destination, live, graceMs });
+      return mover(driver).migrateOut(target, { signal, hurry, onProgress, destination, live, graceMs });
     }
     case 'finishIncoming': {
       const { spec, live, running, sent } = order;

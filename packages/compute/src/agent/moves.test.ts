@@ -64,6 +64,45 @@ describe('an agent whose server moves away', () => {
   });
 });
 
+describe('an agent whose server is sent live', () => {
+  const config = { transferReportMs: 10 };
+
+  test('tells how far it is on the way, the newest once per interval, and with the outcome', async () => {
+    const far = await aFarSide();
+    const agent = await anAgent({ broker: far.broker, config });
+    const spawn = aSpawn();
+    await far.orders.spawn(spawn);
+    await far.outcomeOf(spawn);
+    agent.driver.faults.set({ rule: { verb: 'migrateOut', effect: 'hang' } });
+    const migration = aMigration(spawn.instanceUuid);
+    await far.orders.migrateOut(migration);
+    await expect.poll(() => far.heard.transfers.length).toBe(1);
+    const memory = spawn.spec.memoryMb * 1_048_576;
+    expect(far.heard.transfers[0]).toMatchObject({
+      host: 'host-1',
+      transfers: [
+        { operationId: migration.operationId, generation: 1, progress: { memoryTotalBytes: memory, memoryRemainingBytes: memory } },
+      ],
+    });
+    await far.orders.migrateOut(Object.assign(migration, { forceComplete: true }));
+    expect((await far.outcomeOf(migration)).progress).toMatchObject({ memoryTotalBytes: memory, memoryProcessedBytes: memory });
+    expect((await far.outcomeOf(spawn)).progress).toBeNull();
+  });
+
+  test('tells nothing to conductors of 1.0, and its outcome all the same', async () => {
+    const far = await aFarSide();
+    const agent = await anAgent({ broker: far.broker, config, pin: '1.0' });
+    const spawn = aSpawn();
+    await far.orders.spawn(spawn);
+    await far.outcomeOf(spawn);
+    agent.driver.faults.set({ rule: { verb: 'migrateOut', effect: 'delay', ms: 100 } });
+    const migration = aMigration(spawn.instanceUuid);
+    await far.orders.migrateOut(migration);
+    expect(await far.outcomeOf(migration)).toMatchObject({ outcome: 'done', progress: null });
+    expect(far.heard.transfers).toEqual([]);
+  });
+});
+
 describe('an agent that gets a server', () => {
   test('says where it is to be sent, also when it was started anew in between, and runs it in the end', async () => {
     const { broker, orders, outcomeOf } = await aFarSide();

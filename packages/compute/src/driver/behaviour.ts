@@ -1,4 +1,4 @@
-import { powerState, type DomainSpec } from '@kilonova/objects';
+import { powerState, type DomainSpec, type TransferProgress } from '@kilonova/objects';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { aSpec } from '../testing.ts';
 import { canMove, NoSuchDomain, type Driver } from './driver.ts';
@@ -11,6 +11,8 @@ export interface DriverBench {
   hangNextSpawn(): void;
   close(): Promise<void>;
 }
+
+const toAnother = { destination: 'fake://other/x', graceMs: 0, hurry: new AbortController().signal, onProgress: () => undefined };
 
 /** What the verbs of a driver mean. Every driver passes. */
 export function describeDriver(setUp: () => Promise<DriverBench>): void {
@@ -129,7 +131,7 @@ export function describeDriver(setUp: () => Promise<DriverBench>): void {
       if (!canMove(driver)) return skip();
       const spec = aSpec({ generation: 1 });
       await driver.ensureRunning(spec, bound());
-      const out = { ...bound(), destination: 'fake://other/x', live: false, graceMs: 0, hurry: new AbortController().signal };
+      const out = { ...bound(), ...toAnother, live: false };
       for (let time = 0; time < 2; time += 1)
         expect(await driver.migrateOut(targetOf(spec), out)).toMatchObject({ generation: 1, power: powerState.shutdown });
       const incoming = aSpec({ generation: 2 });
@@ -139,6 +141,20 @@ export function describeDriver(setUp: () => Promise<DriverBench>): void {
         const came = await driver.finishIncoming(incoming, { ...bound(), live: false, running: true, sent });
         expect(came).toMatchObject({ generation: 2, power: powerState.running });
       }
+    });
+
+    test('a guest that moves live says how far it is, and at the end that nothing is left', async ({ skip }) => {
+      if (!canMove(driver)) return skip();
+      const spec = aSpec();
+      const told: TransferProgress[] = [];
+      await driver.ensureRunning(spec, bound());
+      await driver.migrateOut(targetOf(spec), { ...bound(), ...toAnother, live: true, onProgress: (progress) => void told.push(progress) });
+      expect(told.length).toBeGreaterThan(0);
+      for (const { memoryTotalBytes, memoryProcessedBytes, memoryRemainingBytes } of told) {
+        expect(memoryTotalBytes).toBe(spec.memoryMb * 1_048_576);
+        expect(memoryProcessedBytes + memoryRemainingBytes).toBeGreaterThanOrEqual(memoryTotalBytes);
+      }
+      expect(told.at(-1)).toMatchObject({ memoryRemainingBytes: 0, diskRemainingBytes: 0 });
     });
 
     test('what nobody sent is not there', async ({ skip }) => {

@@ -1,4 +1,4 @@
-import type { DomainSpec, Inventory, PowerState } from '@kilonova/objects';
+import type { DomainSpec, Inventory, PowerState, TransferProgress } from '@kilonova/objects';
 
 /** A domain as the hypervisor shows it. */
 export interface Domain {
@@ -76,6 +76,8 @@ export interface MigrateOut {
   readonly graceMs: number;
   /** Aborted when the guest shall be paused until everything is sent. */
   readonly hurry: AbortSignal;
+  /** Live: may be called as often as the hypervisor likes; what it costs is the agent's affair. */
+  readonly onProgress: (progress: TransferProgress) => void;
 }
 
 export const canMove = (driver: Driver): driver is Driver & Moves => 'migrateOut' in driver;

@@ -1,4 +1,4 @@
-import type { DomainSpec, PowerState } from '@kilonova/objects';
+import type { DomainSpec, PowerState, TransferProgress } from '@kilonova/objects';
 
 interface OrderHead {
   readonly operationId: string;
@@ -48,6 +48,8 @@ export interface Outcome {
   readonly details: string;
   /** Of prepareIncoming: where the guest is to be sent. */
   readonly destination?: string;
+  /** Of a migrateOut that sent a guest live, as far as the driver said. */
+  readonly progress?: TransferProgress;
   readonly startedAt: number;
   readonly finishedAt: number;
 }

@@ -150,7 +150,7 @@ export class Outbox {
   #report(operationId: string): OperationReport | undefined {
     const operation = this.#parts.ledger.operation(operationId);
     if (operation === undefined || operation.outcome === null || operation.settled) return undefined;
-    const { number, result, power, message, details, destination = '', startedAt, finishedAt } = operation.outcome;
+    const { number, result, power, message, details, destination = '', progress = null, startedAt, finishedAt } = operation.outcome;
     return Object.assign(new OperationReport(), {
       number,
       operationId,
@@ -161,6 +161,7 @@ export class Outbox {
       message,
       details,
       destination,
+      progress,
       startedAt: new Date(startedAt).toISOString(),
       finishedAt: new Date(finishedAt).toISOString(),
     });

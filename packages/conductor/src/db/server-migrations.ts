@@ -1,6 +1,7 @@
 import { failure, ServerMigration, type Flavor, type MigrationStatus, type MigrationType, type VmState } from '@kilonova/objects';
 import type { Knex } from 'knex';
 import { rowsOf } from './rows.ts';
+import { bytesOf } from './transfer-progress.ts';
 
 export interface NewMigration {
   readonly uuid: string;
@@ -37,6 +38,13 @@ export async function insertMigration(trx: Knex.Transaction, migration: NewMigra
   );
 }
 
+/** SQL: columns of `m` from what a host said in `c.progress`, if it did. */
+const PROGRESS_COLUMNS = (['Memory', 'Disk'] as const)
+  .flatMap((what) => ['Total', 'Processed', 'Remaining'].map((part) => [what.toLowerCase(), part] as const))
+  .map(([what, part]) => [`${what}_${part.toLowerCase()}_bytes`, `${what}${part}Bytes`])
+  .map(([column, field]) => `${column} = coalesce(${bytesOf(`c.progress ->> '${field}'`)}, m.${column})`)
+  .join(', ');
+
 /** Only what is there changes. */
 export interface MigrationChange {
   readonly uuid: string;
@@ -48,6 +56,8 @@ export interface MigrationChange {
   readonly sourceGeneration?: number;
   readonly abortRequested?: boolean;
   readonly completionRequested?: boolean;
+  /** How far its guest was when the host was done with it. */
+  readonly progress?: object;
 }
 
 /** All in one statement. */
@@ -58,9 +68,10 @@ export async function changeMigrations(trx: Knex.Transaction, changes: readonly 
        status = coalesce(c.status, m.status), dest_host = coalesce(c."destHost", m.dest_host), dest_node = coalesce(c."destNode", m.dest_node),
        dest_generation = coalesce(c."destGeneration", m.dest_generation), source_generation = coalesce(c."sourceGeneration", m.source_generation),
        abort_requested = coalesce(c."abortRequested", m.abort_requested),
-       completion_requested = coalesce(c."completionRequested", m.completion_requested), updated_at = kilonova_now()
+       completion_requested = coalesce(c."completionRequested", m.completion_requested),
+       ${PROGRESS_COLUMNS}, updated_at = kilonova_now()
      from jsonb_to_recordset(cast(? as jsonb)) as c (uuid uuid, status text, "destHost" text, "destNode" text, "destGeneration" integer,
-       "sourceGeneration" integer, "abortRequested" boolean, "completionRequested" boolean)
+       "sourceGeneration" integer, "abortRequested" boolean, "completionRequested" boolean, progress jsonb)
      where m.uuid = c.uuid`,
     [JSON.stringify(changes)],
   );

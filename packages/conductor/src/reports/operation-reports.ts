@@ -117,8 +117,9 @@ async function believe(trx: Transaction, heard: readonly Heard[]): Promise<Reado
   return new Set(known.filter((entry) => admitted.has(stampKey(stampOf(entry)))));
 }
 
-function apply(task: MovingTask, { outcome, power, message, details, destination }: OperationReport): void {
-  if (outcome === 'done') return task.settle({ outcome: 'done', failure: null, power, ...(destination !== '' && { destination }) });
+function apply(task: MovingTask, { outcome, power, message, details, destination, progress }: OperationReport): void {
+  const besides = { ...(destination !== '' && { destination }), ...(progress !== null && { progress }) };
+  if (outcome === 'done') return task.settle({ outcome: 'done', failure: null, power, ...besides });
   if (outcome === 'failed') return task.settle({ outcome: 'failed', failure: { message, details }, power });
   task.settle({
     outcome: 'failed',

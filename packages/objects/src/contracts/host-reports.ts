@@ -1,6 +1,13 @@
 import { call, cast, defineContract, Empty } from '@kilonova/rpc';
 import { version } from '../history.ts';
-import { DomainsReport, HostHeartbeat, HostRegistration, OperationReports, ReportsAccepted } from '../objects/host-report.ts';
+import {
+  DomainsReport,
+  HostHeartbeat,
+  HostRegistration,
+  OperationReports,
+  ReportsAccepted,
+  TransferReports,
+} from '../objects/host-report.ts';
 
 /**
  * What hosts say to the conductor. The caller is the broker-validated account of the host; what it says counts only for
@@ -15,6 +22,7 @@ export const hostReportsContract = defineContract({
     register: call({ since: '1.0', request: HostRegistration, response: Empty, idempotent: true }),
     heartbeat: cast({ since: '1.0', request: HostHeartbeat }),
     reportOperations: call({ since: '1.0', request: OperationReports, response: ReportsAccepted, idempotent: true }),
+    reportTransfers: cast({ since: '1.1', request: TransferReports }),
     reportDomains: call({ since: '1.0', request: DomainsReport, response: Empty, idempotent: true }),
   },
 });

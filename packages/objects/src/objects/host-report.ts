@@ -59,6 +59,17 @@ export class DomainsReport {
   @Expose() @Type(() => DomainReport) domains: DomainReport[] = [];
 }
 
+/** What there was to send of a guest, what was sent, and what is left; bytes. What a guest changes is sent again. */
+@Exclude()
+export class TransferProgress {
+  @Expose() memoryTotalBytes: number = 0;
+  @Expose() memoryProcessedBytes: number = 0;
+  @Expose() memoryRemainingBytes: number = 0;
+  @Expose() diskTotalBytes: number = 0;
+  @Expose() diskProcessedBytes: number = 0;
+  @Expose() diskRemainingBytes: number = 0;
+}
+
 /** How an operation ended. */
 @Exclude()
 export class OperationReport {
@@ -77,6 +88,8 @@ export class OperationReport {
   @Expose() destination: string = '';
   @Expose() startedAt: string | null = null;
   @Expose() finishedAt: string | null = null;
+  /** Of a migrateOut that sent a guest live: how far it came; null where the driver does not say. */
+  @Expose({ since: 1 }) @Type(() => TransferProgress) progress: TransferProgress | null = null;
 }
 
 /** Outcomes that the conductor has not committed yet; told again until ReportsAccepted names them. */
@@ -90,4 +103,22 @@ export class OperationReports {
 @Exclude()
 export class ReportsAccepted {
   @Expose() operationIds: string[] = [];
+}
+
+/** How far a guest is that is sent at the moment. */
+@Exclude()
+export class TransferReport {
+  @Expose() operationId!: string;
+  @Expose() instanceUuid!: string;
+  @Expose() generation!: number;
+  /** Counts up per instance on its host; an older one is ignored. */
+  @Expose() number!: number;
+  @Expose() @Type(() => TransferProgress) progress!: TransferProgress;
+}
+
+/** News of guests that are being sent. A lost one changes nothing. */
+@Exclude()
+export class TransferReports {
+  @Expose() host!: string;
+  @Expose() @Type(() => TransferReport) transfers: TransferReport[] = [];
 }

@@ -6,6 +6,7 @@ export type MigrationType = 'migration' | 'resize' | 'live-migration' | 'evacuat
 /** How far a migration is, as the Compute API names it. */
 export type MigrationStatus =
   | 'accepted'
+  | 'queued'
   | 'pre-migrating'
   | 'preparing'
   | 'migrating'

@@ -15,7 +15,7 @@ export function samplesOf(minor: number): ReadonlyMap<string, string> {
   const folder = `${MAJOR}.${minor}`;
   const files = new Map<string, string>();
   const text = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
-  for (const [name, type] of [...classes].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [name, type] of [...messageClasses(contracts, minor)].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     files.set(`${folder}/${name}.json`, text(encoderFor(type, minor)(sampleOf(type))));
   }
   if (minor === MINOR) for (const contract of contracts) files.set(`${folder}/contract-${contract.topic}.json`, text(outlineOf(contract)));

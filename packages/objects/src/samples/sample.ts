@@ -1,16 +1,17 @@
 import 'reflect-metadata';
 import { fieldsOf, type Class, type Contract, type Field } from '@kilonova/rpc';
 
-/** Every message class that the contracts reach, by name. */
-export function messageClasses(contracts: readonly Contract[]): ReadonlyMap<string, Class<object>> {
+/** Every message class that the contracts reach in a minor, by name; default: in any. */
+export function messageClasses(contracts: readonly Contract[], minor = Infinity): ReadonlyMap<string, Class<object>> {
   const found = new Map<string, Class<object>>();
   const visit = (type: Class<object>): void => {
     if (found.has(type.name)) return;
     found.set(type.name, type);
-    for (const { nested } of fieldsOf(type)) if (nested !== undefined) visit(nested);
+    for (const { nested, since } of fieldsOf(type)) if (nested !== undefined && since <= minor) visit(nested);
   };
   for (const { methods } of contracts) {
     for (const method of Object.values(methods)) {
+      if (Number(method.since.split('.')[1]) > minor) continue;
       visit(method.request);
       if (method.kind === 'call') visit(method.response);
       if (method.kind === 'stream') visit(method.item);

@@ -69,6 +69,7 @@ export const fakeSection = section('fake', {
     },
     parseFaults,
   ),
+  progressMs: integer(200, { min: 1, max: 60_000, help: 'Between two times that a live migration tells how far it is; milliseconds.' }),
   controlPollMs: integer(100, {
     min: 1,
     max: 60_000,

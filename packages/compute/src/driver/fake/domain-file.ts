@@ -2,6 +2,12 @@ import { closeSync, openSync, readFileSync, renameSync, writeFileSync, writeSync
 import { join } from 'node:path';
 import type { Domain } from '../driver.ts';
 
+/** A guest, and how large it is where that is known: what there is to send of it. */
+export interface FakeDomain extends Domain {
+  readonly memoryMb?: number;
+  readonly diskMb?: number;
+}
+
 /** Lines that say nothing any more, before the file is written anew. */
 const SPARE_LINES = 1_000;
 
@@ -11,7 +17,7 @@ const SPARE_LINES = 1_000;
  */
 export class DomainFile {
   readonly #path: string;
-  readonly #domains = new Map<string, Domain>();
+  readonly #domains = new Map<string, FakeDomain>();
   #handle: number;
   #lines = 0;
   #closed = false;
@@ -22,15 +28,15 @@ export class DomainFile {
     this.#handle = this.#writeAnew();
   }
 
-  get(uuid: string): Domain | undefined {
+  get(uuid: string): FakeDomain | undefined {
     return this.#domains.get(uuid);
   }
 
-  all(): readonly Domain[] {
+  all(): readonly FakeDomain[] {
     return [...this.#domains.values()];
   }
 
-  put(domain: Domain): Domain {
+  put(domain: FakeDomain): FakeDomain {
     this.#domains.set(domain.uuid, domain);
     this.#append(domain);
     return domain;
@@ -62,7 +68,7 @@ export class DomainFile {
     }
     // What follows the last line end was cut off by a crash: that change did not happen.
     for (const line of content.split('\n').slice(0, -1)) {
-      const domain = JSON.parse(line) as Domain | { readonly uuid: string };
+      const domain = JSON.parse(line) as FakeDomain | { readonly uuid: string };
       if ('power' in domain) this.#domains.set(domain.uuid, domain);
       else this.#domains.delete(domain.uuid);
     }

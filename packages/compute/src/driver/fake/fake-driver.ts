@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Inventory, powerState, type DomainSpec, type PowerState } from '@kilonova/objects';
+import { Inventory, powerState, TransferProgress, type DomainSpec, type PowerState } from '@kilonova/objects';
 import type { Clock, Logger, Random } from '@kilonova/runtime';
 import { NoSuchDomain, type Bound, type Domain, type Driver, type MigrateOut, type Moves, type Target } from '../driver.ts';
 import type { FakeConfig, FakeVerb } from './config.ts';
-import { DomainFile } from './domain-file.ts';
+import { DomainFile, type FakeDomain } from './domain-file.ts';
 import { Faults, matchesHost, parseFaults, type FaultRule } from './faults.ts';
 
 /**
@@ -65,7 +65,7 @@ export class FakeDriver implements Driver, Moves {
   }
 
   list(): Promise<readonly Domain[]> {
-    return this.#verb('list', unbound(), () => this.#domains.all());
+    return this.#verb('list', unbound(), () => this.#domains.all().map(shownOf));
   }
 
   ensureRunning(spec: DomainSpec, bound: Bound): Promise<Domain> {
@@ -74,7 +74,7 @@ export class FakeDriver implements Driver, Moves {
       if (there !== undefined && there.generation > spec.generation) {
         throw new Error(`instance ${spec.uuid} has a domain of generation ${there.generation} here, asked for ${spec.generation}`);
       }
-      return this.#domains.put({ uuid: spec.uuid, generation: spec.generation, power: powerState.running });
+      return this.#put(domainOf(spec, powerState.running));
     });
   }
 
@@ -103,17 +103,21 @@ export class FakeDriver implements Driver, Moves {
       if (there !== undefined && there.generation > spec.generation)
         throw new Error(`instance ${spec.uuid} has a domain of generation ${there.generation} here, asked for ${spec.generation}`);
       // What came already is not made undone by saying it twice.
-      if (there?.generation !== spec.generation)
-        this.#domains.put({ uuid: spec.uuid, generation: spec.generation, power: powerState.none });
+      if (there?.generation !== spec.generation) this.#put(domainOf(spec, powerState.none));
       return { destination: `fake://${this.#options.host}/${spec.uuid}` };
     });
   }
 
-  /** Nothing is sent: the other host makes the domain from what the conductor says. */
-  migrateOut(target: Target, { hurry, live, ...how }: Bound & MigrateOut): Promise<Domain> {
-    const act = () => this.#setPower(target, powerState.shutdown);
-    if (this.#domains.get(target.uuid)?.generation !== target.generation) return Promise.reject(new NoSuchDomain(target));
-    return this.#verb('migrateOut', live ? { ...how, hurry } : how, act);
+  /** Nothing is sent: the other host makes the domain from what the conductor says. A live one is sent bit by bit all the same. */
+  migrateOut(target: Target, { hurry, live, onProgress, ...how }: Bound & MigrateOut): Promise<Domain> {
+    const there = this.#domains.get(target.uuid);
+    if (there?.generation !== target.generation) return Promise.reject(new NoSuchDomain(target));
+    const tell = live ? (share: number) => onProgress(progressOf(there, share)) : undefined;
+    const act = () => {
+      tell?.(1);
+      return this.#setPower(target, powerState.shutdown);
+    };
+    return this.#verb('migrateOut', live ? { ...how, hurry } : how, act, tell);
   }
 
   finishIncoming(
@@ -124,7 +128,7 @@ export class FakeDriver implements Driver, Moves {
       const there = this.#domains.get(spec.uuid);
       const arrived = there !== undefined && there.power !== powerState.none;
       if (there?.generation !== spec.generation || (!sent && !arrived)) throw new NoSuchDomain(spec);
-      return this.#domains.put({ ...there, power: running || live ? powerState.running : powerState.shutdown });
+      return this.#put({ ...there, power: running || live ? powerState.running : powerState.shutdown });
     });
   }
 
@@ -133,7 +137,7 @@ export class FakeDriver implements Driver, Moves {
       const there = this.#domains.get(spec.uuid);
       if (there === undefined || there.generation > spec.generation) throw new NoSuchDomain(spec);
       const power = running ? powerState.running : powerState.shutdown;
-      return this.#domains.put({ uuid: spec.uuid, generation: spec.generation, power });
+      return this.#put(domainOf(spec, power));
     });
   }
 
@@ -141,19 +145,29 @@ export class FakeDriver implements Driver, Moves {
     this.#domains.close();
   }
 
+  #put(domain: FakeDomain): Domain {
+    return shownOf(this.#domains.put(domain));
+  }
+
   #setPower(target: Target, power: PowerState): Domain {
     const there = this.#domains.get(target.uuid);
     if (there?.generation !== target.generation) throw new NoSuchDomain(target);
-    return there.power === power ? there : this.#domains.put({ ...there, power });
+    return there.power === power ? shownOf(there) : this.#put({ ...there, power });
   }
 
   /** Every verb takes its time, meets its faults, and then acts at once. */
-  async #verb<T>(verb: FakeVerb, { signal, hurry }: Bound & { readonly hurry?: AbortSignal }, act: () => T): Promise<T> {
-    const { clock, config } = this.#options;
+  async #verb<T>(
+    verb: FakeVerb,
+    { signal, hurry }: Bound & { readonly hurry?: AbortSignal },
+    act: () => T,
+    tell?: (share: number) => void,
+  ): Promise<T> {
+    const { config } = this.#options;
     this.#readControl();
     const fault = this.faults.strike(verb);
     const pauseMs = (config.latencyMs[verb] ?? 0) + (fault?.effect === 'delay' ? (fault.ms ?? 0) : 0);
-    if (pauseMs > 0) await pause(clock, pauseMs, signal, hurry);
+    tell?.(0);
+    if (pauseMs > 0) await this.#pause(pauseMs, signal, hurry, tell);
     if (fault?.effect === 'hang') await Promise.race([abortOf(signal), ...(hurry === undefined ? [] : [endOf(hurry)])]);
     if (fault?.effect === 'wedge') await new Promise(() => undefined);
     if (fault?.effect === 'fail') throw new Error(messageOf(fault, verb));
@@ -161,6 +175,17 @@ export class FakeDriver implements Driver, Moves {
     const result = act();
     if (fault?.effect === 'fail-after') throw new Error(messageOf(fault, verb));
     return result;
+  }
+
+  /** Until it is over, or may be cut short; on the way it tells how much of it is over. */
+  async #pause(ms: number, signal: AbortSignal, hurry: AbortSignal | undefined, tell?: (share: number) => void): Promise<void> {
+    const { clock, config } = this.#options;
+    if (tell === undefined) return pause(clock, ms, signal, hurry);
+    const steps = Math.max(1, Math.ceil(ms / config.progressMs));
+    for (let step = 1; step <= steps && hurry?.aborted !== true; step += 1) {
+      await pause(clock, ms / steps, signal, hurry);
+      tell(step / steps);
+    }
   }
 
   #readControl(): void {
@@ -182,6 +207,24 @@ export class FakeDriver implements Driver, Moves {
       log.warn({ path, reason: (error as Error).message }, 'fault rules not understood, the former stay');
     }
   }
+}
+
+const shownOf = ({ uuid, generation, power }: FakeDomain): Domain => ({ uuid, generation, power });
+
+const MIB = 1_048_576;
+
+const domainOf = ({ uuid, generation, memoryMb, disks }: DomainSpec, power: PowerState): FakeDomain => ({
+  ...{ uuid, generation, power, memoryMb, diskMb: disks.reduce((sum, { sizeMb }) => sum + sizeMb, 0) },
+});
+
+/** Of a fake guest, of which the given share is over there. */
+function progressOf({ memoryMb = 0, diskMb = 0 }: FakeDomain, share: number): TransferProgress {
+  const [memory, disk] = [memoryMb * MIB, diskMb * MIB];
+  const [memoryOver, diskOver] = [Math.round(memory * share), Math.round(disk * share)];
+  return Object.assign(new TransferProgress(), {
+    ...{ memoryTotalBytes: memory, memoryProcessedBytes: memoryOver, memoryRemainingBytes: memory - memoryOver },
+    ...{ diskTotalBytes: disk, diskProcessedBytes: diskOver, diskRemainingBytes: disk - diskOver },
+  });
 }
 
 /** One for each use: a signal that lives long collects those who wait for it. */

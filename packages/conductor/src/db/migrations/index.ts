@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { down as firstLightDown, up as firstLight } from './0001-first-light.ts';
 import { down as movesDown, up as moves } from './0002-moves.ts';
+import { down as progressDown, up as progress } from './0003-progress-of-moves.ts';
 
 export interface Migration {
   readonly name: string;
@@ -12,4 +13,5 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { name: '0001-first-light', up: firstLight, down: firstLightDown },
   { name: '0002-moves', up: moves, down: movesDown },
+  { name: '0003-progress-of-moves', up: progress, down: progressDown },
 ];

@@ -35,6 +35,7 @@ export interface ReportOutcome {
   readonly power: number;
   /** What the host said besides, for a later step. */
   readonly destination?: string;
+  readonly progress?: object;
 }
 
 /** One task as its steps see it. */

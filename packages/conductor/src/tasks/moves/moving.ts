@@ -169,7 +169,10 @@ async function enter(
   );
   await changeMigrations(
     trx,
-    batch.map(({ params }) => ({ uuid: params.migrationUuid, status: stage.status })),
+    batch.map((item) => {
+      const progress = outcomeOf(item, 'transferred')?.progress;
+      return { uuid: item.params.migrationUuid, status: stage.status, ...(progress !== undefined && { progress }) };
+    }),
   );
   await finishEvents(
     trx,
