@@ -21,10 +21,10 @@ beforeEach(async () => {
 });
 afterEach(() => cloud.stop());
 
-async function aCloud(hosts: readonly string[], config: Partial<ConductorConfig> = {}, inventory: object = {}) {
+async function aCloud(hosts: readonly string[], config: Partial<ConductorConfig> = {}, inventory: object = {}, pin?: string) {
   cloud = new Cloud(database, config);
   await cloud.startScheduler();
-  const conductor = await cloud.startConductor('c1');
+  const conductor = await cloud.startConductor('c1', pin === undefined ? {} : { pin });
   for (const host of hosts) await cloud.startHost(host, inventory);
   return conductor;
 }
@@ -48,6 +48,36 @@ async function aServer(): Promise<string> {
 const unlessGone = (error: { code?: string }) => {
   if (error.code !== 'ServerNotFound') throw error;
 };
+
+describe('creates that come at the same time', () => {
+  const allActive = (count: number) => Array.from({ length: count }, () => ({ vmState: 'active' }));
+  const createMany = async (count: number) => {
+    await Promise.all(Array.from({ length: count }, () => cloud.create(aRequest())));
+    await cloud.settled();
+    expect(await servers()).toMatchObject(allActive(count));
+    expect(cloud.asked).toHaveLength(count);
+  };
+
+  test('ask the scheduler together', async () => {
+    await aCloud(['h1', 'h2']);
+    await createMany(8);
+    expect(Math.max(...cloud.questions)).toBeGreaterThan(1);
+  });
+
+  test('ask a scheduler of before one by one', async () => {
+    await aCloud(['h1', 'h2'], {}, {}, '1.0');
+    await createMany(8);
+    expect(cloud.questions).toEqual(Array<number>(8).fill(1));
+  });
+
+  test('ask for hosts of each alone when one of them is for too many', async () => {
+    await aCloud(['h1', 'h2'], { selectBatch: 2 });
+    await Promise.all([aRequest({ minCount: 3, maxCount: 3 }), aRequest(), aRequest()].map((request) => cloud.create(request)));
+    await cloud.settled();
+    expect(await servers()).toMatchObject(allActive(5));
+    expect(cloud.asked.filter(({ instanceUuids }) => instanceUuids.length === 3)).toHaveLength(1);
+  });
+});
 
 describe('claims', () => {
   test('never exceed a host, however many conductors and requests want it', async () => {

@@ -75,6 +75,11 @@ export const conductorSection = section('conductor', {
   resizeConfirmLookMs: integer(10 * seconds, { min: 20, help: 'How often resized servers that wait for too long are looked for.' }),
   resizeConfirmBatch: integer(100, { min: 1, max: 10_000, help: 'Resized servers that one look confirms.' }),
   shutdownGraceMs: integer(60 * seconds, { min: 0, help: 'How long a guest may take for a clean shutdown before its plug is pulled.' }),
+  selectBatch: integer(32, { min: 1, max: 1_000, help: 'Questions of creates that the scheduler is asked together.' }),
+  selectPatienceMs: integer(20, {
+    min: 0,
+    help: 'How long the scheduler may take for some of them before it is asked others beside them.',
+  }),
   selectTimeoutMs: integer(10 * seconds, { min: 100, help: 'How long one question to the scheduler may take.' }),
   // Scheduling
   maxAttempts: integer(3, { min: 1, max: 100, help: 'Hosts on which an instance is tried before it is in ERROR.' }),

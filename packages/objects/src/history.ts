@@ -11,7 +11,8 @@ export const history = [
   {
     minor: 1,
     name: 'progress-of-moves',
-    change: 'Hosts report how far a live migration is, on its way and with its outcome; migrations may be queued.',
+    change:
+      'Hosts report how far a live migration is, on its way and with its outcome; migrations may be queued. Schedulers answer several requests at once.',
   },
 ] as const;
 

@@ -1,4 +1,4 @@
-import { schedulerContract } from '@kilonova/objects';
+import { HostAnswers, schedulerContract } from '@kilonova/objects';
 import { serve, type Server, type Transport } from '@kilonova/rpc';
 import type { Scheduler } from './scheduler.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
@@ -14,6 +14,8 @@ export const serveScheduler = (
     schedulerContract,
     {
       selectDestinations: (_context, request) => scheduler.select(request),
+      selectTogether: (_context, { requests }) =>
+        Object.assign(new HostAnswers(), { answers: requests.map((request) => scheduler.select(request)) }),
       hostsChanged: (_context, change) => snapshot.note(change),
     },
     options,

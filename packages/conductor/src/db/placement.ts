@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { readGroups } from './claims.ts';
 
 interface RequestRow {
+  readonly index: number;
   readonly projectId: string;
   readonly availabilityZone: string | null;
   readonly flavor: object;
@@ -18,22 +19,41 @@ export interface MoveWishes {
   readonly requestedHost: string | null;
 }
 
+export interface Wishes {
+  readonly excludedHosts: readonly string[];
+  readonly alternates: number;
+  readonly move?: MoveWishes;
+}
+
 /**
  * What hosts are wanted for instances of one request, which are equal but for their names; undefined when the first of
  * them is gone. Server groups and hints are looked up anew, since members move.
  */
-export async function readHostRequest(
+export async function readHostRequest(knex: Knex, instanceUuids: readonly string[], wishes: Wishes): Promise<HostRequest | undefined> {
+  return (await readHostRequests(knex, [{ instanceUuids, wishes }]))[0];
+}
+
+/** The same for several requests, in their order. */
+export async function readHostRequests(
   knex: Knex,
-  instanceUuids: readonly string[],
-  wishes: { readonly excludedHosts: readonly string[]; readonly alternates: number; readonly move?: MoveWishes },
-): Promise<HostRequest | undefined> {
+  wanted: readonly { readonly instanceUuids: readonly string[]; readonly wishes: Wishes }[],
+): Promise<readonly (HostRequest | undefined)[]> {
   const { rows } = await knex.raw(
-    `select project_id as "projectId", availability_zone as "availabilityZone", flavor, image, server_group_uuid as "serverGroupUuid", request_spec as spec
-     from instances where uuid = any(cast(? as uuid[])) order by launch_index limit 1`,
-    [[...instanceUuids]],
+    `select w.index, i.* from jsonb_to_recordset(cast(? as jsonb)) as w (index integer, uuids jsonb) cross join lateral
+       (select project_id as "projectId", availability_zone as "availabilityZone", flavor, image, server_group_uuid as "serverGroupUuid", request_spec as spec
+        from instances where uuid = any(array(select cast(u as uuid) from jsonb_array_elements_text(w.uuids) as u)) order by launch_index limit 1) i`,
+    [JSON.stringify(wanted.map(({ instanceUuids: uuids }, index) => ({ index, uuids })))],
   );
-  const row = (rows as RequestRow[])[0];
-  if (row === undefined) return undefined;
+  const found = new Map((rows as RequestRow[]).map((row) => [row.index, row]));
+  return Promise.all(
+    wanted.map(async ({ instanceUuids, wishes }, index) => {
+      const row = found.get(index);
+      return row === undefined ? undefined : requestOf(knex, row, instanceUuids, wishes);
+    }),
+  );
+}
+
+async function requestOf(knex: Knex, row: RequestRow, instanceUuids: readonly string[], wishes: Wishes): Promise<HostRequest> {
   const { different_host: different, same_host: same, ...hints } = row.spec.hints ?? {};
   const request = new HostRequest();
   request.instanceUuids = [...instanceUuids];

@@ -2,7 +2,6 @@
  * Finds and claims hosts for instances of one request: asks the scheduler for all at once, claims what it proposes in one
  * transaction, and asks again for those that others were faster for. Each claimed instance goes on as a build of its own.
  */
-import { readHostRequest } from '../db/placement.ts';
 import { startEvents } from '../db/action-events.ts';
 import { allocate, lockHosts, readGroups } from '../db/claims.ts';
 import { type InstanceRow, lockInstances } from '../db/instance-changes.ts';
@@ -56,16 +55,15 @@ export const createServers = new Task<CreateParams, TaskServices>('create-server
     );
   });
 
-async function select(item: TaskItem<CreateParams>, { knex, scheduler, config }: TaskServices, signal: AbortSignal): Promise<Selected> {
+async function select(item: TaskItem<CreateParams>, { questions, config }: TaskServices, signal: AbortSignal): Promise<Selected> {
   const { retry } = item.params;
   const remaining = remainingOf(item);
   // Alternates of the first selection are still good guesses: the claim decides.
   if (retry !== undefined && retry.alternates.length > 0 && roundsOf(item) === 0)
     return { hosts: Object.fromEntries(remaining.map((uuid) => [uuid, retry.alternates])), explanation: '' };
   const excludedHosts = (retry?.failures ?? []).map(({ host }) => host);
-  const request = await readHostRequest(knex, remaining, { excludedHosts, alternates: config.alternates });
-  if (request === undefined) return { hosts: {}, explanation: '' };
-  const answer = await scheduler.selectDestinations(request, { timeoutMs: config.selectTimeoutMs, requestId: item.requestId, signal });
+  const answer = await questions.ask({ instanceUuids: remaining, wishes: { excludedHosts, alternates: config.alternates } }, signal);
+  if (answer === undefined) return { hosts: {}, explanation: '' };
   return {
     hosts: Object.fromEntries(answer.selections.map(({ instanceUuid, hosts }) => [instanceUuid, hosts])),
     explanation: answer.explanation,

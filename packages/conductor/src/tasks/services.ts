@@ -4,6 +4,7 @@ import type { Client } from '@kilonova/rpc';
 import type { ConductorConfig } from '../config.ts';
 import type { Database } from '../db/connection.ts';
 import type { HostChangePublisher } from '../services.ts';
+import type { HostQuestions } from './host-questions.ts';
 
 /** What the steps of tasks get. */
 export interface TaskServices {
@@ -14,6 +15,8 @@ export interface TaskServices {
   readonly config: ConductorConfig;
   readonly publisher: HostChangePublisher;
   readonly scheduler: Pick<Client<typeof schedulerContract>, 'selectDestinations'>;
+  /** What creates ask of the scheduler. */
+  readonly questions: Pick<HostQuestions, 'ask'>;
   readonly compute: Pick<Client<typeof computeContract>, 'at'>;
   /** Told that something was left behind on a host: it looks at once. */
   readonly cleaner: { ring(): void };

@@ -3,6 +3,7 @@ import {
   type ActOnServer,
   type CreateServers,
   conductorContract,
+  HostAnswers,
   HostSelection,
   HostSelections,
   type HostRequest,
@@ -60,6 +61,8 @@ export class Cloud {
     [...this.hosts.keys()].filter((host) => !request.excludedHosts.includes(host));
   explanation = 'nothing fits';
   readonly asked: HostRequest[] = [];
+  /** How many of them came in each question. */
+  readonly questions: number[] = [];
 
   constructor(database: FreshDatabase, config: Partial<ConductorConfig> = {}) {
     this.#database = database;
@@ -68,15 +71,23 @@ export class Cloud {
 
   async startScheduler(): Promise<void> {
     const transport = this.broker.connect({ service: 'scheduler', id: 's1' });
+    const select = (request: HostRequest) => {
+      this.asked.push(request);
+      const hosts = [...this.choose(request)];
+      return Object.assign(new HostSelections(), {
+        selections: request.instanceUuids.map((instanceUuid) => Object.assign(new HostSelection(), { instanceUuid, hosts })),
+        hostsConsidered: this.hosts.size,
+        explanation: hosts.length === 0 ? this.explanation : '',
+      });
+    };
     const server = await serve(transport, schedulerContract, {
       selectDestinations: (_context, request) => {
-        this.asked.push(request);
-        const hosts = [...this.choose(request)];
-        return Object.assign(new HostSelections(), {
-          selections: request.instanceUuids.map((instanceUuid) => Object.assign(new HostSelection(), { instanceUuid, hosts })),
-          hostsConsidered: this.hosts.size,
-          explanation: hosts.length === 0 ? this.explanation : '',
-        });
+        this.questions.push(1);
+        return select(request);
+      },
+      selectTogether: (_context, { requests }) => {
+        this.questions.push(requests.length);
+        return Object.assign(new HostAnswers(), { answers: requests.map(select) });
       },
       hostsChanged: () => undefined,
     });
@@ -94,13 +105,17 @@ export class Cloud {
     return host;
   }
 
-  async startConductor(id: string, { ownPool = false } = {}): Promise<Conductor> {
+  async startConductor(
+    id: string,
+    { ownPool = false, pin }: { readonly ownPool?: boolean; readonly pin?: string } = {},
+  ): Promise<Conductor> {
     const transport = this.broker.connect({ service: 'conductor', id });
     const life = mortal(this.#database.knex);
     const service = await startConductor({
       ...{
         transport,
         ...(!ownPool && { database: life.database }),
+        ...(pin !== undefined && { pin }),
         clock: systemClock,
         random: systemRandom,
         log: silentLogger,

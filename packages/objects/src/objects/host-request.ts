@@ -36,3 +36,9 @@ export class HostRequest {
   /** How many further hosts are wanted behind each choice. */
   @Expose() alternates: number = 0;
 }
+
+/** Several requests that are asked together; each is answered as if it had been alone, in their order. */
+@Exclude()
+export class HostRequests {
+  @Expose({ since: 1 }) @Type(() => HostRequest) requests: HostRequest[] = [];
+}

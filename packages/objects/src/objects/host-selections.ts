@@ -26,3 +26,9 @@ export class HostSelections {
   /** `4 hosts considered: 3 not in zone test-az, 1 with 512 of 2048 MiB free`; empty when every instance got a host. */
   @Expose() explanation: string = '';
 }
+
+/** The answers to HostRequests, in their order. */
+@Exclude()
+export class HostAnswers {
+  @Expose({ since: 1 }) @Type(() => HostSelections) answers: HostSelections[] = [];
+}
