@@ -19,8 +19,17 @@ export function rpcMetrics(registry: Registry): RpcMetrics {
     call: histogram('kilonova_rpc_call_seconds', 'From sending a call to its answer.'),
     handle: histogram('kilonova_rpc_handle_seconds', 'From the start of a handler to its end.'),
   };
-  const known = (labels: Readonly<Record<string, string>>) =>
-    Object.fromEntries(labelNames.flatMap((name) => (labels[name] === undefined ? [] : [[name, labels[name]]])));
+  // Callers keep the labels of a method, so that they are looked at once.
+  const seen = new WeakMap<object, Partial<Record<string, string>>>();
+  const known = (labels: Readonly<Record<string, string>>) => {
+    let found = seen.get(labels);
+    if (found === undefined)
+      seen.set(
+        labels,
+        (found = Object.fromEntries(labelNames.flatMap((name) => (labels[name] === undefined ? [] : [[name, labels[name]]])))),
+      );
+    return found as Record<string, string>;
+  };
   return {
     count(name, labels) {
       let counter = counters.get(name);

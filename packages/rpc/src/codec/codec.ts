@@ -134,7 +134,7 @@ function compile(type: Class<object>, minor: number): Codec {
 }
 
 /** A long text's, or bytes', place in the list; all else as it is. */
-function putBeside(part: unknown, attachments: Attachment[] | undefined): unknown {
+export function putBeside(part: unknown, attachments: Attachment[] | undefined): unknown {
   if (typeof part === 'string') return attachments !== undefined && isLong(part) ? attachments.push(part) - 1 : part;
   if (!(part instanceof Uint8Array)) return part;
   if (attachments !== undefined) return attachments.push(part) - 1;
@@ -159,7 +159,7 @@ const unclaimed = (path: string, { attachments, taken }: Beside) =>
     expected: `${taken} attachments`,
   });
 
-function check(field: Field, value: unknown, path: string): void {
+export function check(field: Field, value: unknown, path: string): void {
   if (value === undefined) throw malformed(`${path}.${field.name}`, expected(field, 'a value'), value);
   if (value === null) {
     if (field.nullable) return;

@@ -18,6 +18,8 @@ export interface Field {
   /** First minor without it. */
   readonly until: number;
   readonly shape: Shape;
+  /** The class's default value; undefined when it has none. */
+  readonly initial: unknown;
   /** False when the class has no default value for it. */
   readonly optional: boolean;
   /** False when a null can only be a mistake. */
@@ -72,7 +74,7 @@ function valueOf(
   type: Class<object>,
   name: string,
   initial: unknown,
-): Pick<Field, 'shape' | 'optional' | 'nullable' | 'nested' | 'beside'> {
+): Pick<Field, 'initial' | 'shape' | 'optional' | 'nullable' | 'nested' | 'beside'> {
   const optional = initial !== undefined;
   const declared = metadata.findTypeMetadata(type, name);
   // A nested object was declared to be one; of a plain field without a default nobody knows whether it may be null.
@@ -80,7 +82,7 @@ function valueOf(
   if (declared === undefined) {
     const own = shapeOf(initial);
     const shape = own ?? emittedShape(type, name);
-    return { shape, optional, nullable, nested: undefined, beside: own === 'string' || shape === 'bytes' };
+    return { initial, shape, optional, nullable, nested: undefined, beside: own === 'string' || shape === 'bytes' };
   }
   if (declared.options?.discriminator !== undefined)
     throw new TypeError(`${type.name}.${name}: @Type with a discriminator cannot be compiled`);
@@ -88,14 +90,14 @@ function valueOf(
   const primitive = PRIMITIVES.get(nested);
   if (primitive !== undefined) {
     const shape = Array.isArray(initial) ? 'array' : primitive;
-    return { shape, optional, nullable, nested: undefined, beside: shape === 'string' || shape === 'bytes' };
+    return { initial, shape, optional, nullable, nested: undefined, beside: shape === 'string' || shape === 'bytes' };
   }
   if (typeof nested !== 'function' || (nested as unknown) === Date) {
     throw new TypeError(
       `${type.name}.${name}: @Type must name a message class, String, Number, Boolean or Uint8Array; times travel as ISO text`,
     );
   }
-  return { shape: Array.isArray(initial) ? 'array' : 'any', optional, nullable, nested, beside: false };
+  return { initial, shape: Array.isArray(initial) ? 'array' : 'any', optional, nullable, nested, beside: false };
 }
 
 function shapeOf(initial: unknown): Shape | undefined {

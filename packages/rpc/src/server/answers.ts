@@ -22,8 +22,8 @@ export class Answers {
     this.#stackLength = stackLength;
   }
 
-  /** Gives the bytes of the answer, if there was one to send. */
-  answer(to: Asked, body: unknown, attachments: readonly Attachment[]): Buffer | undefined {
+  /** `body` is JSON. Gives the bytes of the answer, if there was one to send. */
+  answer(to: Asked, body: string, attachments: readonly Attachment[]): Buffer | undefined {
     return this.#send(to, answerText(body), attachments);
   }
 

@@ -3,7 +3,6 @@ import type { Answers } from './answers.ts';
 import { checkAuthority } from './authorize.ts';
 import type { Attachment } from '../wire/attachments.ts';
 import { castFailure, deadReason, waitAfter } from './cast-failure.ts';
-import { encoderFor } from '../codec/codec.ts';
 import { DeadlineExceeded, RpcError } from '../errors.ts';
 import { chain, type IncomingCall } from '../interceptors.ts';
 import type { Job } from './job.ts';
@@ -15,6 +14,7 @@ import type { ServeOptions } from './server.ts';
 import { ReaderLeft, sendStream } from './stream-sender.ts';
 import type { Transport } from '../transport.ts';
 import { isAwaited } from '../wire/wire.ts';
+import { writerFor } from '../codec/writer.ts';
 
 /** What became of a job: done, with the answer that was sent if any; not done; to be put aside; to be tried again. */
 type Outcome = { readonly answer: Buffer | undefined } | 'undone' | { readonly deadFor: string; readonly code: string } | 'again';
@@ -98,8 +98,8 @@ export class Execution {
       const answer = await (around === undefined ? this.#work(job) : interceptHandling(around, this.#incoming(job), () => this.#work(job)));
       if (method.kind !== 'call' || context.expired || context.cancelled) return DONE;
       const attachments: Attachment[] = [];
-      const encoded = encoderFor<object>(method.response, minor)(answer as object, attachments);
-      return { answer: this.#answers.answer(delivery, encoded, attachments) };
+      const body = writerFor<object>(method.response, minor)(answer as object, attachments);
+      return { answer: this.#answers.answer(delivery, body, attachments) };
     } catch (error) {
       if (error instanceof ReaderLeft) return DONE;
       if (!(error instanceof Refused)) return this.#failed(job, error);
@@ -120,8 +120,8 @@ export class Execution {
     const result = handler(context, request);
     if (method.kind !== 'stream') return result;
     const target = { replyTo: delivery.replyTo ?? '', correlationId: delivery.correlationId ?? '', signal: context.signal };
-    const encode = encoderFor<object>(method.item, minor) as (item: unknown) => unknown;
-    await sendStream(this.#transport, target, result as AsyncIterable<readonly object[]>, encode);
+    const write = writerFor<object>(method.item, minor);
+    await sendStream(this.#transport, target, result as AsyncIterable<readonly object[]>, (item) => write(item));
     return undefined;
   }
 

@@ -1,7 +1,7 @@
 import { Calls } from '../client/calls.ts';
 import { MessageTooLarge } from '../errors.ts';
 import type { Transport } from '../transport.ts';
-import { pieceText, toBytes } from '../wire/wire.ts';
+import { checkSize, pieceOf } from '../wire/wire.ts';
 
 interface Target {
   readonly replyTo: string;
@@ -16,17 +16,17 @@ export class ReaderLeft extends Error {}
 const FRAME_BYTES = 512;
 
 /**
- * Sends batches of items as pieces of at most `pieceItems` items and `pieceBytes`, never more than
+ * Sends batches of items, which `write` makes JSON, as pieces of at most `pieceItems` items and `pieceBytes`, never more than
  * `streamWindow` ahead of the reader.
  *
  * @throws the signal's reason at the deadline; ReaderLeft when the reader is gone; MessageTooLarge for one item
  *   that fits in no message; whatever the batches throw.
  */
-export async function sendStream(
+export async function sendStream<Item>(
   transport: Transport,
   target: Target,
-  batches: AsyncIterable<readonly unknown[]> | Iterable<readonly unknown[]>,
-  encode: (item: unknown) => unknown,
+  batches: AsyncIterable<readonly Item[]> | Iterable<readonly Item[]>,
+  write: (item: Item) => string,
 ): Promise<void> {
   const { limits, environment } = transport;
   const calls = Calls.of(transport);
@@ -41,21 +41,20 @@ export async function sendStream(
     gone ??= reason;
     wake?.();
   };
-  const left = new ReaderLeft('the reader left');
   const forget = calls.watch({
     run,
     correlationId: target.correlationId,
     onCredit(count) {
-      if (count < 0) stop(left);
+      if (count < 0) stop(new ReaderLeft('the reader left'));
       consumed = Math.max(consumed, count);
       wake?.();
     },
-    onGone: () => stop(left),
+    onGone: () => stop(new ReaderLeft('the reader left')),
   });
   const onAbort = () => stop(target.signal.reason);
   target.signal.addEventListener('abort', onAbort, { once: true });
 
-  const send = async (items: readonly string[], end: boolean) => {
+  const send = async (items: readonly Buffer[], end: boolean) => {
     while (gone === undefined && seq - consumed >= limits.streamWindow) {
       await new Promise<void>((resolve) => {
         wake = resolve;
@@ -63,17 +62,18 @@ export async function sendStream(
       wake = undefined;
     }
     if (gone !== undefined) throw gone;
-    const text = pieceText({ run, from: transport.replyKey, seq: seq++, end }, items);
-    calls.reply(target.replyTo, target.correlationId, toBytes(text, limits.maxMessageBytes, 'a piece'));
+    const bytes = pieceOf({ run, from: transport.replyKey, seq: seq++, end }, items);
+    checkSize(bytes.length, limits.maxMessageBytes, 'a piece');
+    calls.reply(target.replyTo, target.correlationId, bytes);
   };
 
   try {
-    let items: string[] = [];
+    let items: Buffer[] = [];
     let bytes = 0;
     for await (const batch of batches) {
       for (const item of batch) {
-        const text = JSON.stringify(encode(item));
-        const size = Buffer.byteLength(text) + 1;
+        const json = Buffer.from(write(item));
+        const size = json.length + 1;
         if (size > roomBytes)
           throw new MessageTooLarge(`one item is ${size} bytes, the limit is ${roomBytes}`, { bytes: size, limit: roomBytes });
         if (items.length >= limits.pieceItems || (items.length > 0 && bytes + size > pieceBytes)) {
@@ -81,7 +81,7 @@ export async function sendStream(
           items = [];
           bytes = 0;
         }
-        items.push(text);
+        items.push(json);
         bytes += size;
       }
       if (gone !== undefined) throw gone;

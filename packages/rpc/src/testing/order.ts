@@ -45,3 +45,20 @@ export class Dated {
 export class Halves {
   @Expose({ since: 1.5 }) field = 1;
 }
+
+@Exclude()
+export class Labels {
+  @Expose() words: string[] = [];
+  @Expose() kept: string[] = ['a'];
+  @Expose() labels: Record<string, string> = {};
+  @Expose() text: string | null = null;
+  @Expose() size: number = 0;
+  @Expose() large: boolean = false;
+  @Expose() @Type(() => Disk) disk: Disk | null = null;
+  @Expose() anything!: unknown;
+}
+
+@Exclude()
+export class Note {
+  @Expose() @Type(() => String) text!: string;
+}

@@ -147,14 +147,19 @@ function checkTexts(path: string, value: unknown): void {
   }
 }
 
-export const answerText = (body: unknown) => JSON.stringify({ body });
+/** The body is JSON already. */
+export const answerText = (body: string) => `{"body":${body}}`;
 export const errorText = (error: WireError) => JSON.stringify({ error });
 export const creditText = (consumed: number) => JSON.stringify({ credit: consumed });
 export const beatText = (from: string) => JSON.stringify({ beat: from });
 export const cancelText = () => JSON.stringify({ cancel: true });
-/** The items are JSON texts already: they were measured one by one. */
-export const pieceText = ({ run, from, seq, end }: Omit<Piece, 'items'>, items: readonly string[]) =>
-  `{"run":${JSON.stringify(run)},"from":${JSON.stringify(from)},"seq":${seq},"end":${end},"items":[${items.join(',')}]}`;
+const COMMA = Buffer.from(',');
+const PIECE_END = Buffer.from(']}');
+/** The items are JSON already: they were measured one by one. */
+export function pieceOf({ run, from, seq, end }: Omit<Piece, 'items'>, items: readonly Buffer[]): Buffer {
+  const head = `{"run":${JSON.stringify(run)},"from":${JSON.stringify(from)},"seq":${seq},"end":${end},"items":[`;
+  return Buffer.concat([Buffer.from(head), ...items.flatMap((item, index) => (index === 0 ? [item] : [COMMA, item])), PIECE_END]);
+}
 
 /** @throws MalformedMessage */
 export function readReply(bytes: Buffer): ReplyEnvelope {
