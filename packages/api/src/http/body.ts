@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { ApiError, badRequest } from './api-error.ts';
 
+const NOTHING = Buffer.alloc(0);
 const TOO_LARGE = 'Request is too large.';
 
 /**
@@ -9,7 +10,9 @@ const TOO_LARGE = 'Request is too large.';
  */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const tooLarge = () => new ApiError(413, TOO_LARGE, { Connection: 'close' });
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
+  const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+  if (length === undefined && coding === undefined) return NOTHING;
+  if (Number(length ?? 0) > maxBytes) throw tooLarge();
   const pieces: Buffer[] = [];
   let bytes = 0;
   for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {

@@ -90,7 +90,7 @@ export async function dispatch(dispatcher: Dispatcher, request: IncomingMessage,
     params,
     query,
     body: fit,
-    bodyHash: createHash('sha256').update(bytes).digest('hex'),
+    bodyHash: hashOf(bytes),
     idempotencyKey: idempotencyKey(request),
     links: new Links(root, api.config.imageLinkPrefix, endpoint, project ?? null),
     path: rest.replace(/^\/+|\/+$/g, ''),
@@ -100,6 +100,9 @@ export async function dispatch(dispatcher: Dispatcher, request: IncomingMessage,
   const reply = answer instanceof Reply ? answer : new Reply(answer);
   return new Reply(reply.body, { status: reply.status ?? successOf(route, version), headers: reply.headers });
 }
+
+const hashOf = (bytes: Buffer): string => (bytes.length === 0 ? HASH_OF_NOTHING : createHash('sha256').update(bytes).digest('hex'));
+const HASH_OF_NOTHING = createHash('sha256').digest('hex');
 
 function unversioned(root: string, path: string): Reply {
   if (path === '/' || path === '') return new Reply(versionList(root), { status: 200 });

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { ApiConfig } from '../config.ts';
+import { JsonText } from './json-text.ts';
 
 export interface Link {
   readonly rel: string;
@@ -29,6 +30,9 @@ export class Links {
   readonly #imageRoot: string;
   readonly #endpoint: string;
   readonly #project: string;
+  /** JSON texts without their last quote. */
+  readonly #selfFront: string;
+  readonly #bookmarkFront: string;
 
   /** `endpoint` is v2.1 or v2; `project` the project in the URL, null when it had none. */
   constructor(root: string, imageLinkPrefix: string, endpoint: string, project: string | null) {
@@ -36,6 +40,8 @@ export class Links {
     this.#imageRoot = imageLinkPrefix === '' ? root : imageLinkPrefix.replace(/\/+$/, '');
     this.#endpoint = endpoint;
     this.#project = project === null ? '' : `/${project}`;
+    this.#selfFront = JSON.stringify(this.self('')).slice(0, -1);
+    this.#bookmarkFront = JSON.stringify(this.bookmark('')).slice(0, -1);
   }
 
   /** `path` like `servers/ID`. */
@@ -49,6 +55,11 @@ export class Links {
 
   image(id: string): string {
     return `${this.#imageRoot}${this.#project}/images/${id}`;
+  }
+
+  /** The same as `both`, as JSON; of a path that JSON need not escape. */
+  bothText(path: string): JsonText {
+    return new JsonText(`[{"rel":"self","href":${this.#selfFront}${path}"},{"rel":"bookmark","href":${this.#bookmarkFront}${path}"}]`);
   }
 
   /** self and bookmark. */

@@ -28,6 +28,7 @@ export interface ApiRequest {
 
 /** An answer with more than a body. */
 export class Reply {
+  /** Bytes are JSON already. */
   readonly body: object | undefined;
   readonly status: number | undefined;
   readonly headers: Readonly<Record<string, string>>;

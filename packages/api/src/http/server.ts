@@ -12,6 +12,9 @@ const SUPPORT = 'Unexpected API Error. Please report this to the operator of thi
 const TOO_MUCH = 'Too many requests at once. Please try again later.';
 const NO_UPSTREAM = 'A service that this one depends on does not answer. Please try again later.';
 
+const bytesOf = (body: object | undefined): Buffer =>
+  body instanceof Buffer ? body : Buffer.from(body === undefined ? '' : JSON.stringify(body));
+
 /** The listening side: limits of the connection, one answer for every request, an orderly end. */
 export class HttpServer {
   readonly #dispatcher: Dispatcher;
@@ -108,14 +111,14 @@ export class HttpServer {
     body: object | undefined,
   ): void {
     if (response.headersSent || response.destroyed) return;
-    const text = body === undefined ? '' : JSON.stringify(body);
+    const bytes = bytesOf(body);
     response.writeHead(status, {
       ...versionHeaders(progress),
-      ...(status === 204 ? {} : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) }),
+      ...(status === 204 ? {} : { 'Content-Type': 'application/json', 'Content-Length': bytes.length }),
       ...(this.#stopped === undefined ? {} : { Connection: 'close' }),
       ...headers,
     });
-    response.end(request.method === 'HEAD' || status === 204 ? undefined : text);
+    response.end(request.method === 'HEAD' || status === 204 ? undefined : bytes);
   }
 
   #note(request: IncomingMessage, response: ServerResponse, progress: Progress, durationMs: number): void {

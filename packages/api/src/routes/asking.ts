@@ -21,12 +21,24 @@ export function scopeFor(api: Api, { caller, id }: ApiRequest, { rowPolicy }: Pi
   });
 }
 
-/** All rows of an answer in pieces. @throws ApiError 503 above `most`: a list is never cut silently */
-export async function collect<T>(api: Api, pieces: AsyncIterable<readonly T[]>, most: number = api.config.unpagedLimit): Promise<T[]> {
-  const rows: T[] = [];
+/**
+ * What is made of each row of an answer in pieces, as they come: a long list never holds up the others at once.
+ * @throws ApiError 503 above `most`: a list is never cut silently
+ */
+export async function eachOf<T, Made>(
+  api: Api,
+  pieces: AsyncIterable<readonly T[]>,
+  made: (row: T) => Made,
+  most: number = api.config.unpagedLimit,
+): Promise<Made[]> {
+  const all: Made[] = [];
   for await (const piece of pieces) {
-    if (rows.length + piece.length > most) throw unavailable(`The list has more than ${most} rows.`, api.config.retryAfterSeconds);
-    rows.push(...piece);
+    if (all.length + piece.length > most) throw unavailable(`The list has more than ${most} rows.`, api.config.retryAfterSeconds);
+    for (const row of piece) all.push(made(row));
   }
-  return rows;
+  return all;
 }
+
+/** All rows of an answer in pieces. @throws ApiError 503 above `most` */
+export const collect = <T>(api: Api, pieces: AsyncIterable<readonly T[]>, most?: number): Promise<T[]> =>
+  eachOf(api, pieces, (row) => row, most);

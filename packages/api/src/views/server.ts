@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { statusOf, type Server, type ServerName } from '@kilonova/objects';
 import { toMicrosOrNull, toSeconds } from './times.ts';
+import { JsonText, quoted } from '../http/json-text.ts';
 import type { Field, View } from './view.ts';
 
 const ATTRIBUTES = 'os_compute_api:os-extended-server-attributes';
@@ -12,9 +13,21 @@ const progressing = new Set(['ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'VERIFY_RES
 const faulty = new Set(['ERROR', 'DELETED']);
 const shownStatus = ({ vmState, taskState }: Server) => statusOf(vmState, taskState);
 
+/** Made before, by project and host together. */
+const hostIds = new Map<string, string>();
+const MOST_HOST_IDS = 10_000;
+
 /** Which host it is, without telling its name to the project. */
-export const hostId = (projectId: string, host: string | null): string =>
-  host === null || host === '' ? '' : createHash('sha224').update(`${projectId}${host}`).digest('hex');
+export function hostId(projectId: string, host: string | null): string {
+  if (host === null || host === '') return '';
+  const both = `${projectId}${host}`;
+  let id = hostIds.get(both);
+  if (id === undefined) {
+    if (hostIds.size >= MOST_HOST_IDS) hostIds.clear();
+    hostIds.set(both, (id = createHash('sha224').update(both).digest('hex')));
+  }
+  return id;
+}
 
 const attribute =
   (show: (server: Server) => unknown): Field<Server>['show'] =>
@@ -33,8 +46,11 @@ function hostStatus(server: Server, view: View): unknown {
   return view.may(HOST_STATUS_UNKNOWN) && server.hostStatus === 'UNKNOWN' ? 'UNKNOWN' : undefined;
 }
 
+const idAndBookmark = (id: string, href: string) =>
+  new JsonText(`{"id":${quoted(id)},"links":[{"rel":"bookmark","href":${quoted(href)}}]}`);
+
 function flavor({ flavor: one }: Server, view: View): unknown {
-  if (view.version < 47) return { id: one.flavorId, links: [{ rel: 'bookmark', href: view.links.bookmark(`flavors/${one.flavorId}`) }] };
+  if (view.version < 47) return idAndBookmark(one.flavorId, view.links.bookmark(`flavors/${one.flavorId}`));
   return {
     vcpus: one.vcpus,
     ram: one.memoryMb,
@@ -46,8 +62,11 @@ function flavor({ flavor: one }: Server, view: View): unknown {
   };
 }
 
-const image = ({ imageId }: Server, view: View): unknown =>
-  imageId === null ? '' : { id: imageId, links: [{ rel: 'bookmark', href: view.links.image(imageId) }] };
+const image = ({ imageId }: Server, view: View): unknown => (imageId === null ? '' : idAndBookmark(imageId, view.links.image(imageId)));
+
+const NO_ADDRESSES = new JsonText('{}');
+const NO_VOLUMES = new JsonText('[]');
+const DEFAULT_GROUP = new JsonText('[{"name":"default"}]');
 
 /** What every answer about a server has, also the one to an update. */
 const basic: readonly Field<Server>[] = [
@@ -62,10 +81,10 @@ const basic: readonly Field<Server>[] = [
   { name: 'flavor', show: flavor },
   { name: 'created', show: ({ createdAt }) => toSeconds(createdAt) },
   { name: 'updated', show: ({ updatedAt }) => toSeconds(updatedAt) },
-  { name: 'addresses', show: () => ({}) },
+  { name: 'addresses', show: () => NO_ADDRESSES },
   { name: 'accessIPv4', show: ({ accessIpV4 }) => accessIpV4 ?? '' },
   { name: 'accessIPv6', show: ({ accessIpV6 }) => accessIpV6 ?? '' },
-  { name: 'links', show: ({ uuid }, { links }) => links.both(`servers/${uuid}`) },
+  { name: 'links', show: ({ uuid }, { links }) => links.bothText(`servers/${uuid}`) },
   { name: 'OS-DCF:diskConfig', show: ({ diskConfig }) => diskConfig },
   { name: 'progress', show: (server) => (progressing.has(shownStatus(server)) ? server.progress : undefined) },
   { name: 'fault', show: fault },
@@ -87,8 +106,8 @@ const extended: readonly Field<Server>[] = [
   { name: 'OS-EXT-STS:task_state', show: ({ taskState }) => taskState },
   { name: 'OS-EXT-STS:vm_state', show: ({ vmState }) => vmState },
   { name: 'OS-EXT-STS:power_state', show: ({ powerState }) => powerState },
-  { name: 'os-extended-volumes:volumes_attached', show: () => [] },
-  { name: 'security_groups', show: () => [{ name: 'default' }] },
+  { name: 'os-extended-volumes:volumes_attached', show: () => NO_VOLUMES },
+  { name: 'security_groups', show: () => DEFAULT_GROUP },
   { name: 'host_status', from: 16, show: hostStatus },
   { name: 'OS-EXT-SRV-ATTR:host', show: attribute(({ host }) => host) },
   { name: 'OS-EXT-SRV-ATTR:hypervisor_hostname', show: attribute(({ node }) => node) },
@@ -113,10 +132,20 @@ const groups: Field<Server> = {
   show: ({ serverGroupId }) => (serverGroupId === null ? [] : [serverGroupId]),
 };
 
+/** A list of fields is made once for each front of instance names: it is compiled. */
+function oncePerPrefix(make: (prefix: string) => readonly Field<Server>[]): (prefix: string) => readonly Field<Server>[] {
+  const made = new Map<string, readonly Field<Server>[]>();
+  return (prefix) => {
+    const fields = made.get(prefix) ?? make(prefix);
+    made.set(prefix, fields);
+    return fields;
+  };
+}
+
 /** Fields of `GET /servers/detail`; `prefix` is the front of instance names. */
-export const detailFields = (prefix: string): readonly Field<Server>[] => [...basic, ...extended, instanceName(prefix)];
+export const detailFields = oncePerPrefix((prefix) => [...basic, ...extended, instanceName(prefix)]);
 /** Fields of `GET /servers/{id}`. */
-export const showFields = (prefix: string): readonly Field<Server>[] => [...detailFields(prefix), groups];
+export const showFields = oncePerPrefix((prefix) => [...detailFields(prefix), groups]);
 /** Fields of the answer to `PUT /servers/{id}`: everything only from 2.75. */
 export const updateFields = (prefix: string): readonly Field<Server>[] => [
   ...basic,
@@ -127,5 +156,5 @@ export const updateFields = (prefix: string): readonly Field<Server>[] => [
 export const nameFields: readonly Field<ServerName>[] = [
   { name: 'id', show: ({ uuid }) => uuid },
   { name: 'name', show: ({ name }) => name },
-  { name: 'links', show: ({ uuid }, { links }) => links.both(`servers/${uuid}`) },
+  { name: 'links', show: ({ uuid }, { links }) => links.bothText(`servers/${uuid}`) },
 ];

@@ -1,3 +1,4 @@
+import { jsonOf, quoted } from '../http/json-text.ts';
 import type { Links } from '../http/links.ts';
 import type { ApiRequest } from '../http/request.ts';
 import type { Api } from '../api.ts';
@@ -27,6 +28,37 @@ export function render<T>(fields: readonly Field<T>[], item: T, view: View): Rec
     if (value !== undefined) shown[name] = value;
   }
   return shown;
+}
+
+interface Part<T> {
+  /** The name in quotes with its colon, behind the brace as the first field, and behind a comma as a later one. */
+  readonly first: string;
+  readonly later: string;
+  readonly show: Field<T>['show'];
+}
+
+/** Lists of fields are few and made once; so are microversions. */
+const compiled = new WeakMap<readonly object[], Map<Microversion, readonly Part<never>[]>>();
+
+function partsOf<T>(fields: readonly Field<T>[], version: Microversion): readonly Part<T>[] {
+  let byVersion = compiled.get(fields);
+  if (byVersion === undefined) compiled.set(fields, (byVersion = new Map()));
+  let parts = byVersion.get(version);
+  if (parts === undefined) {
+    const open = fields.filter(({ from = 1, to = Infinity }) => from <= version && version <= to);
+    byVersion.set(version, (parts = open.map(({ name, show }) => ({ first: `{${quoted(name)}:`, later: `,${quoted(name)}:`, show }))));
+  }
+  return parts as readonly Part<T>[];
+}
+
+/** What `render` shows, as JSON, without an object in between: for long lists. */
+export function written<T>(fields: readonly Field<T>[], item: T, view: View): string {
+  let text = '';
+  for (const { first, later, show } of partsOf(fields, view.version)) {
+    const value = show(item, view);
+    if (value !== undefined) text += (text === '' ? first : later) + jsonOf(value);
+  }
+  return text === '' ? '{}' : `${text}}`;
 }
 
 /** Policies are asked once per request, not once per row. */

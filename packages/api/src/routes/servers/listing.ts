@@ -1,10 +1,10 @@
 import { ListServers } from '@kilonova/objects';
 import type { Api } from '../../api.ts';
 import { forbidden } from '../../http/api-error.ts';
-import type { ApiRequest } from '../../http/request.ts';
+import { Reply, type ApiRequest } from '../../http/request.ts';
 import { detailFields, nameFields } from '../../views/server.ts';
-import { render, viewOf } from '../../views/view.ts';
-import { collect, make, scopeFor } from '../asking.ts';
+import { viewOf, written, type Field } from '../../views/view.ts';
+import { eachOf, make, scopeFor } from '../asking.ts';
 import { nextLinks, pageOf, type Page } from '../page.ts';
 import { everyProject, filtersOf } from './filters.ts';
 
@@ -63,34 +63,40 @@ function questionOf(api: Api, request: ApiRequest, policy: string): { readonly a
   return { page, asked: make(ListServers, { scope, filters, ...sortingOf(api, request), ...page }) };
 }
 
-const answer = (request: ApiRequest, page: Page, uuids: readonly string[], servers: readonly object[]) => {
+const FRONT = Buffer.from('{"servers":[');
+const COMMA = Buffer.from(',');
+
+/** The rows as they come, each written once. Bytes of a row at a time: one text of them all would be put together twice. */
+async function answer<T extends { readonly uuid: string }>(
+  api: Api,
+  request: ApiRequest,
+  page: Page,
+  rows: AsyncIterable<readonly T[]> | undefined,
+  fields: readonly Field<T>[],
+): Promise<Reply> {
+  const view = viewOf(api, request);
+  const bytes = [FRONT];
+  const write = (row: T) => {
+    if (bytes.length > 1) bytes.push(COMMA);
+    bytes.push(Buffer.from(written(fields, row, view)));
+    return row.uuid;
+  };
+  const uuids = rows === undefined ? [] : await eachOf(api, rows, write, page.limit);
   const next = nextLinks(request, page, uuids);
-  return { servers, ...(next === undefined ? {} : { servers_links: next }) };
-};
+  bytes.push(Buffer.from(next === undefined ? ']}' : `],"servers_links":${JSON.stringify(next)}}`));
+  return new Reply(Buffer.concat(bytes));
+}
+
+const isEmpty = (page: Page, asked: ListServers): boolean => page.limit === 0 || asked.filters.nothing;
 
 export async function listNames(api: Api, request: ApiRequest) {
   const { asked, page } = questionOf(api, request, 'os_compute_api:servers:index:get_all_tenants');
-  const empty = page.limit === 0 || asked.filters.nothing;
-  const names = empty ? [] : await collect(api, api.conductor.listServerNames(asked, request.rpc), page.limit);
-  const view = viewOf(api, request);
-  return answer(
-    request,
-    page,
-    names.map(({ uuid }) => uuid),
-    names.map((name) => render(nameFields, name, view)),
-  );
+  const rows = isEmpty(page, asked) ? undefined : api.conductor.listServerNames(asked, request.rpc);
+  return answer(api, request, page, rows, nameFields);
 }
 
 export async function listDetails(api: Api, request: ApiRequest) {
   const { asked, page } = questionOf(api, request, 'os_compute_api:servers:detail:get_all_tenants');
-  const empty = page.limit === 0 || asked.filters.nothing;
-  const servers = empty ? [] : await collect(api, api.conductor.listServers(asked, request.rpc), page.limit);
-  const view = viewOf(api, request);
-  const fields = detailFields(api.config.instanceNamePrefix);
-  return answer(
-    request,
-    page,
-    servers.map(({ uuid }) => uuid),
-    servers.map((server) => render(fields, server, view)),
-  );
+  const rows = isEmpty(page, asked) ? undefined : api.conductor.listServers(asked, request.rpc);
+  return answer(api, request, page, rows, detailFields(api.config.instanceNamePrefix));
 }

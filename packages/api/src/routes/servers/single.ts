@@ -3,7 +3,7 @@ import type { Api } from '../../api.ts';
 import { notFound } from '../../http/api-error.ts';
 import { Reply, type ApiRequest } from '../../http/request.ts';
 import { showFields, updateFields } from '../../views/server.ts';
-import { render, viewOf } from '../../views/view.ts';
+import { render, viewOf, written } from '../../views/view.ts';
 import { make, scopeFor } from '../asking.ts';
 import type { Route } from '../route.ts';
 import { isUuid } from '../values.ts';
@@ -20,7 +20,7 @@ export const findServer = (api: Api, request: ApiRequest, route: Route): Promise
 
 export async function showServer(api: Api, request: ApiRequest, route: Route) {
   const server = await findServer(api, request, route);
-  return { server: render(showFields(api.config.instanceNamePrefix), server, viewOf(api, request)) };
+  return new Reply(Buffer.from(`{"server":${written(showFields(api.config.instanceNamePrefix), server, viewOf(api, request))}}`));
 }
 
 interface Changes {
