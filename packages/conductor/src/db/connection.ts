@@ -14,8 +14,12 @@ const types = {
   },
 };
 
+/** Letters of `2026-01-31 12:00:00.000001+00`, the form of nearly all times. */
+const WHOLE_TIME = 29;
+
 /** PostgreSQL's text of a time in a session in UTC, as ISO 8601 with microseconds: `2026-01-31T12:00:00.000001Z`. */
 const isoTime = (text: string): string => {
+  if (text.length === WHOLE_TIME && text.endsWith('+00')) return `${text.slice(0, 10)}T${text.slice(11, 26)}Z`;
   const match = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(?:\.(\d{1,6}))?\+00$/.exec(text);
   return match === null ? text : `${match[1]}T${match[2]}.${(match[3] ?? '').padEnd(6, '0')}Z`;
 };

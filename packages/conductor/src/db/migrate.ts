@@ -9,7 +9,7 @@ const MIGRATION_LOCK = 4_815_162_342;
 const migrationSource: Knex.MigrationSource<Migration> = {
   getMigrations: async () => [...migrations],
   getMigrationName: (migration) => migration.name,
-  getMigration: async (migration) => ({ up: migration.up, down: migration.down }),
+  getMigration: async ({ up, down, config }) => ({ up, down, ...(config !== undefined && { config }) }),
 };
 
 /**
@@ -17,7 +17,7 @@ const migrationSource: Knex.MigrationSource<Migration> = {
  * goes with its session, so that a process that died in the middle locks nobody out.
  *
  * @returns the names of the migrations that ran; empty when there was nothing to do.
- * @throws Error when the database is ahead of this release or a migration fails (which then left nothing behind).
+ * @throws Error when the database is ahead of this release or a migration fails, which can then be run again.
  */
 export async function migrateDatabase(config: DatabaseConfig): Promise<readonly string[]> {
   const knex = openDatabase({ ...config, poolMax: 2, statementTimeoutMs: 0, lockTimeoutMs: 0, preparedStatements: 0 });

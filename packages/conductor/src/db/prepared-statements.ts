@@ -22,6 +22,7 @@ interface Connection {
 }
 
 interface Dialect extends Knex.Client {
+  positionBindings(sql: string): string;
   [QUERY](connection: Connection, statement: Statement): Promise<unknown>;
 }
 
@@ -37,6 +38,10 @@ export function preparing(most: number): typeof Knex.Client {
     return name;
   };
   class PreparingPostgres extends Postgres {
+    /** knex looks at every letter of a text for its placeholders, for each run of it. */
+    override positionBindings(sql: string): string {
+      return sql.includes('?') ? super.positionBindings(sql) : sql;
+    }
     override async [QUERY](connection: Connection, statement: Statement): Promise<unknown> {
       const name = nameOf(statement.sql);
       if (name !== undefined) statement.options = { ...statement.options, name };

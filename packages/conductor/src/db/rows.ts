@@ -1,14 +1,15 @@
 import type { Knex } from 'knex';
+import { statement } from './named-bindings.ts';
 
 /** The rows of a statement with `:named` bindings. Write `cast(:x as text[])`: knex reads `:x::` as an identifier. */
 export async function rowsOf<Row>(knex: Knex, sql: string, bindings: Readonly<Record<string, unknown>> = {}): Promise<Row[]> {
-  const result = (await knex.raw(sql, bindings as Record<string, Knex.Value>)) as { rows: Row[] };
+  const result = (await statement(knex, sql, bindings)) as { rows: Row[] };
   return result.rows;
 }
 
 /** How many rows a statement changed. */
 export async function changedBy(knex: Knex, sql: string, bindings: Readonly<Record<string, unknown>> = {}): Promise<number> {
-  const result = (await knex.raw(sql, bindings as Record<string, Knex.Value>)) as { rowCount: number | null };
+  const result = (await statement(knex, sql, bindings)) as { rowCount: number | null };
   return result.rowCount ?? 0;
 }
 

@@ -40,6 +40,13 @@ test.each([
   { sortKeys: ['locked', 'display_description', 'created_at'], sortDirections: ['asc', 'desc'] },
   { sortKeys: ['availability_zone', 'task_state', 'locked_by'], sortDirections: ['desc', 'asc'] },
   { sortKeys: ['auto_disk_config', 'locked'], sortDirections: ['desc', 'asc'] },
+  { sortKeys: ['locked'], sortDirections: ['asc'] },
+  { sortKeys: ['host'], sortDirections: ['desc'] },
+  { sortKeys: ['node', 'display_description'], sortDirections: ['asc', 'asc'] },
+  { sortKeys: ['launch_index'], sortDirections: ['asc'] },
+  { sortKeys: ['power_state', 'created_at'], sortDirections: ['asc', 'desc'] },
+  { sortKeys: ['vm_state'], sortDirections: ['desc'] },
+  { sortKeys: ['project_id'], sortDirections: ['asc'] },
 ])('pages by $sortKeys $sortDirections show every server once, in the order of the whole list', async (sort) => {
   const whole = (await list(sort)).map((server) => server.uuid);
   expect(new Set(whole).size).toBe(12);

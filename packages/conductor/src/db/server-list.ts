@@ -1,132 +1,118 @@
 import { failure, ServerName, type ListServers, type Server } from '@kilonova/objects';
 import type { Knex } from 'knex';
 import { isUuid, rowsOf } from './rows.ts';
-import { conditionsOf } from './server-filters.ts';
-import { asServer, SERVER_SELECT, zoneOfServer, type ServerView } from './server-rows.ts';
+import { conditionsOf, hostsInZones } from './server-filters.ts';
+import { asServer, SERVER_SELECT, type ServerView } from './server-rows.ts';
+import { behindMarker, keyOf, orderOf, rangesOf, sortsOf, type Range, type Sort } from './server-sorts.ts';
 
-/**
- * The API's sort keys and their columns; null for keys that are accepted and mean nothing here. `full` columns are never
- * null, so that a page behind a marker can be one comparison of rows, which an index answers.
- */
-const SORT_COLUMNS: Readonly<Record<string, { readonly column: string; readonly full: boolean } | null>> = {
-  created_at: { column: 'created_at', full: true },
-  updated_at: { column: 'updated_at', full: true },
-  uuid: { column: 'uuid', full: true },
-  display_name: { column: 'name', full: true },
-  hostname: { column: 'hostname', full: true },
-  vm_state: { column: 'vm_state', full: true },
-  power_state: { column: 'power_state', full: true },
-  progress: { column: 'progress', full: true },
-  locked: { column: 'locked', full: true },
-  project_id: { column: 'project_id', full: true },
-  user_id: { column: 'user_id', full: true },
-  config_drive: { column: 'config_drive', full: true },
-  auto_disk_config: { column: 'auto_disk_config', full: true },
-  launch_index: { column: 'launch_index', full: true },
-  instance_type_id: { column: 'flavor_id', full: true },
-  task_state: { column: 'task_state', full: false },
-  display_description: { column: 'description', full: false },
-  image_ref: { column: 'image_id', full: false },
-  host: { column: 'host', full: false },
-  node: { column: 'node', full: false },
-  key_name: { column: 'key_name', full: false },
-  availability_zone: { column: 'availability_zone', full: false },
-  access_ip_v4: { column: 'access_ip_v4', full: false },
-  access_ip_v6: { column: 'access_ip_v6', full: false },
-  kernel_id: { column: 'kernel_id', full: false },
-  ramdisk_id: { column: 'ramdisk_id', full: false },
-  root_device_name: { column: 'root_device_name', full: false },
-  launched_at: { column: 'launched_at', full: false },
-  terminated_at: { column: 'terminated_at', full: false },
-  locked_by: null,
-};
-
-/** SQL: what a row sorts by. The zone of a server is that of its host, or the one asked for while it has none. */
-const keyOf = (alias: string, column: string): string => (column === 'availability_zone' ? zoneOfServer(alias) : `${alias}.${column}`);
-
-interface Sort {
-  readonly column: string;
-  readonly full: boolean;
-  readonly descending: boolean;
-}
-
-/** The sorts asked for (newest first when none is), with the uuid last, which settles equals. @throws InvalidInput */
-function sortsOf({ sortKeys, sortDirections }: Pick<ListServers, 'sortKeys' | 'sortDirections'>): Sort[] {
-  const keys = sortKeys.length === 0 ? ['created_at'] : sortKeys;
-  const sorts: Sort[] = [];
-  let descending = true;
-  for (const [index, key] of keys.entries()) {
-    const known = Object.hasOwn(SORT_COLUMNS, key) ? SORT_COLUMNS[key] : undefined;
-    if (known === undefined) throw failure('InvalidInput', `Invalid input for query parameters sort_key. Value: ${key}.`);
-    const direction = sortDirections[index];
-    if (direction !== undefined) descending = direction.toLowerCase() !== 'asc';
-    if (known !== null && !sorts.some(({ column }) => column === known.column)) sorts.push({ ...known, descending });
-  }
-  if (!sorts.some(({ column }) => column === 'uuid')) sorts.push({ column: 'uuid', full: true, descending });
-  return sorts;
-}
-
-/** SQL: the row `i` stands behind the marker's row. Nulls count as the greatest, as PostgreSQL sorts them. */
-function behindMarker(sorts: readonly Sort[]): string {
-  if (sorts.every(({ full, descending }) => full && descending === sorts[0]!.descending)) {
-    const columns = sorts.map(({ column }) => column);
-    const own = columns.map((column) => `i.${column}`).join(', ');
-    return `(${own}) ${sorts[0]!.descending ? '<' : '>'} (select ${columns.join(', ')} from instances where uuid = cast(:marker as uuid))`;
-  }
-  const alternatives = sorts.map(({ column, descending }, index) => {
-    const equal = sorts.slice(0, index).map((before) => `${keyOf('i', before.column)} is not distinct from ${keyOf('m', before.column)}`);
-    const [own, marked] = [keyOf('i', column), keyOf('m', column)];
-    const behind = descending
-      ? `(${own} < ${marked} or (${marked} is null and ${own} is not null))`
-      : `(${own} > ${marked} or (${marked} is not null and ${own} is null))`;
-    return `(${[...equal, behind].join(' and ')})`;
-  });
-  return `exists (select from instances m where m.uuid = cast(:marker as uuid) and (${alternatives.join(' or ')}))`;
-}
-
-interface PageQuery {
-  /** From `where` on. */
+/** A statement with what it binds. */
+export interface PageStatement {
   readonly sql: string;
   readonly bindings: Readonly<Record<string, unknown>>;
 }
 
-/** @throws MarkerNotFound for a marker outside the scope, InvalidInput */
-async function pageQuery(knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<PageQuery> {
-  const { scope, marker } = request;
-  const sorts = sortsOf(request);
-  const within = '(cast(:allProjects as boolean) or i.project_id = :projectId)';
-  const bindings = { allProjects: scope.allProjects, projectId: scope.projectId, marker, limit, defaultZone: view.defaultZone };
-  if (marker !== null) {
-    const found = isUuid(marker) ? await rowsOf(knex, `select 1 from instances i where i.uuid = :marker and ${within}`, bindings) : [];
-    if (found.length === 0) throw failure('MarkerNotFound', `marker [${marker}] not found`);
-  }
-  const filters = conditionsOf(request.filters);
-  const where = [
-    // The plain comparison lets the indexes that begin with the project serve it.
-    ...(scope.allProjects ? [] : ['i.project_id = :projectId']),
-    ...filters.map(({ sql }) => sql),
-    ...(marker === null ? [] : [behindMarker(sorts)]),
-  ];
-  const order = sorts.map(({ column, descending }) => `${keyOf('i', column)} ${descending ? 'desc' : 'asc'}`).join(', ');
-  return {
-    sql: `${where.length > 0 ? `where ${where.join(' and ')}` : ''} order by ${order} limit :limit`,
-    bindings: Object.assign({}, ...filters.map((filter) => filter.bindings), bindings) as PageQuery['bindings'],
-  };
+/** What a page shows of each row `i`. */
+export interface Shown {
+  readonly fields: string;
+  /** Behind `instances i`. */
+  readonly joins: string;
 }
 
-/** One page: one statement, and one more to look for a marker. */
+const WHOLE: Shown = SERVER_SELECT;
+const NAMES: Shown = { fields: 'i.uuid, i.name', joins: '' };
+
+/**
+ * Which index a filtered list is best read by depends on the values: such a statement is planned each time, with them (a text
+ * that begins with a comment is not prepared).
+ */
+const PLANNED_EACH_TIME = '/* planned each time */ ';
+
+/** Where the marker is: the number of its range. @throws MarkerNotFound for one outside the scope */
+async function rangeOfMarker(knex: Knex, view: ServerView, { scope, marker }: ListServers, ranges: readonly Range[]): Promise<number> {
+  if (marker === null) return 0;
+  const cases = ranges.map(({ holds }, index) => `when ${holds('i')} then ${index}`).join(' ');
+  const found = isUuid(marker)
+    ? await rowsOf<{ range: number }>(
+        knex,
+        `select case ${cases} end as range from instances i
+         where i.uuid = :marker and (cast(:allProjects as boolean) or i.project_id = :projectId)`,
+        { marker, allProjects: scope.allProjects, projectId: scope.projectId, defaultZone: view.defaultZone },
+      )
+    : [];
+  if (found[0] === undefined) throw failure('MarkerNotFound', `marker [${marker}] not found`);
+  return found[0].range;
+}
+
+/** The statement of one page; what it depends on is looked up first. @throws MarkerNotFound, InvalidInput */
+export async function pageStatement(
+  knex: Knex,
+  view: ServerView,
+  request: ListServers,
+  limit: number,
+  shown: Shown,
+): Promise<PageStatement> {
+  const { scope, marker } = request;
+  const sorts = sortsFor(request);
+  const filters = conditionsOf(request.filters, await hostsInZones(knex, request.filters, view.defaultZone));
+  const ranges = rangesOf(sorts);
+  const markerRange = await rangeOfMarker(knex, view, request, ranges);
+  const left = ranges.slice(markerRange);
+  const whereOf = ({ holds, sorts: inner }: Range, index: number) =>
+    [
+      // The plain comparison lets the indexes that begin with the project serve it.
+      ...(scope.allProjects ? [] : ['i.project_id = :projectId']),
+      ...filters.map(({ sql }) => sql),
+      ...(ranges.length > 1 ? [holds('i')] : []),
+      ...(marker !== null && index === 0 ? [behindMarker(inner, ranges.length > 1 ? sorts[0] : undefined)] : []),
+    ].join(' and ') || 'true';
+  const [only] = left;
+  const sql =
+    left.length === 1
+      ? `select ${shown.fields} from instances i ${shown.joins} where ${whereOf(only!, 0)} order by ${orderOf(only!.sorts)} limit :limit`
+      : inRanges(left, sorts, shown, whereOf);
+  const isPlain = left.length === 1 && filters.length === 1 && request.filters.deleted === false;
+  const bindings: Record<string, unknown> = {
+    ...Object.assign({}, ...filters.map((filter) => filter.bindings)),
+    ...{ projectId: scope.projectId, marker, limit, defaultZone: view.defaultZone, serviceDownMs: view.serviceDownMs },
+  };
+  return { sql: isPlain ? sql : PLANNED_EACH_TIME + sql, bindings };
+}
+
+/** Rows of one project are equal in their project. */
+function sortsFor(request: ListServers): readonly Sort[] {
+  const sorts = sortsOf(request);
+  return request.scope.allProjects ? sorts : sorts.filter(({ column }) => column !== 'project_id');
+}
+
+/** As many of each range as the page could need, of which the first are the page. */
+function inRanges(
+  ranges: readonly Range[],
+  sorts: readonly Sort[],
+  shown: Shown,
+  whereOf: (range: Range, index: number) => string,
+): string {
+  const keys = sorts.map((sort, index) => `${keyOf('i', sort)} as "key${index}"`).join(', ');
+  const parts = ranges.map(
+    (range, index) =>
+      `(select ${index} as "range", ${keys}, i.uuid from instances i where ${whereOf(range, index)} order by ${orderOf(range.sorts)} limit :limit)`,
+  );
+  const order = orderOf(sorts, (sort) => `p."key${sorts.indexOf(sort)}"`);
+  return `select ${shown.fields} from (
+      select * from (${parts.join(' union all ')}) p order by p."range", ${order} limit :limit
+    ) p join instances i on i.uuid = p.uuid ${shown.joins} order by p."range", ${order}`;
+}
+
+async function page<Row>(knex: Knex, view: ServerView, request: ListServers, limit: number, shown: Shown): Promise<Row[]> {
+  const { sql, bindings } = await pageStatement(knex, view, request, limit, shown);
+  return rowsOf<Row>(knex, sql, bindings);
+}
+
+/** One page: one statement, one more to look for a marker, and one for the hosts of a zone. @throws MarkerNotFound, InvalidInput */
 export async function serverPage(knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<Server[]> {
-  const { sql, bindings } = await pageQuery(knex, view, request, limit);
-  const rows = await rowsOf<Parameters<typeof asServer>[0]>(knex, `select ${SERVER_SELECT} ${sql}`, {
-    ...bindings,
-    serviceDownMs: view.serviceDownMs,
-  });
-  return rows.map(asServer);
+  return (await page<Parameters<typeof asServer>[0]>(knex, view, request, limit, WHOLE)).map(asServer);
 }
 
 /** The same page, uuids and names only. */
 export async function serverNamePage(knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<ServerName[]> {
-  const { sql, bindings } = await pageQuery(knex, view, request, limit);
-  const rows = await rowsOf<object>(knex, `select i.uuid, i.name from instances i ${sql}`, bindings);
-  return rows.map((row) => Object.assign(new ServerName(), row));
+  return (await page<object>(knex, view, request, limit, NAMES)).map((row) => Object.assign(new ServerName(), row));
 }

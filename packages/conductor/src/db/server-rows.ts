@@ -24,7 +24,7 @@ const FIELDS = `
   case when i.host is null then '' when s.id is null then 'UNKNOWN' when s.forced_down then 'DOWN' when s.disabled then 'MAINTENANCE'
     when ${isUp('s')} then 'UP' else 'UNKNOWN' end as "hostStatus",
   ${zoneOfServer('i')} as "availabilityZone",
-  i.pinned_availability_zone as "pinnedAvailabilityZone", i.flavor, i.image_id as "imageId", i.key_name as "keyName", i.metadata, i.tags,
+  i.pinned_availability_zone as "pinnedAvailabilityZone", cast(i.flavor as text) as flavor, i.image_id as "imageId", i.key_name as "keyName", i.metadata, i.tags,
   i.user_data as "userData", i.config_drive as "configDrive", i.disk_config as "diskConfig", i.access_ip_v4 as "accessIpV4", i.access_ip_v6 as "accessIpV6",
   i.reservation_id as "reservationId", i.launch_index as "launchIndex", i.root_device_name as "rootDeviceName", i.kernel_id as "kernelId",
   i.ramdisk_id as "ramdiskId", i.server_group_uuid as "serverGroupId", i.created_at as "createdAt", i.updated_at as "updatedAt",
@@ -34,19 +34,38 @@ const FIELDS = `
     from instance_faults f where f.instance_uuid = i.uuid order by f.id desc limit 1
   ) end as fault`;
 
-/** `select ${SERVER_SELECT} where ...`; binds `:defaultZone` and `:serviceDownMs`. */
-export const SERVER_SELECT = `${FIELDS} from instances i left join services s on s.host = i.host and s."binary" = 'nova-compute'`;
+/** `select ${fields} from instances i ${joins} where ...`; binds `:defaultZone` and `:serviceDownMs`. */
+export const SERVER_SELECT = {
+  fields: FIELDS,
+  joins: `left join services s on s.host = i.host and s."binary" = 'nova-compute'`,
+} as const;
 
 interface Row {
-  readonly flavor: object;
+  /** JSON */
+  readonly flavor: string;
   readonly fault: object | null;
 }
 
-export const asServer = (row: Row): Server =>
-  Object.assign(new Server(), row, {
-    flavor: Object.assign(new Flavor(), row.flavor),
-    fault: row.fault === null ? null : Object.assign(new Fault(), row.fault),
-  });
+export function asServer(row: Row): Server {
+  const server = Object.assign(new Server(), row as object);
+  server.flavor = flavorOf(row.flavor);
+  if (row.fault !== null) server.fault = Object.assign(new Fault(), row.fault);
+  return server;
+}
+
+/** Servers have few flavors: each is read once, as long as it is not forgotten for others. */
+const flavors = new Map<string, Flavor>();
+const MOST_FLAVORS = 1_000;
+
+function flavorOf(json: string): Flavor {
+  let flavor = flavors.get(json);
+  if (flavor === undefined) {
+    if (flavors.size >= MOST_FLAVORS) flavors.clear();
+    flavor = Object.freeze(Object.assign(new Flavor(), JSON.parse(json) as object));
+    flavors.set(json, flavor);
+  }
+  return flavor;
+}
 
 export const serverNotFound = (uuid: string) => failure('ServerNotFound', `Instance ${uuid} could not be found.`);
 
@@ -55,7 +74,8 @@ export async function findServer(knex: Knex, view: ServerView, { allProjects, pr
   if (!isUuid(uuid)) throw serverNotFound(uuid);
   const rows = await rowsOf<Row>(
     knex,
-    `select ${SERVER_SELECT} where i.uuid = :uuid and i.deleted_at is null and (cast(:allProjects as boolean) or i.project_id = :projectId)`,
+    `select ${SERVER_SELECT.fields} from instances i ${SERVER_SELECT.joins}
+     where i.uuid = :uuid and i.deleted_at is null and (cast(:allProjects as boolean) or i.project_id = :projectId)`,
     { uuid, allProjects, projectId, defaultZone: view.defaultZone, serviceDownMs: view.serviceDownMs },
   );
   if (rows[0] === undefined) throw serverNotFound(uuid);

@@ -122,7 +122,7 @@ async function seedSet(trx: Knex.Transaction, from: number, until: number, { pro
   await trx.raw(
     `with n as (
        select n, ((cast(:projects as jsonb)) ->> (n % :projectCount)) as project, (cast(:flavors as jsonb)) -> (n % :flavorCount) as flavor,
-         (cast(:images as jsonb)) -> (n % :imageCount) as image, '${MARK}' || n / ${SERVERS_PER_HOST} as host,
+         (cast(:images as jsonb)) -> (n / 13 % :imageCount) as image, '${MARK}' || n / ${SERVERS_PER_HOST} as host,
          cast(md5('${MARK}server-' || n) as uuid) as uuid,
          -- Numbers without a common divisor: each project gets some of all.
          case when n % 53 = 7 then 'error' when n % 19 = 3 then 'stopped' else 'active' end as vm_state,
@@ -131,13 +131,13 @@ async function seedSet(trx: Knex.Transaction, from: number, until: number, { pro
        from generate_series(cast(:from as integer), cast(:until as integer) - 1) as n
      ), made as (
        insert into instances (uuid, name, hostname, project_id, user_id, vm_state, power_state, host, node, generation, last_generation,
-         flavor, flavor_id, vcpus, memory_mb, disk_gb, image, image_id, metadata, tags, reservation_id, launch_index, root_device_name,
+         flavor, flavor_id, vcpus, memory_mb, disk_gb, image, image_id, metadata, tags, reservation_id, launch_index,
          created_at, updated_at, launched_at)
        select uuid, '${MARK}' || n, '${MARK}' || n, project, :userId, vm_state, case vm_state when 'active' then 1 when 'stopped' then 4 else 0 end,
          host, host, 1, 1, flavor, flavor ->> 'flavorId', cast(flavor ->> 'vcpus' as bigint), cast(flavor ->> 'memoryMb' as bigint),
          cast(flavor ->> 'rootGb' as bigint), image, image ->> 'id',
          jsonb_build_object('role', (array['web', 'db', 'worker'])[1 + n / 3 % 3], 'tier', cast(n / 7 % 10 as text)), array['seeded', 'rack-' || n / 11 % 20],
-         '${MARK}' || n / 10, n % 10, '/dev/vda', born, born + interval '2 seconds', born + interval '1 second'
+         '${MARK}' || n / 10, n % 10, born, born + interval '2 seconds', born + interval '1 second'
        from n
      ), held as (
        insert into allocations (instance_uuid, host, generation, vcpus, memory_mb, disk_gb, created_at)
