@@ -1,6 +1,7 @@
 /** Every case once, small, on a real cloud of processes: it works, and a server costs no more than it may. Times are not asserted. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { systemClock } from '@kilonova/runtime';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { brokerUrl } from '../../../tests/support/broker.ts';
 import { startCloud, type Cloud as TestCloud } from '../../../tests/support/cloud.ts';
@@ -9,6 +10,7 @@ import { KilonovaProcess } from '../../../tests/support/process.ts';
 import { openWire, type Wire } from './agents/wire.ts';
 import { Cloud } from './cloud/cloud.ts';
 import { loginFrom } from './cloud/login.ts';
+import { measureRest, readCounts } from './measure/counters.ts';
 import type { CaseResult } from './report/verdicts.ts';
 
 let wire: Wire;
@@ -108,10 +110,49 @@ test(
     expect(figures).toMatchObject({ errors: 0 });
     for (const figure of ['list_p99_ms', 'detail_p99_ms', 'show_p99_ms', 'create_p99_ms'])
       expect(figures[figure], figure).toBeGreaterThan(0);
+    await readingsAreCheap(30);
     expect(await KilonovaProcess.run(['db', 'seed', '--remove', ...configured()])).toBe('30 seeded servers removed\n');
     expect(await cloud.client().expect('GET', '/servers')).toMatchObject({ servers: [] });
   },
 );
+
+const READINGS = 20;
+
+/** Of `servers` that are there: one call and one statement for each reading, and bounded bytes for each server in a list. */
+async function readingsAreCheap(servers: number): Promise<void> {
+  const client = cloud.client();
+  const list = () => client.expect<{ servers: readonly { id: string }[] }>('GET', '/servers/detail');
+  const { servers: there } = await list();
+  expect(there).toHaveLength(servers);
+  const show = (turn: number) => client.expect('GET', `/servers/${there[turn % servers]!.id}`);
+  const rest = await measureRest(metricsUrls, systemClock, list);
+  expect(rest.statementsPerList).toBeLessThan(3);
+  const [statements, calls, bytes, began] = [
+    (await readCounts(metricsUrls)).statements,
+    await callsOf('getServer'),
+    wire.bytes,
+    systemClock.monotonic(),
+  ];
+  for (let turn = 0; turn < READINGS; turn += 1) await show(turn);
+  const ofShows =
+    (await readCounts(metricsUrls)).statements - statements - (rest.statementsPerS * (systemClock.monotonic() - began)) / 1_000;
+  expect(ofShows / READINGS).toBeLessThan(2);
+  expect((await callsOf('getServer')) - calls).toBe(READINGS);
+  expect((wire.bytes - bytes) / READINGS).toBeLessThan(12_000);
+  const before = wire.bytes;
+  for (let turn = 0; turn < READINGS; turn += 1) await list();
+  // Each server goes over two connections.
+  expect((wire.bytes - before) / READINGS / servers).toBeLessThan(2_000);
+}
+
+/** How often the api has called the method. */
+async function callsOf(method: string): Promise<number> {
+  const texts = await Promise.all(metricsUrls.map(async (url) => (await fetch(url)).text()));
+  const lines = texts
+    .flatMap((text) => text.split('\n'))
+    .filter((line) => line.startsWith('kilonova_rpc_calls_total') && line.includes(`method="${method}"`));
+  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+}
 
 test('a run that is ended early takes back what it made', { timeout: TIMEOUT_MS }, async () => {
   const running = KilonovaProcess.spawn(['bench', 'boot', '--servers', '2000', '--concurrency', '2', '--lift-quota'], { env: openrc() });

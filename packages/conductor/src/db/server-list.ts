@@ -1,8 +1,8 @@
-import { failure, ServerName, type ListServers, type Server } from '@kilonova/objects';
+import { failure, ServerName, type ListServers } from '@kilonova/objects';
 import type { Knex } from 'knex';
 import { isUuid, rowsOf } from './rows.ts';
 import { conditionsOf, hostsInZones } from './server-filters.ts';
-import { asServer, SERVER_SELECT, type ServerView } from './server-rows.ts';
+import { SERVER_SELECT, type ServerRow, type ServerView } from './server-rows.ts';
 import { behindMarker, keyOf, orderOf, rangesOf, sortsOf, type Range, type Sort } from './server-sorts.ts';
 
 /** A statement with what it binds. */
@@ -107,10 +107,9 @@ async function page<Row>(knex: Knex, view: ServerView, request: ListServers, lim
   return rowsOf<Row>(knex, sql, bindings);
 }
 
-/** One page: one statement, one more to look for a marker, and one for the hosts of a zone. @throws MarkerNotFound, InvalidInput */
-export async function serverPage(knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<Server[]> {
-  return (await page<Parameters<typeof asServer>[0]>(knex, view, request, limit, WHOLE)).map(asServer);
-}
+/** One page, of rows for `asServer`: one statement, one more to look for a marker, and one for the hosts of a zone. @throws MarkerNotFound, InvalidInput */
+export const serverPage = (knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<ServerRow[]> =>
+  page<ServerRow>(knex, view, request, limit, WHOLE);
 
 /** The same page, uuids and names only. */
 export async function serverNamePage(knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<ServerName[]> {

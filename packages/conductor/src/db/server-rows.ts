@@ -40,13 +40,14 @@ export const SERVER_SELECT = {
   joins: `left join services s on s.host = i.host and s."binary" = 'nova-compute'`,
 } as const;
 
-interface Row {
+/** What `SERVER_SELECT` gives. */
+export interface ServerRow {
   /** JSON */
   readonly flavor: string;
   readonly fault: object | null;
 }
 
-export function asServer(row: Row): Server {
+export function asServer(row: ServerRow): Server {
   const server = Object.assign(new Server(), row as object);
   server.flavor = flavorOf(row.flavor);
   if (row.fault !== null) server.fault = Object.assign(new Fault(), row.fault);
@@ -72,7 +73,7 @@ export const serverNotFound = (uuid: string) => failure('ServerNotFound', `Insta
 /** A server within the scope that is not deleted. @throws ServerNotFound */
 export async function findServer(knex: Knex, view: ServerView, { allProjects, projectId }: Scope, uuid: string): Promise<Server> {
   if (!isUuid(uuid)) throw serverNotFound(uuid);
-  const rows = await rowsOf<Row>(
+  const rows = await rowsOf<ServerRow>(
     knex,
     `select ${SERVER_SELECT.fields} from instances i ${SERVER_SELECT.joins}
      where i.uuid = :uuid and i.deleted_at is null and (cast(:allProjects as boolean) or i.project_id = :projectId)`,

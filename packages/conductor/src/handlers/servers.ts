@@ -4,15 +4,15 @@ import { refuseUnlessAllowed } from '../admission/action-rules.ts';
 import { limitsOf } from '../db/quotas.ts';
 import { lockServer, writeMetadata, writeServer } from '../db/server-changes.ts';
 import { serverNamePage, serverPage } from '../db/server-list.ts';
-import { findServer } from '../db/server-rows.ts';
+import { asServer, findServer } from '../db/server-rows.ts';
 import type { Services } from '../services.ts';
-import { pageLimit, pieces } from './pages.ts';
+import { madePieces, pageLimit, pieces } from './pages.ts';
 import { refuseIfDenied } from './scopes.ts';
 
 export async function* listServers({ knex, config }: Services, request: ListServers): AsyncGenerator<readonly Server[]> {
   refuseIfDenied(request.scope);
   const limit = pageLimit(request.limit, config.conductor.pageMax);
-  yield* pieces(await serverPage(knex, config.conductor, request, limit), config.conductor.pieceRows);
+  yield* madePieces(await serverPage(knex, config.conductor, request, limit), config.conductor.pieceRows, asServer);
 }
 
 export async function* listServerNames({ knex, config }: Services, request: ListServers): AsyncGenerator<readonly ServerName[]> {

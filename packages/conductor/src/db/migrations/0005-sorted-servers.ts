@@ -30,6 +30,9 @@ const indexes: Readonly<Record<string, string>> = {
   instances_terminated: '(terminated_at, uuid) where deleted_at is null and terminated_at is not null',
 };
 
+/** What these do as well, for the servers of all projects: no statement needs them, also none of the release before. */
+const replaced = ['instances_project_name', 'instances_project_state', 'instances_project_updated'];
+
 /** Indexes are made beside the work of conductors, which no transaction can hold. */
 export const config = { transaction: false };
 
@@ -42,6 +45,7 @@ export async function up(knex: Knex): Promise<void> {
   for (const { name } of rows) await knex.raw(`drop index concurrently if exists ${name}`);
   for (const [name, definition] of Object.entries(indexes))
     await knex.raw(`create index concurrently if not exists ${name} on instances ${definition}`);
+  for (const name of replaced) await knex.raw(`drop index concurrently if exists ${name}`);
 }
 
 export async function down(): Promise<void> {
