@@ -40,3 +40,9 @@ test('after a migration changed its columns a statement fails once, as worth ano
   expect(isTransient(error)).toBe(true);
   await expect(read()).resolves.toMatchObject({ rows: [] });
 });
+
+test('a statement that begins with a comment is planned each time', async () => {
+  const knex = await database(10);
+  for (const value of [1, 2]) await knex.raw('/* planned each time */ select cast(? as integer) as next', [value]);
+  expect((await prepared(knex)).filter((text) => text.includes('as next'))).toEqual([]);
+});
