@@ -22,8 +22,8 @@ type Directed<M extends Methods, Options> = {
 export type ClientMethods<M extends Methods, Options> = Senders<M, Options> & {
   /** The same methods, sent to one server of the topic by its name. */
   at(server: string): Directed<M, Options>;
-  /** Whether the pin allows the method. */
-  supports(method: keyof M & string): boolean;
+  /** Whether the pin allows the method, towards one server if it is named. */
+  supports(method: keyof M & string, server?: string): boolean;
 };
 
 /** How a client of either wire format does its part. */
@@ -31,7 +31,7 @@ export interface ClientPart<Options> {
   send(name: string, method: Method, request: object, server: string | undefined, options: Options): unknown;
   /** @throws TypeError for a name that no server can have */
   checkServer(server: string): void;
-  supports(method: string): boolean;
+  supports(method: string, server?: string): boolean;
 }
 
 export function clientMethods<M extends Methods, Options extends object>(
@@ -50,7 +50,7 @@ export function clientMethods<M extends Methods, Options extends object>(
       part.checkServer(server);
       return senders(server);
     },
-    supports: (method: string) => part.supports(method),
+    supports: (method: string, server?: string) => part.supports(method, server),
   };
   return client as unknown as ClientMethods<M, Options>;
 }

@@ -5,6 +5,7 @@ import type { ClientInterceptor, Metadata } from '../interceptors.ts';
 import { intercepted } from './interception.ts';
 import { Outbox } from './outbox.ts';
 import { Pin } from './pin.ts';
+import type { OlderPeer } from './older-peer.ts';
 import type { RefusalListener } from './refusals.ts';
 import type { RetryBudgetOptions } from './retry.ts';
 import { checkServerName } from '../wire/wire.ts';
@@ -25,8 +26,10 @@ export interface CallOptions {
 
 /** What all requests of a client have in common. */
 export interface ClientOptions {
-  /** The version to speak, MAJOR.MINOR; a function is asked before every message. Default: the contract's own. */
-  readonly pin?: string | (() => string);
+  /** The version to speak, MAJOR.MINOR; a function is asked before every message, with the server it is for if one is named. Default: the contract's own. */
+  readonly pin?: string | ((server: string | undefined) => string);
+  /** Told that a server refused a version it does not know, before it is asked whether the request leaves again: a pin that moves down here is followed. */
+  readonly onOlderPeer?: (peer: OlderPeer) => void;
   /** For calls whose method states none; milliseconds. Default: the transport's `callTimeoutMs`. */
   readonly timeoutMs?: number;
   /** Around every request of this client, inside those of the transport. */
@@ -54,6 +57,6 @@ export function createClient<C extends Contract>(transport: Transport, contract:
   return clientMethods<C['methods'], CallOptions>(contract, {
     send,
     checkServer: checkServerName,
-    supports: (method) => pin.allows(method),
+    supports: (method, server) => pin.allows(method, server),
   });
 }

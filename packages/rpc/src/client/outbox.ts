@@ -8,6 +8,7 @@ import { contractName, methodLabel, type CallMethod, type Contract, type Method,
 import type { RpcLabels } from '../environment.ts';
 import { ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, UnsupportedVersion } from '../errors.ts';
 import { checkMetadata, metadataOf } from '../wire/metadata.ts';
+import { olderPeer } from './older-peer.ts';
 import type { Pin } from './pin.ts';
 import { Refusals } from './refusals.ts';
 import { withRetries, RetryBudget, type RetryPolicy } from './retry.ts';
@@ -156,7 +157,7 @@ export class Outbox {
       limits,
     } = this.#transport;
     const what = `${contractName(this.#contract)}.${name}`;
-    const version = this.#version(name);
+    const version = this.#version(name, server);
     const target = this.#addressing.of(name, method, request, server);
     const metadata = metadataOf(options);
     if (metadata !== undefined) checkMetadata(metadata, limits.maxMetadataBytes, what);
@@ -200,10 +201,16 @@ export class Outbox {
   /** Whether anybody wants to know when a server refuses this. */
   #hearRefusal(id: string, { kind, topic, namespace, method, server, version, requestId }: RequestEnvelope): boolean {
     const refusals = Refusals.of(this.#transport);
-    const { onRefused } = this.#options;
-    if (kind !== 'cast' || (onRefused === undefined && !refusals.heard)) return false;
-    refusals.remember(id, { topic, namespace, method, server, version, requestId }, onRefused);
+    const { onRefused, onOlderPeer } = this.#options;
+    if (kind !== 'cast' || (onRefused === undefined && onOlderPeer === undefined && !refusals.heard)) return false;
+    refusals.remember(id, { topic, namespace, method, server, version, requestId }, onRefused, (error) => this.#noteRefusal(error, server));
     return true;
+  }
+
+  /** Says so where a server turns out to be older than was thought. */
+  #noteRefusal(error: RpcError, server: string | undefined): void {
+    const peer = this.#options.onOlderPeer === undefined ? undefined : olderPeer(error, server);
+    if (peer !== undefined) this.#options.onOlderPeer?.(peer);
   }
 
   #prepare(
@@ -230,7 +237,8 @@ export class Outbox {
         request,
         ordered: target.orderKey !== undefined,
         maxBytes: limits.maxMessageBytes,
-        version: () => this.#version(name),
+        refused: (error) => this.#noteRefusal(error, server),
+        version: () => this.#version(name, server),
         head: (version) => ({
           kind: method.kind,
           topic: this.#contract.topic,
@@ -284,9 +292,9 @@ export class Outbox {
   }
 
   /** Refuses here what the pinned peers have not learned. */
-  #version(name: string) {
-    const version = this.#pin.current();
-    if (!this.#pin.allows(name)) {
+  #version(name: string, server: string | undefined) {
+    const version = this.#pin.current(server);
+    if (!this.#pin.allows(name, server)) {
       const since = this.#contract.methods[name]?.since;
       if (since === undefined) throw new NoSuchMethod(`${contractName(this.#contract)} has no method ${name}`);
       throw new UnsupportedVersion(`${contractName(this.#contract)}.${name} is since ${since}, but the peers are ${version.text}`, {

@@ -25,37 +25,41 @@ export const sinceMinors = (contract: Versioned): ReadonlyMap<string, number> =>
 /** The version a client speaks, asked anew for each message so that a pin can move while clients live. */
 export class Pin {
   readonly #contract: Versioned;
-  readonly #given: () => string;
+  readonly #given: (server: string | undefined) => string;
   /** Minors that brought the methods. */
   readonly #since: ReadonlyMap<string, number>;
-  #version = '';
-  #parsed: Version & { readonly text: string } = { major: 0, minor: 0, text: '' };
+  /** Those that were asked for and are understood: at most one per minor. */
+  readonly #spoken = new Map<string, Version & { readonly text: string }>();
 
-  constructor(contract: Versioned, pin: string | (() => string) | undefined) {
+  constructor(contract: Versioned, pin: string | ((server: string | undefined) => string) | undefined) {
     this.#contract = contract;
     this.#since = sinceMinors(contract);
     this.#given = typeof pin === 'function' ? pin : () => pin ?? contract.version;
     if (typeof pin === 'string') this.current();
   }
 
-  /** @throws UnsupportedVersion when the pin is newer than the contract, or of another major. */
-  current(): Version & { readonly text: string } {
-    const text = this.#given();
-    if (text !== this.#version) {
+  /**
+   * @param server whom it goes to by name; undefined: any of the topic
+   * @throws UnsupportedVersion when the pin is newer than the contract, or of another major.
+   */
+  current(server?: string): Version & { readonly text: string } {
+    const text = this.#given(server);
+    let spoken = this.#spoken.get(text);
+    if (spoken === undefined) {
       if (!understands(this.#contract.version, text)) {
         throw new UnsupportedVersion(`${contractName(this.#contract)}: pinned to ${text}, but this side knows ${this.#contract.version}`, {
           asked: text,
           supported: this.#contract.version,
         });
       }
-      this.#parsed = { ...parseVersion(text, 'pin'), text };
-      this.#version = text;
+      spoken = { ...parseVersion(text, 'pin'), text };
+      this.#spoken.set(text, spoken);
     }
-    return this.#parsed;
+    return spoken;
   }
 
-  allows(method: string): boolean {
+  allows(method: string, server?: string): boolean {
     const since = this.#since.get(method);
-    return since !== undefined && since <= this.current().minor; // the majors are equal, the contract saw to that
+    return since !== undefined && since <= this.current(server).minor; // the majors are equal, the contract saw to that
   }
 }

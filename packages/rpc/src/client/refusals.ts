@@ -25,6 +25,7 @@ export type RefusalListener = (refusal: Refusal) => void;
 interface Remembered {
   readonly cast: Omit<Refusal, 'error'>;
   readonly listener: RefusalListener | undefined;
+  readonly first: (error: RpcError) => void;
 }
 
 const tables = new WeakMap<Transport, Refusals>();
@@ -56,15 +57,15 @@ export class Refusals {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Before the cast leaves. `listener` is the client's own, asked instead of those of the transport. */
-  remember(id: string, cast: Omit<Refusal, 'error'>, listener: RefusalListener | undefined): void {
+  /** Before the cast leaves. `listener` is the client's own, asked instead of those of the transport; `first` is told before either. */
+  remember(id: string, cast: Omit<Refusal, 'error'>, listener: RefusalListener | undefined, first: (error: RpcError) => void): void {
     if (this.#casts.size >= this.#transport.limits.rememberedCasts) {
       for (const [oldest] of this.#casts) {
         this.#casts.delete(oldest);
         break;
       }
     }
-    this.#casts.set(id, { cast, listener });
+    this.#casts.set(id, { cast, listener, first });
   }
 
   /** It never left. */
@@ -78,9 +79,9 @@ export class Refusals {
     if (remembered === undefined) return false;
     this.#casts.delete(id);
     const { log, metrics } = this.#transport.environment;
-    const { cast, listener } = remembered;
+    const { cast, listener, first } = remembered;
     metrics.count('refusals', { topic: cast.topic, method: methodLabel(cast.namespace, cast.method), code: error.code });
-    for (const tell of listener === undefined ? [...this.#listeners] : [listener]) {
+    for (const tell of [() => first(error), ...(listener === undefined ? this.#listeners : [listener])]) {
       try {
         tell({ ...cast, error });
       } catch (thrown) {

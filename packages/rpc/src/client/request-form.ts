@@ -14,6 +14,8 @@ export interface FormPlan {
   /** It must not leave again: it could come after a later message of its key. */
   readonly ordered: boolean;
   readonly maxBytes: number;
+  /** A server refused the version; whoever moves the pin may do it now. */
+  refused(error: UnsupportedVersion): void;
   /** The version to speak now. @throws UnsupportedVersion when it has no such method */
   version(): Version & { readonly text: string };
 }
@@ -65,6 +67,7 @@ export class RequestForm {
    * that again to an older server; the form of now will be answered too.
    */
   afterRefusal(error: UnsupportedVersion): 'fail' | 'stale' | 'again' {
+    this.#plan.refused(error);
     const asked = error.details?.['asked'];
     if (typeof asked === 'string' && asked !== this.#version) return 'stale';
     if (this.#plan.ordered) return 'fail';

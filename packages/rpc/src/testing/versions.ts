@@ -1,6 +1,6 @@
 // What a transport promises of methods on their way out, and of pins that move. Run by the tests of each.
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { call, cast, createClient, defineContract, fanout, serve, stream, UnsupportedVersion, type Transport } from '../index.ts';
+import { call, cast, createClient, defineContract, fanout, serve, stream, UnsupportedVersion, type OlderPeer, type Transport } from '../index.ts';
 import { eventually, tally, type Bench } from './bench.ts';
 import { Text, text } from './echo.ts';
 
@@ -121,6 +121,41 @@ export function describeVersions(open: () => Promise<Bench>): void {
     expect((await waiting).text).toBe('1.1 plain');
     expect(handled).toBe(1);
     expect(received.counted('refused', { code: 'UnsupportedVersion' })).toBe(2);
+  });
+
+  test('whoever is told of an older server and moves the pin down gets its answer in the older form', async () => {
+    let handled = 0;
+    const put = ({ version }: { version: string }, request: Text) => (handled++, text(`${version} ${request.tone}`));
+    await serve(far, contract('1.1'), { ...handlers, put, list: ({ version }) => [[text(version)]] });
+    let pin = '1.2';
+    const told: OlderPeer[] = [];
+    const client = createClient(near, contract(), {
+      pin: () => pin,
+      onOlderPeer: (peer) => {
+        told.push(peer);
+        pin = peer.supported;
+      },
+    });
+    expect((await client.put(Object.assign(text('?'), { tone: 'loud' }))).text).toBe('1.1 plain');
+    expect(told).toEqual([{ server: undefined, asked: '1.2', supported: '1.1' }]);
+    pin = '1.2';
+    for await (const [item] of client.list(text('?'))) expect(item?.text).toBe('1.1');
+    expect(handled).toBe(1);
+    pin = '1.2';
+    await client.tell(text('?'));
+    await eventually(() => told.length === 3);
+    expect(pin).toBe('1.1');
+    await expect(client.late?.(text('?'))).rejects.toBeInstanceOf(UnsupportedVersion);
+  });
+
+  test('a pin may differ from server to server', async () => {
+    const named = ({ version }: { version: string }, request: Text) => text(`${version} ${request.tone}`);
+    await serve(far, contract('1.1'), { ...handlers, ask: named }, { server: 'old' });
+    await serve(near, contract('1.2'), { ...handlers, ask: named }, { server: 'new' });
+    const client = createClient(near, contract(), { pin: (server) => (server === 'old' ? '1.1' : '1.2') });
+    const loud = Object.assign(text('?'), { tone: 'loud' });
+    expect([(await client.at('old').ask(loud)).text, (await client.at('new').ask(loud)).text]).toEqual(['1.1 plain', '1.2 loud']);
+    expect([client.supports('late', 'old'), client.supports('late', 'new')]).toEqual([false, true]);
   });
 
   test('a call that leaves again after the pin moved down takes the older form, or fails by name where there is none', async () => {
