@@ -13,6 +13,7 @@ export const CHECKS: Readonly<Record<string, readonly string[]>> = {
   format: tool('oxfmt/bin/oxfmt', '--check'),
   unused: tool('knip/bin/knip.js', '--no-progress', '--no-config-hints'),
   package: [toolsNode, join(root, 'packages/rpc/scripts/check-package.ts')],
+  released: [toolsNode, join(root, 'scripts', 'check-released.ts')],
   boundaries: [toolsNode, join(root, 'scripts', 'boundaries.mjs')],
 };
 

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { fieldsOf, type Class, type Contract, type Field } from '@kilonova/rpc';
+import { fieldsOf, parseVersion, type Class, type Contract, type Field } from '@kilonova/rpc';
 
 /** Every message class that the contracts reach in a minor, by name; default: in any. */
 export function messageClasses(contracts: readonly Contract[], minor = Infinity): ReadonlyMap<string, Class<object>> {
@@ -41,21 +41,23 @@ function valueOf(type: Class<object>, { name, nested, shape }: Field, initial: u
   return initial;
 }
 
-/** What a contract offers, as plain data. */
-export const outlineOf = ({ topic, exchange, version, methods }: Contract): object => ({
+/** What a contract offers to peers of one minor, as plain data. */
+export const outlineOf = ({ topic, exchange, methods }: Contract, major: number, minor: number): object => ({
   topic,
   exchange,
-  version,
+  version: `${major}.${minor}`,
   methods: Object.fromEntries(
-    Object.entries(methods).map(([name, method]) => [
-      name,
-      {
-        kind: method.kind,
-        since: method.since,
-        request: method.request.name,
-        ...(method.kind === 'call' ? { response: method.response.name } : {}),
-        ...(method.kind === 'stream' ? { item: method.item.name } : {}),
-      },
-    ]),
+    Object.entries(methods)
+      .filter(([name, { since }]) => parseVersion(since, name).minor <= minor)
+      .map(([name, method]) => [
+        name,
+        {
+          kind: method.kind,
+          since: method.since,
+          request: method.request.name,
+          ...(method.kind === 'call' ? { response: method.response.name } : {}),
+          ...(method.kind === 'stream' ? { item: method.item.name } : {}),
+        },
+      ]),
   ),
 });

@@ -1,6 +1,17 @@
 // What a transport promises of methods on their way out, and of pins that move. Run by the tests of each.
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { call, cast, createClient, defineContract, fanout, serve, stream, UnsupportedVersion, type OlderPeer, type Transport } from '../index.ts';
+import {
+  call,
+  cast,
+  createClient,
+  defineContract,
+  fanout,
+  serve,
+  stream,
+  UnsupportedVersion,
+  type OlderPeer,
+  type Transport,
+} from '../index.ts';
 import { eventually, tally, type Bench } from './bench.ts';
 import { Text, text } from './echo.ts';
 
