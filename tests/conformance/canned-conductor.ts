@@ -1,6 +1,7 @@
 import {
   Aggregate,
   conductorContract,
+  ConductorVersion,
   failure,
   Fault,
   Flavor,
@@ -17,6 +18,7 @@ import {
   ServerName,
   ServersCreated,
   Service,
+  version,
   Zone,
 } from '@kilonova/objects';
 import { Empty, serve, type Context, type Handlers, type Transport } from '@kilonova/rpc';
@@ -248,6 +250,7 @@ const handlers: CannedHandlers = {
   createServerGroup: answer(group),
   deleteServerGroup: answer(new Empty()),
   serviceHeartbeat: () => undefined,
+  oldestConductor: () => make(ConductorVersion, { oldest: version }),
 };
 
 /** Serves the conductor's contract with canned rows; `changes` replace some of the answers. Everything asked is noted in `asked`. */

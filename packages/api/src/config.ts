@@ -22,6 +22,10 @@ export const apiSection = section('api', {
   maxConnections: integer(4_096, { min: 1, help: 'Open connections; more are closed at once.' }),
   maxRequests: integer(512, { min: 1, help: 'Requests in work at the same time; more are answered with 503.' }),
   requestTimeoutMs: integer(30_000, { min: 100, help: 'How long a request may take in all; then it is answered with 503.' }),
+  pinAskMs: integer(2_000, {
+    min: 20,
+    help: 'How often the conductors are asked for their oldest version, as long as that is older than the api.',
+  }),
   rpcTimeoutMs: integer(10_000, { min: 100, help: 'How long one question to the conductor may take.' }),
   stopGraceMs: integer(5_000, { min: 0, help: 'How long requests in work may take to finish when the service stops.' }),
   retryAfterSeconds: integer(2, { min: 1, help: 'Value of Retry-After in answers with 503.' }),

@@ -1,6 +1,6 @@
-import { conductorContract } from '@kilonova/objects';
+import { conductorContract, conductorPin } from '@kilonova/objects';
 import { createClient, transportHealth, type Transport } from '@kilonova/rpc';
-import { healthOf, type RunningService, type Surroundings } from '@kilonova/runtime';
+import { healthOf, tellPin, type RunningService, type Surroundings } from '@kilonova/runtime';
 import type { Api } from './api.ts';
 import type { ApiConfig, AuthConfig, ImageClientConfig } from './config.ts';
 import { RequestMetrics } from './http/request-metrics.ts';
@@ -21,6 +21,8 @@ export interface ApiOptions extends Surroundings {
   readonly transport: Transport;
   /** Policy rules that differ from the documented ones, by name. */
   readonly policies?: Readonly<Record<string, string>>;
+  /** Version to speak to the conductors, MAJOR.MINOR; by default what the oldest of them understands. */
+  readonly pin?: string;
 }
 
 /**
@@ -31,19 +33,25 @@ export async function startApi({
   config,
   transport,
   policies,
+  pin,
   ...surroundings
 }: ApiOptions): Promise<RunningService & { readonly url: string }> {
   const identity = new Identity(config.auth, surroundings);
+  const conductors = conductorPin({
+    ...{ transport, contract: conductorContract, given: pin, clock: surroundings.clock, everyMs: config.api.pinAskMs },
+    onMove: tellPin(surroundings, 'conductor'),
+  });
   const api: Api = {
     ...surroundings,
     config: config.api,
-    conductor: createClient(transport, conductorContract, { timeoutMs: config.api.rpcTimeoutMs }),
+    conductor: createClient(transport, conductorContract, { timeoutMs: config.api.rpcTimeoutMs, ...conductors.options }),
     identity,
     images: new Images(config.glance, surroundings),
     policy: new Policy(policies),
   };
   const server = new HttpServer({ api, routes: new RouteTable(routes), schemas: new Schemas() }, new RequestMetrics(surroundings.metrics));
   const url = await server.listen();
+  conductors.ask();
   surroundings.log.info({ url }, 'the Compute API listens');
   return {
     name: 'api',
@@ -53,6 +61,9 @@ export async function startApi({
         broker: transportHealth(transport),
         identity: await identity.health(),
       }),
-    stop: () => server.stop(),
+    stop() {
+      conductors.stop();
+      return server.stop();
+    },
   };
 }

@@ -42,6 +42,11 @@ export const computeSection = section('compute', {
     help: 'Between two messages that tell the conductor how far live migrations from this host are.',
   }),
   callTimeoutMs: integer(10_000, { min: 10, max: 600_000, help: 'How long the conductor may take to answer.' }),
+  pinAskMs: integer(30_000, {
+    min: 20,
+    max: 86_400_000,
+    help: 'How often the conductors are asked for their oldest version, as long as that is older than the agent.',
+  }),
   retryBaseMs: integer(200, {
     min: 1,
     max: 60_000,

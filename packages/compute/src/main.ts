@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
-import { hostReportsContract } from '@kilonova/objects';
+import { conductorPin, hostReportsContract } from '@kilonova/objects';
 import { createClient, type Server, transportHealth, type Transport } from '@kilonova/rpc';
-import { healthOf, lockFolder, type Check, type RunningService, type Surroundings } from '@kilonova/runtime';
+import { healthOf, lockFolder, tellPin, type Check, type RunningService, type Surroundings } from '@kilonova/runtime';
 import { Agent } from './agent/agent.ts';
 import type { ComputeConfig } from './config.ts';
 import type { Driver } from './driver/driver.ts';
@@ -29,7 +29,7 @@ export interface ComputeParts extends Surroundings {
   readonly stateDir: string;
   /** Default: the fake driver. One that is handed in is not closed here. */
   readonly driver?: Driver;
-  /** Version to speak to the conductor, MAJOR.MINOR; default its own. */
+  /** Version to speak to the conductors, MAJOR.MINOR; by default what the oldest of them understands. */
   readonly pin?: string | (() => string);
   /** Default: files in `stateDir`. */
   readonly storage?: JournalStorage;
@@ -58,7 +58,12 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
     const driver = parts.driver ?? new FakeDriver({ ...parts, log, folder: stateDir, config: parts.config.fake });
     if (parts.driver === undefined) closing.push(() => driver.close());
 
-    const client = createClient(transport, hostReportsContract, parts.pin === undefined ? {} : { pin: parts.pin });
+    const conductors = conductorPin({
+      ...{ transport, contract: hostReportsContract, given: parts.pin, clock, everyMs: config.pinAskMs },
+      onMove: tellPin({ log, metrics: parts.metrics }, 'conductor'),
+    });
+    closing.push(() => conductors.stop());
+    const client = createClient(transport, hostReportsContract, conductors.options);
     const shared = { ...parts, config, log, ledger, journal, client, driver, metrics: agentMetrics(parts.metrics) };
     const outbox = new Outbox({ ...shared, maxMessageBytes: transport.limits.maxMessageBytes });
     const transfers = new Transfers(shared);
@@ -69,6 +74,7 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
       onRegistered: () => {
         outbox.hurry();
         domains.hurry();
+        conductors.ask();
       },
       onHeartbeat: () => agent.tidy(),
     });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   computeContract,
+  ConductorVersion,
   DomainSpec,
   FinishIncomingOperation,
   hostReportsContract,
@@ -21,6 +22,7 @@ import {
   type HostRegistration,
   type Operation,
   type OperationReport,
+  version,
 } from '@kilonova/objects';
 import { createClient, Empty, InProcessBroker, serve } from '@kilonova/rpc';
 import { createMetrics, defaultsOf, silentLogger, systemClock, systemRandom, type RunningService } from '@kilonova/runtime';
@@ -101,6 +103,7 @@ export async function aFarSide(broker = new InProcessBroker(), id = 'c1') {
       return new Empty();
     },
     heartbeat: (_context, heartbeat) => void heard.heartbeats.push(heartbeat),
+    oldestConductor: () => Object.assign(new ConductorVersion(), { oldest: version }),
     reportOperations: (_context, { reports }) => {
       heard.reports.push(...reports);
       const operationIds = reports.filter((report) => behaviour.accept(report)).map(({ operationId }) => operationId);

@@ -120,6 +120,10 @@ export const conductorSection = section('conductor', {
   livenessMs: integer(5 * seconds, { min: 20, help: 'How often silent hosts are looked for.' }),
   livenessBatch: integer(500, { min: 1, max: 10_000, help: 'Hosts that are marked down in one transaction.' }),
   forgetServiceHours: integer(24, { min: 1, help: 'A silent service that is no compute host is forgotten after so long.' }),
+  versionLookMs: integer(2 * seconds, {
+    min: 20,
+    help: 'How often a conductor looks which versions the other services speak, to speak the oldest to them.',
+  }),
   publishCollectMs: integer(50, { min: 0, max: 10_000, help: 'How long changes of hosts are collected before schedulers are told.' }),
   publishPieceHosts: integer(16, { min: 1, max: 1_000, help: 'Hosts in one message to the schedulers.' }),
   publishRetryMs: integer(1 * seconds, { min: 10, help: 'Wait before changed hosts are read again when the database did not answer.' }),

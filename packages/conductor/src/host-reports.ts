@@ -1,4 +1,4 @@
-import { type hostReportsContract, ReportsAccepted } from '@kilonova/objects';
+import { ConductorVersion, type hostReportsContract, ReportsAccepted } from '@kilonova/objects';
 import { Empty, type Handlers } from '@kilonova/rpc';
 import { wakeHost } from './db/cleanups.ts';
 import { asRefusal } from './db/refusals.ts';
@@ -10,6 +10,7 @@ import { takeDomains } from './reports/domain-reports.ts';
 import type { OperationReports } from './reports/operation-reports.ts';
 import type { TransferReports } from './reports/transfer-reports.ts';
 import type { Services } from './services.ts';
+import type { PeerVersions } from './versions/peers.ts';
 
 export interface HostReportParts {
   readonly services: Services;
@@ -17,6 +18,7 @@ export interface HostReportParts {
   readonly operations: OperationReports;
   readonly transfers: TransferReports;
   readonly cleaner: { ring(): void };
+  readonly versions: Pick<PeerVersions, 'registered' | 'oldestConductor'>;
 }
 
 /** Every method of the hosts' contract and the function that does it. A host speaks for itself only. */
@@ -26,6 +28,7 @@ export function hostReportHandlers({
   operations,
   transfers,
   cleaner,
+  versions,
 }: HostReportParts): Handlers<typeof hostReportsContract> {
   const enforced = services.config.conductor.enforceHostAccounts;
   const told = async <T>(act: () => Promise<T>): Promise<T> => {
@@ -39,6 +42,7 @@ export function hostReportHandlers({
     register: (context, registration) =>
       told(async () => {
         const answer = await register(services, context, registration);
+        versions.registered(registration.host, registration.version);
         await wakeHost(services.knex, registration.host);
         cleaner.ring();
         return answer;
@@ -59,5 +63,6 @@ export function hostReportHandlers({
         await takeDomains(services, cleaner, report);
         return new Empty();
       }),
+    oldestConductor: () => Object.assign(new ConductorVersion(), { oldest: versions.oldestConductor }),
   };
 }

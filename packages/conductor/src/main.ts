@@ -27,6 +27,8 @@ import { Places } from './tasks/engine/places.ts';
 import { HostQuestions } from './tasks/host-questions.ts';
 import { confirmOverdue } from './tasks/moves/overdue-confirmations.ts';
 import type { TaskServices } from './tasks/services.ts';
+import { ordersSaidAgain } from './versions/orders-said-again.ts';
+import { PeerVersions } from './versions/peers.ts';
 
 export interface ConductorParts extends Surroundings {
   readonly config: ConductorSettings;
@@ -34,7 +36,7 @@ export interface ConductorParts extends Surroundings {
   readonly transport: Transport;
   /** Default: a pool of its own, from the configuration. One that is handed in stays open. */
   readonly database?: Database;
-  /** Version to speak to schedulers and hosts, MAJOR.MINOR; default its own. */
+  /** Version to speak to schedulers and hosts, MAJOR.MINOR; by default what each of them understands. */
   readonly pin?: string | (() => string);
 }
 
@@ -56,9 +58,11 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     await untilReady(parts, knex);
     const uncounted = databaseMetrics(metrics, knex, log);
     closing.push(async () => uncounted());
-    const pinned = parts.pin === undefined ? {} : { pin: parts.pin };
-    const scheduler = createClient(transport, schedulerContract, pinned);
-    const compute = createClient(transport, computeContract, pinned);
+    const versions = new PeerVersions({ knex, clock, log, metrics, config }, parts.pin);
+    await versions.start();
+    closing.push(() => versions.stop());
+    const scheduler = createClient(transport, schedulerContract, { pin: versions.ofSchedulers, onOlderPeer: versions.schedulerIsOlder });
+    const compute = createClient(transport, computeContract, { pin: versions.ofHost, onOlderPeer: (peer) => sayAgain(peer) });
     const id = random.uuid();
     const limits = config.conductor;
     const publisher = new HostPublisher({
@@ -84,6 +88,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     closing.push(() => cleaner.stop());
 
     const services: Services = { knex, clock, random, log, metrics, config, engine, publisher };
+    const sayAgain = ordersSaidAgain(services, versions, cleaner);
     const heartbeats = new Heartbeats(services);
     closing.push(() => heartbeats.stop());
     let heardSince: number | undefined = clock.monotonic();
@@ -119,14 +124,19 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     closing.push(async () => void (await Promise.all(serving.map((server) => server.stop()))));
     const graceMs = limits.stopGraceMs;
     serving.push(
-      await serve(transport, hostReportsContract, hostReportHandlers({ services, heartbeats, operations, transfers, cleaner }), {
+      await serve(transport, hostReportsContract, hostReportHandlers({ services, heartbeats, operations, transfers, cleaner, versions }), {
         graceMs,
       }),
     );
     serving.push(
-      await serve(transport, conductorContract, conductorHandlers({ services, heartbeats, actOnServer: actionAcceptance(services) }), {
-        graceMs,
-      }),
+      await serve(
+        transport,
+        conductorContract,
+        conductorHandlers({ services, heartbeats, versions, actOnServer: actionAcceptance(services) }),
+        {
+          graceMs,
+        },
+      ),
     );
     // Hosts may declare nothing themselves: each account gets the queues of its own name.
     serving.push(await serveSteward(transport, { allow: grantsOf }));

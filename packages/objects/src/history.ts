@@ -14,6 +14,11 @@ export const history = [
     change:
       'Hosts report how far a live migration is, on its way and with its outcome; migrations may be queued. Schedulers answer several requests at once.',
   },
+  {
+    minor: 2,
+    name: 'oldest-conductor',
+    change: 'Processes without a database ask the conductors for the version of the oldest of them: oldestConductor.',
+  },
 ] as const;
 
 /** A new major starts new classes: nothing of an older one is understood. */

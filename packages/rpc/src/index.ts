@@ -24,6 +24,8 @@ export type { CallOptions, Client, ClientOptions } from './client/client.ts';
 export type { ClientMethods } from './client/client-methods.ts';
 export type { HandlersOf } from './server/handlers.ts';
 export type { OlderPeer } from './client/older-peer.ts';
+export { PeerPin } from './client/peer-pin.ts';
+export type { PeerPinOptions } from './client/peer-pin.ts';
 export { onRefused } from './client/refusals.ts';
 export type { Refusal, RefusalListener } from './client/refusals.ts';
 export type { CastFailure } from './server/cast-failure.ts';

@@ -8,6 +8,7 @@ export * from './load-config.ts';
 export * from './log.ts';
 export * from './metrics.ts';
 export * from './nearest-name.ts';
+export * from './pins.ts';
 export * from './probes.ts';
 export * from './process-identity.ts';
 export * from './random.ts';

@@ -33,6 +33,10 @@ export const schedulerSection = section('scheduler', {
   concurrency: integer(64, { min: 1, help: 'Requests in hand at once.' }),
   digestIntervalMs: integer(10_000, { min: 500, help: 'How often the snapshot is compared with the conductor.' }),
   heartbeatIntervalMs: integer(10_000, { min: 500, help: 'How often the scheduler says that it lives.' }),
+  pinAskMs: integer(2_000, {
+    min: 20,
+    help: 'How often the conductors are asked for their oldest version, as long as that is older than the scheduler.',
+  }),
   reloadRetryMs: integer(500, { min: 50, help: 'Wait before a snapshot that could not be loaded is asked for again.' }),
 });
 export type SchedulerConfig = SectionValues<typeof schedulerSection>;

@@ -1,6 +1,6 @@
-import { conductorContract, ServiceHeartbeat, version } from '@kilonova/objects';
+import { conductorContract, conductorPin, ServiceHeartbeat, version } from '@kilonova/objects';
 import { createClient, transportHealth, type Transport } from '@kilonova/rpc';
-import { healthOf, type RunningService, type Surroundings } from '@kilonova/runtime';
+import { healthOf, tellPin, type RunningService, type Surroundings } from '@kilonova/runtime';
 import { countScheduling } from './metrics.ts';
 import type { SchedulerConfig } from './config.ts';
 import { serveScheduler } from './handlers.ts';
@@ -12,6 +12,8 @@ export interface SchedulerParts extends Surroundings {
   readonly transport: Transport;
   /** Shown in the list of services. */
   readonly host: string;
+  /** Version to speak to the conductors, MAJOR.MINOR; by default what the oldest of them understands. */
+  readonly pin?: string;
 }
 
 /**
@@ -24,10 +26,16 @@ export async function startScheduler({
   config: { scheduler: config },
   transport,
   host,
+  pin,
   ...surroundings
 }: SchedulerParts): Promise<RunningService> {
   const { clock, random, log, metrics } = surroundings;
-  const conductor = createClient(transport, conductorContract);
+  const conductors = conductorPin({
+    ...{ transport, contract: conductorContract, given: pin, clock, everyMs: config.pinAskMs },
+    onMove: tellPin(surroundings, 'conductor'),
+  });
+  const conductor = createClient(transport, conductorContract, conductors.options);
+  conductors.ask();
   const snapshot = new Snapshot(conductor, clock, log, config);
   const scheduler = countScheduling(new Scheduler(config, snapshot, random), snapshot, metrics, clock);
   const server = await serveScheduler(transport, scheduler, snapshot, config);
@@ -59,6 +67,7 @@ export async function startScheduler({
   };
 
   async function stop(): Promise<void> {
+    conductors.stop();
     heartbeat();
     digest();
     forget();

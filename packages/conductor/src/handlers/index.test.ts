@@ -35,13 +35,18 @@ let database: FreshDatabase;
 let server: Server;
 let conductor: Client<typeof conductorContract>;
 const scope = anAdmin({ projectId: 'demo' });
+const versions = { saw: () => undefined, oldestConductor: '1.0' };
 
 beforeAll(async () => {
   database = await freshDatabase();
   const services = testServices(database);
   await aHost(services, 'h1');
   const heartbeats = new Heartbeats(services);
-  server = await serve(transport, conductorContract, conductorHandlers({ services, heartbeats, actOnServer: async () => new Empty() }));
+  server = await serve(
+    transport,
+    conductorContract,
+    conductorHandlers({ services, heartbeats, versions, actOnServer: async () => new Empty() }),
+  );
   conductor = createClient(transport, conductorContract);
 });
 afterAll(async () => {
@@ -141,7 +146,7 @@ test('without a database every call ends soon, as unavailable', async () => {
   const lonely = await serve(
     transport,
     { ...conductorContract, topic: 'lonely' },
-    conductorHandlers({ services, heartbeats: new Heartbeats(services), actOnServer: async () => new Empty() }),
+    conductorHandlers({ services, heartbeats: new Heartbeats(services), versions, actOnServer: async () => new Empty() }),
   );
   const client = createClient(transport, { ...conductorContract, topic: 'lonely' });
   const started = performance.now();

@@ -1,10 +1,11 @@
-import type { ActOnServer, conductorContract } from '@kilonova/objects';
+import { ConductorVersion, type ActOnServer, type conductorContract } from '@kilonova/objects';
 import type { Context, Empty, Handlers } from '@kilonova/rpc';
 import { createGate } from '../admission/create-servers.ts';
 import { asRefusal } from '../db/refusals.ts';
 import { asServiceError, isTransient } from '../db/unavailable.ts';
 import type { Heartbeats } from '../hosts/heartbeats.ts';
 import type { Services } from '../services.ts';
+import type { PeerVersions } from '../versions/peers.ts';
 import * as aggregates from './aggregates.ts';
 import * as flavors from './flavors.ts';
 import * as hosts from './hosts.ts';
@@ -20,6 +21,7 @@ import * as services from './services.ts';
 export interface HandlerParts {
   readonly services: Services;
   readonly heartbeats: Heartbeats;
+  readonly versions: Pick<PeerVersions, 'saw' | 'oldestConductor'>;
   /** Accepts start, stop, reboot, delete and the like: a matter of tasks. */
   readonly actOnServer: (request: ActOnServer) => Promise<Empty>;
 }
@@ -28,7 +30,12 @@ export interface HandlerParts {
 const told = (error: unknown): unknown => asServiceError(asRefusal(error));
 
 /** Every method of the conductor's contract and the function that does it. */
-export function conductorHandlers({ services: given, heartbeats, actOnServer }: HandlerParts): Handlers<typeof conductorContract> {
+export function conductorHandlers({
+  services: given,
+  heartbeats,
+  versions,
+  actOnServer,
+}: HandlerParts): Handlers<typeof conductorContract> {
   const call =
     <Req, Res>(act: (services: Services, request: Req) => Promise<Res>) =>
     async (_context: Context, request: Req): Promise<Res> => {
@@ -105,6 +112,10 @@ export function conductorHandlers({ services: given, heartbeats, actOnServer }: 
     createServerGroup: call(serverGroups.createServerGroup),
     deleteServerGroup: call(serverGroups.deleteServerGroup),
 
-    serviceHeartbeat: (_context, beat) => heartbeats.noteService(beat),
+    serviceHeartbeat(_context, beat) {
+      heartbeats.noteService(beat);
+      versions.saw(beat.binary, beat.version);
+    },
+    oldestConductor: () => Object.assign(new ConductorVersion(), { oldest: versions.oldestConductor }),
   };
 }

@@ -8,6 +8,7 @@ import {
   OperationReports,
   type RemoveOperation,
   type TakeBackOperation,
+  version,
 } from '@kilonova/objects';
 import { createClient, type InProcessBroker, serve } from '@kilonova/rpc';
 import { anInventory } from './services.ts';
@@ -84,7 +85,7 @@ export class ScriptedHost {
       Object.assign(new HostRegistration(), {
         host: this.name,
         node: this.name,
-        version: '1.0',
+        version,
         driver: 'scripted',
         inventory: anInventory(inventory),
       }),

@@ -2,7 +2,7 @@ import { startApi } from '@kilonova/api';
 import type { Command } from '../cli/command.ts';
 import { configFor, configOptions } from '../config/options.ts';
 import { runServiceProcess } from '../process/service-process.ts';
-import { connectBroker } from '../process/transport.ts';
+import { connectBroker, pinOf } from '../process/transport.ts';
 
 export const api: Command = {
   name: 'api',
@@ -14,6 +14,6 @@ export const api: Command = {
       const around = surroundings();
       const transport = await connectBroker(config.broker, { role: 'api' }, around);
       onStop(() => transport.close());
-      add(await startApi({ ...around, config, transport }));
+      add(await startApi({ ...around, config, transport, ...pinOf(config.broker) }));
     }),
 };

@@ -6,7 +6,7 @@ import { hostList, numberedHosts } from '../config/hosts.ts';
 import { configFor, configOptions } from '../config/options.ts';
 import { settleAccounts } from '../process/accounts.ts';
 import { runServiceProcess } from '../process/service-process.ts';
-import { connectBroker } from '../process/transport.ts';
+import { connectBroker, pinOf } from '../process/transport.ts';
 
 const MAX_FAKE_HOSTS = 1_000;
 
@@ -32,7 +32,7 @@ account, connection, queue and journal.`,
           const around = surroundings({ host });
           const transport = await connectBroker(config.broker, { host }, around);
           onStop(() => transport.close());
-          const agent = await startCompute({ ...around, config, host, transport, stateDir: join(stateDir, host) });
+          const agent = await startCompute({ ...around, config, host, transport, stateDir: join(stateDir, host), ...pinOf(config.broker) });
           add({ name: `compute.${host}`, health: () => agent.health(), stop: () => agent.stop() });
         }),
       );

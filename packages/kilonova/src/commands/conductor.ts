@@ -3,7 +3,7 @@ import type { Command } from '../cli/command.ts';
 import { configFor, configOptions } from '../config/options.ts';
 import { settleAccounts } from '../process/accounts.ts';
 import { runServiceProcess } from '../process/service-process.ts';
-import { connectBroker } from '../process/transport.ts';
+import { connectBroker, pinOf } from '../process/transport.ts';
 
 export const conductor: Command = {
   name: 'conductor',
@@ -15,6 +15,6 @@ export const conductor: Command = {
       const around = surroundings();
       const transport = await connectBroker(config.broker, { role: 'conductor' }, around);
       onStop(() => transport.close());
-      add(await startConductor({ ...around, config, transport }));
+      add(await startConductor({ ...around, config, transport, ...pinOf(config.broker) }));
     }),
 };

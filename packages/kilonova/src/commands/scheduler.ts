@@ -3,7 +3,7 @@ import { startScheduler } from '@kilonova/scheduler';
 import type { Command } from '../cli/command.ts';
 import { configFor, configOptions } from '../config/options.ts';
 import { runServiceProcess } from '../process/service-process.ts';
-import { connectBroker } from '../process/transport.ts';
+import { connectBroker, pinOf } from '../process/transport.ts';
 
 export const scheduler: Command = {
   name: 'scheduler',
@@ -15,6 +15,6 @@ export const scheduler: Command = {
       const around = surroundings();
       const transport = await connectBroker(config.broker, { role: 'scheduler' }, around);
       onStop(() => transport.close());
-      add(await startScheduler({ ...around, config, transport, host: hostname() }));
+      add(await startScheduler({ ...around, config, transport, host: hostname(), ...pinOf(config.broker) }));
     }),
 };

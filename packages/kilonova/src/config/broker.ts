@@ -8,6 +8,9 @@ export const brokerSection = section('broker', {
     secret: true,
     help: 'Addresses of the broker, tried in turn: amqp://user:password@host:port/vhost.',
   }),
+  pin: text('', {
+    help: 'Wire version to speak to all peers, MAJOR.MINOR; empty follows what the oldest that lives understands.',
+  }),
   namespace: text('kilonova', { help: 'The first part of every name on the broker; two clouds on one broker need two.' }),
   queues: oneOf(['classic', 'quorum'], 'classic', { help: 'classic for a single broker, quorum for a cluster.' }),
   accounts: oneOf(['shared', 'separate'], 'shared', {

@@ -17,6 +17,7 @@ export async function connectBroker(
     namespace,
     queues,
     accounts,
+    pin: _pin,
     urls: _urls,
     apiPassword: _api,
     conductorPassword: _conductor,
@@ -41,3 +42,6 @@ export async function connectBroker(
   onRefused(transport, ({ error, ...cast }) => log.error({ ...cast, code: error.code, reason: error.message }, 'a cast was refused'));
   return transport;
 }
+
+/** What an operator said; else each service finds out what its peers understand. */
+export const pinOf = ({ pin }: Pick<BrokerConfig, 'pin'>): { readonly pin?: string } => (pin === '' ? {} : { pin });

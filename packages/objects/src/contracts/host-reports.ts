@@ -8,6 +8,7 @@ import {
   ReportsAccepted,
   TransferReports,
 } from '../objects/host-report.ts';
+import { ConductorVersion } from '../objects/service.ts';
 
 /**
  * What hosts say to the conductor. The caller is the broker-validated account of the host; what it says counts only for
@@ -24,5 +25,6 @@ export const hostReportsContract = defineContract({
     reportOperations: call({ since: '1.0', request: OperationReports, response: ReportsAccepted, idempotent: true }),
     reportTransfers: cast({ since: '1.1', request: TransferReports }),
     reportDomains: call({ since: '1.0', request: DomainsReport, response: Empty, idempotent: true }),
+    oldestConductor: call({ since: '1.2', request: Empty, response: ConductorVersion, idempotent: true }),
   },
 });

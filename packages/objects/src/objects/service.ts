@@ -1,5 +1,12 @@
 import { Exclude, Expose } from '@kilonova/rpc';
 
+/** What every conductor that lives understands. */
+@Exclude()
+export class ConductorVersion {
+  /** MAJOR.MINOR */
+  @Expose() oldest!: string;
+}
+
 /** One server process of a binary on a host, as `os-services` shows it. */
 @Exclude()
 export class Service {

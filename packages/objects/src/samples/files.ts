@@ -3,12 +3,12 @@ import { computeContract } from '../contracts/compute.ts';
 import { conductorContract } from '../contracts/conductor/index.ts';
 import { hostReportsContract } from '../contracts/host-reports.ts';
 import { schedulerContract } from '../contracts/scheduler.ts';
-import { MAJOR } from '../history.ts';
+import { MAJOR, MINOR } from '../history.ts';
 import { messageClasses, outlineOf, sampleOf } from './sample.ts';
 
 const contracts = [computeContract, conductorContract, hostReportsContract, schedulerContract];
 
-export const classes = messageClasses(contracts);
+export const classes = messageClasses(contracts, MINOR);
 
 /** File name below `samples/` to content, for one minor. */
 export function samplesOf(minor: number): ReadonlyMap<string, string> {

@@ -1,5 +1,6 @@
-import { cast, defineContract, Exclude, Expose } from '@kilonova/rpc';
+import { call, cast, defineContract, Empty, Exclude, Expose } from '@kilonova/rpc';
 import { version } from '../../history.ts';
+import { ConductorVersion } from '../../objects/service.ts';
 import { flavorMethods } from './flavors.ts';
 import { hostMethods } from './hosts.ts';
 import { keypairMethods } from './keypairs.ts';
@@ -30,5 +31,6 @@ export const conductorContract = defineContract({
     ...quotaMethods,
     ...serverGroupMethods,
     serviceHeartbeat: cast({ since: '1.0', request: ServiceHeartbeat }),
+    oldestConductor: call({ since: '1.2', request: Empty, response: ConductorVersion, idempotent: true }),
   },
 });
