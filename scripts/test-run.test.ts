@@ -4,11 +4,11 @@ import { tallyOf } from './vitest-stage.ts';
 
 describe('the plan of a test run', () => {
   it('runs every stage, the checks first, when nothing is asked', () => {
-    expect(planFrom([])).toEqual({ stages: ['check', 'packages', 'journeys', 'crash'], filters: [] });
+    expect(planFrom([])).toEqual({ stages: ['check', 'packages', 'journeys', 'upgrade', 'crash'], filters: [] });
   });
 
   it('leaves the checks out when only some files are asked for', () => {
-    expect(planFrom(['quota'])).toEqual({ stages: ['packages', 'journeys', 'crash'], filters: ['quota'] });
+    expect(planFrom(['quota'])).toEqual({ stages: ['packages', 'journeys', 'upgrade', 'crash'], filters: ['quota'] });
   });
 
   it('runs only the named stages, in their own order', () => {

@@ -7,7 +7,7 @@ import { ComputeClient, freshToken } from './compute-client.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 import { eventually } from './eventually.ts';
 import type { Credentials } from './openstack.ts';
-import { KilonovaProcess } from './process.ts';
+import { KilonovaProcess, type Build } from './process.ts';
 import { freePorts } from './services/free-port.ts';
 
 export interface CloudOptions {
@@ -22,6 +22,8 @@ export interface CloudOptions {
   readonly accounts?: 'shared' | 'separate';
   /** The address at which the cloud reaches its database, made from the straight one. */
   readonly databaseThrough?: (url: string) => string;
+  /** Of which all processes are at the start; `replace` makes one of them another's. */
+  readonly build?: Build;
   /** Over the defaults of a test cloud, key by key. */
   readonly config?: ConfigDocument;
 }
@@ -34,6 +36,7 @@ export interface Member {
   readonly role: Role;
   readonly name: string;
   readonly args: readonly string[];
+  build: Build;
   process: KilonovaProcess;
 }
 
@@ -41,6 +44,8 @@ export interface Member {
 export interface Cloud {
   /** Holds the configuration, the images, and a folder per host with its journal and its fake driver's domains. */
   readonly dir: string;
+  /** The configuration of all its processes. */
+  readonly file: string;
   readonly database: TestDatabase;
   readonly hosts: readonly string[];
   readonly members: readonly Member[];
@@ -56,6 +61,8 @@ export interface Cloud {
   kill(member: Member): Promise<void>;
   /** Starts a member that has ended, and waits until it is ready. */
   revive(member: Member): Promise<void>;
+  /** Ends a member gracefully and starts it again as a process of the build. Throws when it does not end well. */
+  replace(member: Member, build: Build): Promise<void>;
   /** Graceful. Throws when a process had to be killed or ended with an error; removes everything in any case. */
   stop(): Promise<void>;
 }
@@ -79,6 +86,7 @@ async function openCloud(
     zones = {},
     accounts = 'shared',
     databaseThrough = (url) => url,
+    build = {},
     config = {},
   }: CloudOptions,
   undo: (() => Promise<unknown>)[],
@@ -110,13 +118,13 @@ async function openCloud(
   const members: Member[] = [];
   const add = async (role: Role, name: string, ...more: readonly string[]) => {
     const args = [role, '--config', file, ...more];
-    const member = { role, name, args, process: KilonovaProcess.spawn(args, { cwd: dir }) };
+    const member = { role, name, args, build, process: KilonovaProcess.spawn(args, { build, cwd: dir }) };
     members.push(member);
     undo.push(() => member.process.kill());
     await member.process.ready();
   };
 
-  await KilonovaProcess.run(['db', 'migrate', '--config', file], { cwd: dir });
+  await KilonovaProcess.run(['db', 'migrate', '--config', file], { build, cwd: dir });
   if (accounts === 'separate') {
     const vhost = decodeURIComponent(new URL(brokerUrl()).pathname.slice(1)) || '/';
     const definitions = await KilonovaProcess.run(['broker', 'definitions', '--config', file, '--vhost', vhost], { cwd: dir });
@@ -137,8 +145,15 @@ async function openCloud(
   await makeFlavors(client());
   await makeZones(client(), zones);
 
+  const revive = async (member: Member) => {
+    await member.process.ended;
+    member.process = KilonovaProcess.spawn(member.args, { build: member.build, cwd: dir });
+    await member.process.ready();
+  };
+
   return {
     dir,
+    file,
     database,
     hosts: hostNames,
     members,
@@ -149,10 +164,13 @@ async function openCloud(
     client,
     imageId: () => imageNamed('cirros', `http://127.0.0.1:${ports.image}`, admin),
     kill: async (member) => void (await member.process.kill()),
-    async revive(member) {
-      await member.process.ended;
-      member.process = KilonovaProcess.spawn(member.args, { cwd: dir });
-      await member.process.ready();
+    revive,
+    async replace(member, next) {
+      const { code, signal } = await member.process.stop();
+      if (code !== 0)
+        throw new Error(`${member.name} ended with ${signal ?? code} after SIGTERM: ${member.process.output().slice(-4_000)}`);
+      member.build = next;
+      await revive(member);
     },
     stop: () => stopCloud(members, undo),
   };

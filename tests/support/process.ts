@@ -5,7 +5,16 @@ const KILONOVA = join(import.meta.dirname, '..', '..', 'packages', 'kilonova', '
 const OUTPUT_LIMIT = 1_000_000;
 const END_TIMEOUT_MS = 40_000;
 
+/** Which Kilonova a process is of: this checkout's, unless another is named. */
+export interface Build {
+  /** Its bin/kilonova.js. */
+  readonly executable?: string;
+  /** Options that only this build knows, as `KILONOVA_<SECTION>_<KEY>`. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export interface KilonovaOptions {
+  readonly build?: Build;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly readyTimeoutMs?: number;
@@ -26,12 +35,12 @@ export class KilonovaProcess {
   private text = '';
   private answer = '';
 
-  private constructor(args: readonly string[], { env = {}, cwd }: KilonovaOptions) {
+  private constructor(args: readonly string[], { build = {}, env = {}, cwd }: KilonovaOptions) {
     this.what = `kilonova ${args.join(' ')}`;
     // The Node that the user typed the command with; vitest itself runs under a newer one.
     const node = process.env['KILONOVA_TEST_NODE'] ?? process.execPath;
-    this.child = spawn(node, [KILONOVA, ...args], {
-      env: { ...ownEnvironment(), ...env },
+    this.child = spawn(node, [build.executable ?? KILONOVA, ...args], {
+      env: { ...ownEnvironment(), ...build.env, ...env },
       ...(cwd !== undefined && { cwd }),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
