@@ -8,6 +8,7 @@ import {
   HostSelections,
   type HostRequest,
   schedulerContract,
+  version,
 } from '@kilonova/objects';
 import { createClient, InProcessBroker, serve } from '@kilonova/rpc';
 import { createMetrics, defaultsOf, type RunningService, silentLogger, systemClock, systemRandom } from '@kilonova/runtime';
@@ -69,7 +70,7 @@ export class Cloud {
     this.#config = config;
   }
 
-  async startScheduler(): Promise<void> {
+  async startScheduler(knows = version): Promise<void> {
     const transport = this.broker.connect({ service: 'scheduler', id: 's1' });
     const select = (request: HostRequest) => {
       this.asked.push(request);
@@ -80,25 +81,29 @@ export class Cloud {
         explanation: hosts.length === 0 ? this.explanation : '',
       });
     };
-    const server = await serve(transport, schedulerContract, {
-      selectDestinations: (_context, request) => {
-        this.questions.push(1);
-        return select(request);
+    const server = await serve(
+      transport,
+      { ...schedulerContract, version: knows },
+      {
+        selectDestinations: (_context, request) => {
+          this.questions.push(1);
+          return select(request);
+        },
+        selectTogether: (_context, { requests }) => {
+          this.questions.push(requests.length);
+          return Object.assign(new HostAnswers(), { answers: requests.map(select) });
+        },
+        hostsChanged: () => undefined,
       },
-      selectTogether: (_context, { requests }) => {
-        this.questions.push(requests.length);
-        return Object.assign(new HostAnswers(), { answers: requests.map(select) });
-      },
-      hostsChanged: () => undefined,
-    });
+    );
     this.#closing.push(
       () => server.stop(),
       () => transport.close(),
     );
   }
 
-  async startHost(name: string, inventory: Parameters<ScriptedHost['register']>[0] = {}): Promise<ScriptedHost> {
-    const host = await ScriptedHost.start(this.broker, name);
+  async startHost(name: string, inventory: Parameters<ScriptedHost['register']>[0] = {}, knows = version): Promise<ScriptedHost> {
+    const host = await ScriptedHost.start(this.broker, name, knows);
     this.#closing.push(() => host.close());
     this.hosts.set(name, host);
     await host.register(inventory);

@@ -45,13 +45,14 @@ export class ScriptedHost {
     this.#reports = createClient(this.#transport, hostReportsContract, { timeoutMs: 1_000 });
   }
 
-  static async start(broker: InProcessBroker, name: string): Promise<ScriptedHost> {
+  /** @param knows the version of its orders, MAJOR.MINOR; it says that it speaks the newest all the same */
+  static async start(broker: InProcessBroker, name: string, knows = version): Promise<ScriptedHost> {
     const host = new ScriptedHost(broker, name);
     const take = (verb: Verb, act: (operation: Operation) => void) => (_context: unknown, operation: Operation) =>
       host.#take(verb, operation, act);
     const server = await serve(
       host.#transport,
-      computeContract,
+      { ...computeContract, version: knows },
       {
         spawn: take('spawn', ({ instanceUuid, generation }) => void host.domains.set(instanceUuid, { generation, power: 1 })),
         remove: take('remove', ({ instanceUuid }) => void host.domains.delete(instanceUuid)),
