@@ -27,10 +27,12 @@ const git = (root: string, ...args: readonly string[]): string =>
 /** @throws Error that says what to do in a clone without the release's commit */
 export function assertHistory(root: string, { version, commit }: Pick<Release, 'version' | 'commit'>): void {
   try {
-    git(root, 'cat-file', '-e', `${commit}^{commit}`);
-  } catch {
+    execFileSync('git', ['cat-file', '-e', `${commit}^{commit}`], { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] });
+  } catch (error) {
+    const said = String((error as { stderr?: Buffer }).stderr ?? error).trim();
     throw new Error(
-      `release ${version} is commit ${commit}, which is not in this clone: fetch the whole history ("git fetch --unshallow", or a clone without --depth)`,
+      `release ${version} is commit ${commit}, which this clone does not have: fetch the whole history ("git fetch --unshallow", or a clone without --depth); git says: ${said}`,
+      { cause: error },
     );
   }
 }

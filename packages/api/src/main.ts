@@ -50,8 +50,12 @@ export async function startApi({
     policy: new Policy(policies),
   };
   const server = new HttpServer({ api, routes: new RouteTable(routes), schemas: new Schemas() }, new RequestMetrics(surroundings.metrics));
-  const url = await server.listen();
-  conductors.ask();
+  // The first request shall not be spoken older than need be; without a conductor there is nothing to wait for.
+  await firstOf(surroundings.clock, config.api.pinAskMs, conductors.ask());
+  const url = await server.listen().catch((error: unknown) => {
+    conductors.stop();
+    throw error;
+  });
   surroundings.log.info({ url }, 'the Compute API listens');
   return {
     name: 'api',
@@ -66,4 +70,10 @@ export async function startApi({
       return server.stop();
     },
   };
+}
+
+async function firstOf(clock: Surroundings['clock'], ms: number, work: Promise<void>): Promise<void> {
+  let cancel = () => {};
+  await Promise.race([work, new Promise<void>((resolve) => (cancel = clock.after(ms, resolve)))]);
+  cancel();
 }

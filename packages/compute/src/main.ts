@@ -74,7 +74,7 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
       onRegistered: () => {
         outbox.hurry();
         domains.hurry();
-        conductors.ask();
+        void conductors.ask();
       },
       onHeartbeat: () => agent.tidy(),
     });

@@ -35,7 +35,7 @@ export async function startScheduler({
     onMove: tellPin(surroundings, 'conductor'),
   });
   const conductor = createClient(transport, conductorContract, conductors.options);
-  conductors.ask();
+  void conductors.ask();
   const snapshot = new Snapshot(conductor, clock, log, config);
   const scheduler = countScheduling(new Scheduler(config, snapshot, random), snapshot, metrics, clock);
   const server = await serveScheduler(transport, scheduler, snapshot, config);

@@ -24,13 +24,13 @@ export interface ConductorPinOptions extends Pick<PeerPinOptions, 'clock' | 'eve
 export interface ConductorPin {
   /** For its clients. */
   readonly options: Pick<ClientOptions, 'pin' | 'onOlderPeer'>;
-  /** Asks the conductors for the oldest of them, and goes on as long as that is older than this process. */
-  ask(): void;
+  /** Asks the conductors for the oldest of them, and goes on as long as that is older than this process. Settles with the first answer, or without one. */
+  ask(): Promise<void>;
   stop(): void;
 }
 
 export function conductorPin({ transport, contract, given, ...rest }: ConductorPinOptions): ConductorPin {
-  if (given !== undefined) return { options: { pin: given }, ask: () => undefined, stop: () => undefined };
+  if (given !== undefined) return { options: { pin: given }, ask: async () => undefined, stop: () => undefined };
   const { oldestConductor } = contract.methods;
   // In the form that brought the question: whoever knows it answers, and a refusal is an answer too.
   const asking = createClient(transport, { ...contract, methods: { oldestConductor } }, { pin: oldestConductor.since });

@@ -27,7 +27,7 @@ function aPin(answers: (string | Error)[]) {
 test('a pin begins with the oldest of its major and follows what the peers say, until they speak the own version', async () => {
   const { pin, clock, moves, asked } = aPin(['1.1', '1.1', '1.3']);
   expect(pin.pin()).toBe('1.0');
-  pin.ask();
+  void pin.ask();
   await clock.advance(0);
   expect(pin.pin()).toBe('1.1');
   await clock.advance(10 * EVERY_MS);
@@ -39,7 +39,7 @@ test('a pin begins with the oldest of its major and follows what the peers say, 
 
 test('peers that are newer are spoken to in the own version', async () => {
   const { pin, clock } = aPin(['1.9']);
-  pin.ask();
+  void pin.ask();
   await clock.advance(0);
   expect(pin.pin()).toBe('1.3');
 });
@@ -47,7 +47,7 @@ test('peers that are newer are spoken to in the own version', async () => {
 test('who refuses the question is older than it; who does not answer, or of another major, says nothing', async () => {
   const refusal = new UnsupportedVersion('no', { asked: '1.2', supported: '1.1' });
   const { pin, clock, moves } = aPin(['1.2', new Unreachable('nobody listens'), '2.0', 'nonsense', refusal]);
-  pin.ask();
+  void pin.ask();
   await clock.advance(3 * EVERY_MS);
   expect(pin.pin()).toBe('1.2');
   await clock.advance(EVERY_MS);
@@ -58,7 +58,7 @@ test('who refuses the question is older than it; who does not answer, or of anot
 
 test('a refusal moves a pin down at once, and it asks again from then on', async () => {
   const { pin, clock, moves, asked } = aPin(['1.3', '1.3']);
-  pin.ask();
+  void pin.ask();
   await clock.advance(0);
   pin.onOlderPeer({ supported: '1.2' });
   expect(pin.pin()).toBe('1.2');

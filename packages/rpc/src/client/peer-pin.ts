@@ -44,15 +44,16 @@ export class PeerPin {
     this.#arm();
   };
 
-  /** Asks now, and goes on until the peers speak the own version. */
-  ask(): void {
-    if (this.#stopped || this.#asking !== undefined || this.#current === this.#options.own) return;
+  /** Asks now, and goes on until the peers speak the own version. Settles with the first answer, or without one. */
+  async ask(): Promise<void> {
+    if (this.#stopped || this.#current === this.#options.own) return;
     this.#cancel?.();
     this.#cancel = undefined;
-    this.#asking = this.#askOnce().finally(() => {
+    this.#asking ??= this.#askOnce().finally(() => {
       this.#asking = undefined;
       this.#arm();
     });
+    await this.#asking;
   }
 
   stop(): void {
@@ -64,7 +65,7 @@ export class PeerPin {
     if (this.#stopped || this.#cancel !== undefined || this.#asking !== undefined || this.#current === this.#options.own) return;
     this.#cancel = this.#options.clock.after(this.#options.everyMs, () => {
       this.#cancel = undefined;
-      this.ask();
+      void this.ask();
     });
   }
 
