@@ -20,7 +20,7 @@ function typeAt(code: string, start: number): string {
   let depth = 0;
   let at = start;
   for (; at < code.length; at += 1) {
-    const character = code[at]!;
+    const character = code.charAt(at);
     if ('{(['.includes(character)) depth += 1;
     if ('})]'.includes(character)) depth -= 1;
     if (depth === 0 && (character === ';' || (character === '=' && code[at + 1] !== '>'))) break;

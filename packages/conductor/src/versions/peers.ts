@@ -33,7 +33,9 @@ export class PeerVersions {
     const pins = this.#pins;
     const pinned: Gauge<'peer'> = new Gauge({
       ...{ name: 'kilonova_pin_minor', help: 'Minor of the wire version spoken to peers of a kind.', labelNames: ['peer'], registers },
-      collect: () => void Object.entries(pins).forEach(([peer, pin]) => pinned.set({ peer }, minorOf(pin) ?? MINOR)),
+      collect: () => {
+        for (const [peer, pin] of Object.entries(pins)) pinned.set({ peer }, minorOf(pin) ?? MINOR);
+      },
     });
     const older: Gauge = new Gauge({
       ...{ name: 'kilonova_older_hosts', help: 'Compute hosts that speak an older wire version than this conductor.', registers },
