@@ -16,7 +16,9 @@ describe('the plan of a test run', () => {
   });
 
   it('refuses an unknown stage by name, and an unknown option', () => {
-    expect(() => planFrom(['--only', 'jurneys'])).toThrow('expected one or more of check, packages, journeys, upgrade, crash, found "jurneys"');
+    expect(() => planFrom(['--only', 'jurneys'])).toThrow(
+      'expected one or more of check, packages, journeys, upgrade, crash, found "jurneys"',
+    );
     expect(() => planFrom(['--fast'])).toThrow('--fast');
   });
 });
