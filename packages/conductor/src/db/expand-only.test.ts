@@ -15,6 +15,11 @@ const releases = JSON.parse(readFileSync(fileURLToPath(new URL('../../../../rele
   readonly migrations: readonly string[];
 }[];
 const released = releases.at(-1)!.migrations;
+/** What the last release cannot run into, and why. Such a line goes when its migration is part of a release. */
+const HARMLESS: Readonly<Record<string, string>> = {
+  "server_migrations: a new unique index on what the last release writes: (instance_uuid) WHERE (status = 'queued'::text)":
+    'release 0.1.0 writes no migration that is queued',
+};
 const isReleased = ({ name }: Migration) => released.includes(name);
 
 let database: FreshDatabase;
@@ -38,7 +43,8 @@ test('the migrations since the last release only add', async () => {
   await toRelease(knex);
   const before = await schemaOf(knex);
   for (const { up } of migrations.filter((migration) => !isReleased(migration))) await up(knex);
-  expect(schemaBreaks(before, await schemaOf(knex))).toEqual([]);
+  const breaks = schemaBreaks(before, await schemaOf(knex));
+  expect(breaks.filter((found) => HARMLESS[found] === undefined)).toEqual([]);
 });
 
 test.each([

@@ -38,7 +38,7 @@ function peers(fixed?: string) {
   const versions = new PeerVersions({ knex: database.knex, clock, log: silentLogger, metrics, config }, fixed);
   const figures = async () =>
     Object.fromEntries(
-      [...(await metrics.metrics()).matchAll(/^(kilonova_\w+)\{.*?(?:peer="(\w+)")?\} (\d+)$/gm)].map(([, name, peer, value]) => [
+      [...(await metrics.metrics()).matchAll(/^(kilonova_\w+)\{(?:peer="(\w+)")?[^}]*\} (\d+)$/gm)].map(([, name, peer, value]) => [
         peer ?? name,
         Number(value),
       ]),
