@@ -59,7 +59,18 @@ async function bench(...args: readonly string[]): Promise<ReadonlyMap<string, Ca
 
 const SERVERS = 40;
 /** All but those that are looked at alone. */
-const CASES = ['single', 'first', 'idle', 'api', 'agents', 'scheduler', 'scheduler-large', 'scheduler-anti-affinity', 'scheduler-varied'];
+const CASES = [
+  'single',
+  'first',
+  'machine',
+  'idle',
+  'api',
+  'agents',
+  'scheduler',
+  'scheduler-large',
+  'scheduler-anti-affinity',
+  'scheduler-varied',
+];
 /** Each of these starts programs, which takes long on a busy machine. */
 const TIMEOUT_MS = 120_000;
 

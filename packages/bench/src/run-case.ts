@@ -12,12 +12,14 @@ import type { Bench, Measured } from './measure/bench.ts';
 import { deadlineIn } from './measure/deadline.ts';
 import { takeReference, type Reference } from './measure/reference.ts';
 import { runIdle } from './idle/idle.ts';
+import { type DatabaseProbe, runMachine } from './machine/machine.ts';
 import { runScheduler } from './scheduler/scheduler.ts';
 
 /** What is measured; each is opened only for a case that needs it. */
 export interface Targets {
   readonly cloud: () => Promise<CloudTarget>;
   readonly broker: () => Promise<BrokerTarget>;
+  readonly database: DatabaseProbe;
   readonly cut: Cut;
 }
 
@@ -72,6 +74,8 @@ export async function runCase({ work, targets: aims }: BenchCase, bench: Bench, 
         return runIdle(work, bounded);
       case 'scheduler':
         return runScheduler(work, bounded);
+      case 'machine':
+        return runMachine(work, bounded, await targets.broker(), targets.database);
       case 'agents':
         return runAgents(work, bounded, await targets.broker(), targets.cut);
     }

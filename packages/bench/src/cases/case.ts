@@ -81,7 +81,26 @@ export interface FirstWork extends Sized {
   readonly tickMs: number;
 }
 
-export type Work = IdleWork | FirstWork | BootWork | SingleWork | MultibootWork | ApiWork | LargeWork | SchedulerWork | AgentsWork;
+/** What broker and database do by hand. */
+export interface MachineWork extends Sized {
+  readonly kind: 'machine';
+  /** Questions under way at a time, and clients of the database. */
+  readonly concurrency: number;
+  /** For each rate. */
+  readonly seconds: number;
+}
+
+export type Work =
+  | MachineWork
+  | IdleWork
+  | FirstWork
+  | BootWork
+  | SingleWork
+  | MultibootWork
+  | ApiWork
+  | LargeWork
+  | SchedulerWork
+  | AgentsWork;
 export type WorkKind = Work['kind'];
 
 /** What a figure should reach. With `or`, one of both is enough. */

@@ -107,6 +107,13 @@ export const cases: readonly BenchCase[] = [
     targets: [{ figure: 'not_placed', atMost: 0 }],
   },
   {
+    name: 'machine',
+    summary: 'What the broker does by plain amqplib, and the database by statements by hand, to see the other figures beside it.',
+    work: { kind: 'machine', concurrency: 32, seconds: 3, timeLimitSeconds: 1 * minutes },
+    small: { concurrency: 4, seconds: 0.2 },
+    targets: [{ figure: 'errors', atMost: 0 }],
+  },
+  {
     name: 'idle',
     summary: 'The watched processes at rest: their memory and their CPU.',
     work: { kind: 'idle', seconds: 20, timeLimitSeconds: 2 * minutes },

@@ -14,6 +14,7 @@ import {
   type Run,
   type Targets,
 } from '@kilonova/bench';
+import { probeDatabase } from '@kilonova/conductor';
 import { systemClock, systemRandom } from '@kilonova/runtime';
 import type { KilonovaConfig } from '../config/sections.ts';
 import { brokerTarget } from './broker-target.ts';
@@ -28,7 +29,12 @@ export async function runBenchmarks(options: BenchOptions, config: () => Kilonov
     watched: options.watched,
     metricsUrls: options.metricsUrls,
   };
-  const targets: Targets = { cloud: () => openCloud(options), broker: async () => brokerTarget(config()), cut: options.cut };
+  const targets: Targets = {
+    cloud: () => openCloud(options),
+    broker: async () => brokerTarget(config()),
+    database: (wanted) => probeDatabase(config().database, { ...wanted, clock: systemClock }),
+    cut: options.cut,
+  };
   const results: CaseResult[] = [];
   try {
     for (const one of options.cases) {

@@ -13,7 +13,7 @@ export const bench: Command = {
 ${cases.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`).join('\n')}
 
 The cloud is the one that the OS_* variables of the environment name (source an openrc). "agents" needs the broker of the configuration instead,
-"scheduler*" nothing. Ctrl-C ends a run and takes back what it made; a second one does not wait for that. Ends with 0 also when a target is
+"machine" its broker and its database, "scheduler*" nothing. Ctrl-C ends a run and takes back what it made; a second one does not wait for that. Ends with 0 also when a target is
 missed, and with 1 when something that was asked for failed. docs/benchmarks.md says what each figure means.`,
   words: 'CASE...',
   options: benchOptions,
