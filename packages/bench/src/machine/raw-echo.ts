@@ -1,4 +1,4 @@
-import { connect, type ConsumeMessage } from 'amqplib';
+import { connect } from 'amqplib';
 import type { Bench } from '../measure/bench.ts';
 import { median } from '../measure/percentiles.ts';
 
@@ -15,7 +15,7 @@ export async function rawEcho(url: string, atOnce: number, ms: number, { clock, 
     const { queue } = await server.assertQueue('', { exclusive: true });
     await server.consume(queue, (message) => {
       if (message === null) return;
-      const { replyTo, correlationId } = message.properties as ConsumeMessage['properties'];
+      const { replyTo, correlationId } = message.properties;
       server.publish('', String(replyTo), message.content, { correlationId });
       server.ack(message);
     });
