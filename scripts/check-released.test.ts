@@ -69,7 +69,12 @@ describe('what was released', () => {
     [
       'a field with another type',
       () => write(ORDER, readFileSync(join(root, ORDER), 'utf8').replace('string | null', 'number | null')),
-      'Order.note: was released as string | null, and is number | null',
+      'Order.note: was released as string | null = null, and is number | null = null',
+    ],
+    [
+      'a field with another default',
+      () => write(ORDER, readFileSync(join(root, ORDER), 'utf8').replace('string | null = null', "string | null = ''")),
+      "Order.note: was released as string | null = null, and is string | null = ''",
     ],
     [
       'a field with another name',

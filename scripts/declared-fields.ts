@@ -1,7 +1,8 @@
 // The fields that travel, as the sources of the message classes declare them. Golden samples show names, and types where a value
-// tells them; a field that may be null shows only null there, and so its type is compared here.
+// tells them; a field that may be null shows only null there, and so its type is compared here. So is its default: answers leave out
+// what their reader has by default, and both must have the same.
 
-/** `Class.field` to its declared type, with spaces made alike. */
+/** `Class.field` to its declared type and default, with spaces made alike. */
 export function declaredFields(source: string): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
   let ofClass = '';
@@ -15,7 +16,7 @@ export function declaredFields(source: string): ReadonlyMap<string, string> {
   return fields;
 }
 
-/** What stands between a colon and the semicolon or the default that ends it. */
+/** What stands between a colon and the semicolon that ends the field. */
 function typeAt(code: string, start: number): string {
   let depth = 0;
   let at = start;
@@ -23,7 +24,7 @@ function typeAt(code: string, start: number): string {
     const character = code.charAt(at);
     if ('{(['.includes(character)) depth += 1;
     if ('})]'.includes(character)) depth -= 1;
-    if (depth === 0 && (character === ';' || (character === '=' && code[at + 1] !== '>'))) break;
+    if (depth === 0 && character === ';') break;
   }
   return code.slice(start, at).replaceAll(/\s+/g, ' ').trim();
 }
