@@ -63,10 +63,10 @@ function questionOf(api: Api, request: ApiRequest, policy: string): { readonly a
   return { page, asked: make(ListServers, { scope, filters, ...sortingOf(api, request), ...page }) };
 }
 
-const FRONT = Buffer.from('{"servers":[');
-const COMMA = Buffer.from(',');
+/** Text that becomes bytes together: one text of the whole list would be put together twice, and single short rows cost more than they are. */
+const LETTERS_AT_ONCE = 2_048;
 
-/** The rows as they come, each written once. Bytes of a row at a time: one text of them all would be put together twice. */
+/** The rows as they come, each written once. */
 async function answer<T extends { readonly uuid: string }>(
   api: Api,
   request: ApiRequest,
@@ -75,15 +75,21 @@ async function answer<T extends { readonly uuid: string }>(
   fields: readonly Field<T>[],
 ): Promise<Reply> {
   const view = viewOf(api, request);
-  const bytes = [FRONT];
+  const bytes: Buffer[] = [];
+  let text = '{"servers":[';
+  let between = '';
   const write = (row: T) => {
-    if (bytes.length > 1) bytes.push(COMMA);
-    bytes.push(Buffer.from(written(fields, row, view)));
+    text += between + written(fields, row, view);
+    between = ',';
+    if (text.length >= LETTERS_AT_ONCE) {
+      bytes.push(Buffer.from(text));
+      text = '';
+    }
     return row.uuid;
   };
   const uuids = rows === undefined ? [] : await eachOf(api, rows, write, page.limit);
   const next = nextLinks(request, page, uuids);
-  bytes.push(Buffer.from(next === undefined ? ']}' : `],"servers_links":${JSON.stringify(next)}}`));
+  bytes.push(Buffer.from(`${text}${next === undefined ? ']}' : `],"servers_links":${JSON.stringify(next)}}`}`));
   return new Reply(Buffer.concat(bytes));
 }
 
