@@ -3,6 +3,7 @@ import type { Clock } from '../environment.ts';
 import { UnsupportedVersion } from '../errors.ts';
 import { olderPeer, type OlderPeer } from './older-peer.ts';
 
+/** How a pin finds out what to speak. */
 export interface PeerPinOptions {
   /** What this side speaks, MAJOR.MINOR; the pin is never newer. */
   readonly own: string;
