@@ -26,5 +26,11 @@ export const passes: Readonly<Record<string, readonly Pass[]>> = {
     back('api', 'compute', 'scheduler', 'conductor'),
     forward('compute', 'api', 'scheduler', 'conductor'),
   ],
-  all: everyOrder().flatMap((order) => [{ to: 'forward', order } as const, { to: 'back', order: order.toReversed() } as const]),
+  // Every order in one run, or those that begin with one kind.
+  all: thereAndBack(everyOrder()),
+  ...Object.fromEntries(KINDS.map((first) => [first, thereAndBack(everyOrder().filter(([kind]) => kind === first))])),
 };
+
+function thereAndBack(orders: readonly (readonly Kind[])[]): readonly Pass[] {
+  return orders.flatMap((order) => [forward(...order), back(...order.toReversed())]);
+}
