@@ -28,7 +28,7 @@ export function cloudConfig(
   passwords: Passwords,
 ): ConfigDocument {
   return {
-    broker: { urls: [brokerUrl], namespace, retry_cap_ms: 1_000 },
+    broker: { urls: [brokerUrl], namespace, retry_cap_ms: 1_000, host_retry_cap_ms: 1_000 },
     database: { url: databaseUrl },
     conductor: { lease_ms: 3_000, lease_renew_ms: 500, service_down_ms: 10_000, liveness_ms: 500 },
     compute: { heartbeat_ms: 500 },

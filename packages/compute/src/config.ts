@@ -32,8 +32,22 @@ export const computeSection = section('compute', {
     help: 'How long taking back a failed spawn, or a removal whose own time is used up, may take.',
   }),
   driverWaitMs: integer(10_000, { min: 1, max: 600_000, help: 'How long the hypervisor may take to list domains or tell its inventory.' }),
-  heartbeatMs: integer(5_000, { min: 10, max: 600_000, help: 'Between two signs of life to the conductor.' }),
-  domainReportMs: integer(60_000, { min: 10, max: 86_400_000, help: 'Between two reports of everything that runs.' }),
+  heartbeatMs: integer(20_000, {
+    min: 10,
+    max: 600_000,
+    help: 'Between two signs of life to the conductor, give or take a tenth; at most a third of conductor.service_down_ms.',
+  }),
+  domainReportMs: integer(60_000, {
+    min: 10,
+    max: 86_400_000,
+    help: 'Between two looks at everything that runs, give or take a tenth. It is reported when it changed.',
+  }),
+  domainRepeats: integer(3, {
+    min: 1,
+    max: 100,
+    help: 'Looks in a row after which a change of what runs is reported; more than conductor.missed_rounds.',
+  }),
+  domainRefreshRounds: integer(10, { min: 1, max: 10_000, help: 'Looks without a change after which everything that runs is reported all the same.' }),
   domainPieceSize: integer(200, { min: 1, max: 400, help: 'Domains in one message of that report.' }),
   reportBatchSize: integer(100, { min: 1, max: 1_000, help: 'Outcomes in one message to the conductor.' }),
   transferReportMs: integer(2_000, {

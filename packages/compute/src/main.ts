@@ -69,14 +69,21 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
     const transfers = new Transfers(shared);
     const agent = new Agent({ ...shared, outbox, transfers });
     const domains = new DomainReports(shared);
+    // After a return the conductors' version is asked for with the next sign of life: thousands of hosts return together.
+    let asked: boolean | undefined;
     const presence = new Presence({
       ...shared,
       onRegistered: () => {
         outbox.hurry();
-        domains.hurry();
-        void conductors.ask();
+        domains.registered();
+        if (asked === undefined) void conductors.ask();
+        asked = false;
       },
-      onHeartbeat: () => agent.tidy(),
+      onHeartbeat: () => {
+        agent.tidy();
+        if (asked === false) void conductors.ask();
+        asked = true;
+      },
     });
 
     agent.resume();

@@ -116,6 +116,7 @@ export const conductorSection = section('conductor', {
   heartbeatMs: integer(10 * seconds, { min: 50, help: 'How often a conductor writes its own sign of life.' }),
   heartbeatCollectMs: integer(250, { min: 1, max: 10_000, help: 'How long signs of life are collected before one statement writes them.' }),
   heartbeatMax: integer(100_000, { min: 1, help: 'Hosts and services whose signs of life wait to be written; more are dropped.' }),
+  registerCollectMs: integer(20, { min: 0, max: 10_000, help: 'How long registrations of hosts are collected before they are settled together.' }),
   serviceDownMs: integer(60 * seconds, { min: 100, help: 'A service that was silent for so long is down.' }),
   livenessMs: integer(5 * seconds, { min: 20, help: 'How often silent hosts are looked for.' }),
   livenessBatch: integer(500, { min: 1, max: 10_000, help: 'Hosts that are marked down in one transaction.' }),

@@ -1,11 +1,10 @@
 import { ConductorVersion, type hostReportsContract, ReportsAccepted } from '@kilonova/objects';
 import { Empty, type Handlers } from '@kilonova/rpc';
-import { wakeHost } from './db/cleanups.ts';
 import { asRefusal } from './db/refusals.ts';
 import { asServiceError } from './db/unavailable.ts';
 import { assertHostAccount } from './hosts/host-account.ts';
 import type { Heartbeats } from './hosts/heartbeats.ts';
-import { register } from './hosts/registration.ts';
+import type { Registrations } from './hosts/registrations.ts';
 import { takeDomains } from './reports/domain-reports.ts';
 import type { OperationReports } from './reports/operation-reports.ts';
 import type { TransferReports } from './reports/transfer-reports.ts';
@@ -15,6 +14,7 @@ import type { PeerVersions } from './versions/peers.ts';
 export interface HostReportParts {
   readonly services: Services;
   readonly heartbeats: Heartbeats;
+  readonly registrations: Registrations;
   readonly operations: OperationReports;
   readonly transfers: TransferReports;
   readonly cleaner: { ring(): void };
@@ -25,6 +25,7 @@ export interface HostReportParts {
 export function hostReportHandlers({
   services,
   heartbeats,
+  registrations,
   operations,
   transfers,
   cleaner,
@@ -41,11 +42,9 @@ export function hostReportHandlers({
   return {
     register: (context, registration) =>
       told(async () => {
-        const answer = await register(services, context, registration);
+        await registrations.take(context, registration);
         versions.registered(registration.host, registration.version);
-        await wakeHost(services.knex, registration.host);
-        cleaner.ring();
-        return answer;
+        return new Empty();
       }),
     heartbeat: (context, beat) => heartbeats.noteHost(context, beat),
     reportOperations: (context, { host, reports }) =>

@@ -12,6 +12,7 @@ import { hostReportHandlers } from './host-reports.ts';
 import { InvariantWatch } from './invariants/watch.ts';
 import { Heartbeats } from './hosts/heartbeats.ts';
 import { HostPublisher } from './hosts/publisher.ts';
+import { Registrations } from './hosts/registrations.ts';
 import { Upkeep } from './hosts/upkeep.ts';
 import { OperationReports } from './reports/operation-reports.ts';
 import { TransferReports } from './reports/transfer-reports.ts';
@@ -91,6 +92,8 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     const sayAgain = ordersSaidAgain(services, versions, cleaner);
     const heartbeats = new Heartbeats(services);
     closing.push(() => heartbeats.stop());
+    const registrations = new Registrations(services, () => cleaner.ring());
+    closing.push(() => registrations.stop());
     let heardSince: number | undefined = clock.monotonic();
     closing.push(async () => unheard());
     const unheard = transport.onChange((connected) => {
@@ -124,7 +127,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     closing.push(async () => void (await Promise.all(serving.map((server) => server.stop()))));
     const graceMs = limits.stopGraceMs;
     serving.push(
-      await serve(transport, hostReportsContract, hostReportHandlers({ services, heartbeats, operations, transfers, cleaner, versions }), {
+      await serve(transport, hostReportsContract, hostReportHandlers({ services, heartbeats, registrations, operations, transfers, cleaner, versions }), {
         graceMs,
       }),
     );

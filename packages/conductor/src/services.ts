@@ -22,8 +22,8 @@ export interface TaskStarter {
   cancel(trx: Transaction, taskId: string, intent: CancelIntent): Promise<void>;
   /** After the commit: looks at these tasks now. Forgetting it costs only time. */
   wake(taskIds: readonly string[]): void;
-  /** After a host (re)registered: orders to it that are not answered yet are sent again. */
-  hostReturned(host: string): Promise<void>;
+  /** After hosts (re)registered: orders to them that are not answered yet are sent again. */
+  hostsReturned(hosts: readonly string[]): Promise<void>;
 }
 
 /** What every handler gets. */

@@ -17,7 +17,7 @@ interface Member {
   foundAt: number | undefined;
 }
 
-const LOOK_MS = 50;
+const LOOK_MS = 200;
 const STOPPING_AT_ONCE = 256;
 
 /** Agents with a connection each, and what the conductor knows of them. */
@@ -62,7 +62,7 @@ export class Fleet {
         errors.add(error);
       }
     });
-    await this.#until(async () => (await this.#registered(this.#members)) === this.#members.length, 'agents registered');
+    await this.#untilRegistered(Number.NEGATIVE_INFINITY, 'agents registered');
   }
 
   /** How many have lost their connection since `moment`. */
@@ -77,12 +77,7 @@ export class Fleet {
 
   /** Settles when all are connected and registered anew since `moment`. @returns when the first connection was back */
   async untilBack(moment: number): Promise<{ readonly whole: boolean; readonly firstBackAt: number }> {
-    const whole = await this.#until(async () => {
-      const back = this.#members.filter(({ foundAt }) => foundAt !== undefined && foundAt >= moment);
-      const registered = await this.#registered(back);
-      this.#bench.progress.at(registered, this.#members.length, 'agents back');
-      return registered === this.#members.length;
-    });
+    const whole = await this.#untilRegistered(moment, 'agents back');
     const times = this.#members.flatMap(({ foundAt }) => (foundAt !== undefined && foundAt >= moment ? [foundAt] : []));
     return { whole, firstBackAt: times.reduce((least, at) => Math.min(least, at), Number.POSITIVE_INFINITY) };
   }
@@ -121,19 +116,34 @@ export class Fleet {
     }
   }
 
-  async #registered(members: readonly Member[]): Promise<number> {
-    let count = 0;
-    for (const { agent, transport } of members) if (transport.connected && (await agent.health()).ok) count += 1;
-    return count;
+  /** All of them at the same time; those that were seen to be are looked at again in the end only: there are many. */
+  async #untilRegistered(since: number, what: string): Promise<boolean> {
+    const all = this.#members;
+    let left: readonly Member[] = all;
+    return this.#until(async () => {
+      left = await missing(left, since);
+      this.#bench.progress.at(all.length - left.length, all.length, what);
+      if (left.length === 0) left = await missing(all, since);
+      return left.length === 0;
+    });
   }
 
-  async #until(holds: () => Promise<boolean>, what?: string): Promise<boolean> {
-    const { clock, signal, progress } = this.#bench;
+  async #until(holds: () => Promise<boolean>): Promise<boolean> {
+    const { clock, signal } = this.#bench;
     while (!signal.aborted) {
       if (await holds()) return true;
-      if (what !== undefined) progress.at(await this.#registered(this.#members), this.#members.length, what);
       await clock.sleep(LOOK_MS, signal).catch(() => undefined);
     }
     return false;
   }
+}
+
+/** Those that are not connected, since that moment, and registered. */
+async function missing(members: readonly Member[], since: number): Promise<readonly Member[]> {
+  const left: Member[] = [];
+  for (const member of members) {
+    const { agent, transport, foundAt = Number.NEGATIVE_INFINITY } = member;
+    if (foundAt < since || !transport.connected || !(await agent.health()).ok) left.push(member);
+  }
+  return left;
 }

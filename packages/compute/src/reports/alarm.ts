@@ -41,6 +41,9 @@ export class Alarm {
   }
 }
 
+/** A tenth more or less, so that what began together does not stay together. */
+export const aboutMs = (ms: number, random: Random): number => ms * (0.9 + random.next() / 5);
+
 /** Exponential with full jitter: anything from 0 to the doubled base, up to the cap. `attempts` made so far, from 1. */
 export const backoffMs = (
   limits: { readonly retryBaseMs: number; readonly retryCapMs: number },

@@ -1,9 +1,9 @@
 import { DomainReport, DomainsReport, type hostReportsContract } from '@kilonova/objects';
 import type { Client } from '@kilonova/rpc';
-import type { Clock, Logger } from '@kilonova/runtime';
+import type { Clock, Logger, Random } from '@kilonova/runtime';
 import type { ComputeOptions } from '../config.ts';
 import type { Domain, Driver } from '../driver/driver.ts';
-import { Alarm } from './alarm.ts';
+import { aboutMs, Alarm } from './alarm.ts';
 
 export interface DomainReportsParts {
   readonly host: string;
@@ -11,12 +11,15 @@ export interface DomainReportsParts {
   readonly client: Client<typeof hostReportsContract>;
   readonly driver: Driver;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
 }
 
 /**
- * Tells everything that runs, after every registration and then periodically, in pieces. A round that breaks off is not
- * repeated: the next one says it all again.
+ * Looks periodically at everything that runs, and tells it in pieces: after the first registration at once, after a later
+ * one with the next look (when a broker returns, thousands of hosts register at the same time), for several looks in a
+ * row when it changed (the conductor believes no single one), and now and then although nothing changed. A round that
+ * breaks off is not repeated: the next one says it all again.
  */
 export class DomainReports {
   readonly #parts: DomainReportsParts;
@@ -24,16 +27,24 @@ export class DomainReports {
   readonly #closed = new AbortController();
   #loop: Promise<void> | undefined;
   #round = 0;
+  /** Looks that are to be told whatever they find. */
+  #owed: number;
+  #last = '';
+  /** Looks since the last one that was told. */
+  #silent = 0;
 
   constructor(parts: DomainReportsParts) {
     this.#parts = parts;
     this.#alarm = new Alarm(parts.clock);
+    this.#owed = parts.config.domainRepeats;
   }
 
-  /** Begins now; before the first call nothing is told. */
-  hurry(): void {
-    this.#loop ??= this.#run();
+  /** The conductor knows this host, anew or again; before the first call nothing is told. */
+  registered(): void {
+    this.#owed = Math.max(this.#owed, 1);
+    if (this.#loop !== undefined) return;
     this.#alarm.ring();
+    this.#loop = this.#run();
   }
 
   async stop(): Promise<void> {
@@ -43,16 +54,29 @@ export class DomainReports {
   }
 
   async #run(): Promise<void> {
-    const { config, log } = this.#parts;
+    const { config, random, log } = this.#parts;
     for (;;) {
-      await this.#alarm.wait(config.domainReportMs);
+      await this.#alarm.wait(aboutMs(config.domainReportMs, random));
       if (this.#alarm.closed) return;
       try {
-        await this.#tell(await this.#list());
+        await this.#look();
       } catch (error) {
         if (!this.#alarm.closed) log.warn({ round: this.#round, reason: (error as Error).message }, 'domains not reported');
       }
     }
+  }
+
+  async #look(): Promise<void> {
+    const { domainRepeats, domainRefreshRounds } = this.#parts.config;
+    const domains = await this.#list();
+    const found = fingerprint(domains);
+    if (found !== this.#last) this.#owed = domainRepeats;
+    this.#last = found;
+    this.#silent += 1;
+    if (this.#owed === 0 && this.#silent < domainRefreshRounds) return;
+    await this.#tell(domains);
+    this.#silent = 0;
+    this.#owed = Math.max(0, this.#owed - 1);
   }
 
   async #tell(domains: readonly Domain[]): Promise<void> {
@@ -93,3 +117,10 @@ export class DomainReports {
     }
   }
 }
+
+/** The same for the same domains, in whatever order the hypervisor lists them. */
+const fingerprint = (domains: readonly Domain[]): string =>
+  domains
+    .map(({ uuid, generation, power }) => `${uuid} ${generation} ${power}`)
+    .toSorted()
+    .join('\n');

@@ -3,7 +3,7 @@ import type { Client } from '@kilonova/rpc';
 import type { Clock, Logger, Random } from '@kilonova/runtime';
 import type { ComputeOptions } from '../config.ts';
 import type { Driver } from '../driver/driver.ts';
-import { Alarm, backoffMs } from './alarm.ts';
+import { aboutMs, Alarm, backoffMs } from './alarm.ts';
 
 export interface PresenceParts {
   readonly host: string;
@@ -82,7 +82,7 @@ export class Presence {
         await this.#alarm.wait(Math.max(1, backoffMs(config, failures, random)));
         continue;
       }
-      await this.#alarm.wait(config.heartbeatMs);
+      await this.#alarm.wait(aboutMs(config.heartbeatMs, random));
       if (this.#alarm.closed || this.#registered !== this.#wanted) continue;
       onHeartbeat();
       // Not waited for: a hypervisor that hangs must not make the host look dead. News goes with the next heartbeat.

@@ -98,9 +98,14 @@ export async function noteRefusals(
   );
 }
 
-/** A host that came back is told at once. */
-export async function wakeHost(knex: Knex, host: string): Promise<void> {
-  await knex.raw('update cleanups set next_try_at = kilonova_now() where host = ? and next_try_at > kilonova_now()', [host]);
+/** Hosts that came back are told at once; what is locked is on its way. */
+export async function wakeHosts(knex: Knex, hosts: readonly string[]): Promise<void> {
+  await knex.raw(
+    `update cleanups set next_try_at = kilonova_now() where (host, instance_uuid, generation) in
+       (select host, instance_uuid, generation from cleanups where host = any (cast(? as text[])) and next_try_at > kilonova_now()
+        order by host, instance_uuid, generation for no key update skip locked)`,
+    [[...hosts]],
+  );
 }
 
 export async function countCleanups(knex: Knex): Promise<number> {

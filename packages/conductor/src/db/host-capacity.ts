@@ -14,6 +14,13 @@ const smallest = (key: string): string => `
    from aggregate_hosts ah join aggregates a on a.id = ah.aggregate_id
    where ah.host = h.host and a.metadata ->> '${key}' ~ '^[0-9]{1,9}([.][0-9]{1,9}){0,1}$' and a.metadata ->> '${key}' ~ '[1-9]')`;
 
+/** What a host's ratios shall be, of the row `h`; with the configuration's as named parameters. */
+export const wantedRatios = {
+  cpu: `coalesce(${smallest('cpu_allocation_ratio')}, :cpuRatio)`,
+  memory: `coalesce(${smallest('ram_allocation_ratio')}, :memoryRatio)`,
+  disk: `coalesce(${smallest('disk_allocation_ratio')}, :diskRatio)`,
+} as const;
+
 const limit = (resource: string, ratio: string): string =>
   `greatest(floor(greatest(hosts.${resource} - hosts.reserved_${resource}, 0) * ${ratio})::bigint, hosts.${resource}_used)`;
 
@@ -29,10 +36,7 @@ export async function touchHosts(trx: Knex.Transaction, hosts: readonly string[]
     `with locked as (
        select host from hosts where host = any (cast(:hosts as text[])) order by host for no key update
      ), ratios as (
-       select h.host,
-         coalesce(${smallest('cpu_allocation_ratio')}, :cpuRatio) as cpu,
-         coalesce(${smallest('ram_allocation_ratio')}, :memoryRatio) as memory,
-         coalesce(${smallest('disk_allocation_ratio')}, :diskRatio) as disk
+       select h.host, ${wantedRatios.cpu} as cpu, ${wantedRatios.memory} as memory, ${wantedRatios.disk} as disk
        from locked h
      )
      update hosts set

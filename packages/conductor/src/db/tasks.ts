@@ -183,11 +183,11 @@ export async function noteTrouble(knex: Knex, owner: Ownership, trouble: { id: s
 }
 
 /** Orders to this host that are not answered yet are due now. */
-export async function wakeAwaitingHost(knex: Knex, host: string): Promise<void> {
+export async function wakeAwaitingHosts(knex: Knex, hosts: readonly string[]): Promise<void> {
   await knex.raw(
     `update tasks set wake_at = kilonova_now() where id in
-       (select id from tasks where awaits_host = ? and state = 'parked' and wake_at > kilonova_now() order by id for update skip locked)`,
-    [host],
+       (select id from tasks where awaits_host = any (cast(? as text[])) and state = 'parked' and wake_at > kilonova_now() order by id for update skip locked)`,
+    [[...hosts]],
   );
 }
 

@@ -1,5 +1,6 @@
 import { failure, type HostRegistration } from '@kilonova/objects';
-import { Empty, type Context } from '@kilonova/rpc';
+import type { Context } from '@kilonova/rpc';
+import { wakeHosts } from '../db/cleanups.ts';
 import { registerHost } from '../db/host-registration.ts';
 import type { Services } from '../services.ts';
 import { assertHostAccount } from './host-account.ts';
@@ -10,18 +11,31 @@ import { isHostName } from './host-name.ts';
  *
  * @throws NotAuthorized, InvalidInput, Conflict
  */
-export async function register(services: Services, context: Pick<Context, 'caller'>, registration: HostRegistration): Promise<Empty> {
-  const { knex, random, config, publisher, engine } = services;
-  const { host, node } = registration;
+export async function register(services: Services, context: Pick<Context, 'caller'>, registration: HostRegistration): Promise<void> {
+  checkRegistration(services, context, registration);
+  await writeRegistration(services, registration);
+  await hostsReturned(services, [registration.host]);
+}
+
+/** @throws NotAuthorized, InvalidInput */
+export function checkRegistration({ config }: Services, context: Pick<Context, 'caller'>, { host, node }: HostRegistration): void {
   assertHostAccount(context, host, config.conductor.enforceHostAccounts);
   for (const [field, name] of [
     ['host', host],
     ['node', node],
   ] as const)
     if (!isHostName(name)) throw failure('InvalidInput', `${field} ${JSON.stringify(name)}: expected letters, digits, ".", "_" and "-"`);
+}
+
+/** @throws InvalidInput, Conflict */
+export async function writeRegistration({ knex, random, config, publisher }: Services, registration: HostRegistration): Promise<void> {
   const ids = { serviceUuid: random.uuid(), hostUuid: random.uuid() };
   await knex.transaction((trx) => registerHost(trx, registration, ids, config.conductor));
-  publisher.hostsTouched([host]);
-  await engine.hostReturned(host);
-  return new Empty();
+  publisher.hostsTouched([registration.host]);
+}
+
+/** Orders and removals that wait for these hosts are due. */
+export async function hostsReturned({ knex, engine }: Services, hosts: readonly string[]): Promise<void> {
+  await engine.hostsReturned(hosts);
+  await wakeHosts(knex, hosts);
 }

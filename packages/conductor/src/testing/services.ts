@@ -48,7 +48,7 @@ export function testServices(
         return () => void woken.push(...ids);
       },
       wake: (ids) => void woken.push(...ids),
-      hostReturned: async () => undefined,
+      hostsReturned: async () => undefined,
       cancel: () => Promise.reject(new Error('nobody drives tasks here')),
     },
     publisher: { hostsTouched: (hosts) => void touched.push(...hosts) },

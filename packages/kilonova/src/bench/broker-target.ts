@@ -5,6 +5,8 @@ import type { KilonovaConfig } from '../config/sections.ts';
 import { settleAccounts } from '../process/accounts.ts';
 import { connectBroker } from '../process/transport.ts';
 
+const RARELY_MS = 600_000;
+
 /** The broker of the configuration, as agents and services reach it. Its first address is the one that is used. */
 export function brokerTarget(given: KilonovaConfig): BrokerTarget {
   const config = settleAccounts(given);
@@ -16,7 +18,8 @@ export function brokerTarget(given: KilonovaConfig): BrokerTarget {
     // A registry each: thousands that share one share its counters, which is what is wanted of the services only.
     connectHost: (host, through) =>
       connectBroker(
-        { ...config.broker, urls: straight.map(through) },
+        // Each of thousands would watch the same event loop.
+        { ...config.broker, urls: straight.map(through), loopBlockedMs: RARELY_MS },
         { host },
         { ...around, metrics: createMetrics('bench', { ofProcess: false }) },
       ),

@@ -32,6 +32,13 @@ export const brokerSection = section('broker', {
   startWaitMs: integer(30_000, { min: 0, max: 3_600_000, help: 'How long a process waits for the broker when it starts.' }),
   retryBaseMs: integer(100, { min: 10, max: 60_000, help: 'The first wait before a reconnect; doubled each time, with jitter.' }),
   retryCapMs: integer(10_000, { min: 100, max: 600_000, help: 'The longest wait before a reconnect.' }),
+  hostRetryBaseMs: integer(2_000, {
+    min: 10,
+    max: 60_000,
+    help: 'The same as retry_base_ms, of compute hosts: when a broker returns, there may be thousands.',
+  }),
+  hostRetryCapMs: integer(20_000, { min: 100, max: 600_000, help: 'The same as retry_cap_ms, of compute hosts.' }),
+  dialWaitMs: integer(10_000, { min: 100, max: 600_000, help: 'How long one attempt to connect may take.' }),
   loopBlockedMs: integer(1_000, {
     min: 10,
     max: 600_000,

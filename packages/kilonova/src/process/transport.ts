@@ -23,10 +23,13 @@ export async function connectBroker(
     conductorPassword: _conductor,
     schedulerPassword: _scheduler,
     hostPasswords: _hosts,
+    hostRetryBaseMs,
+    hostRetryCapMs,
     ...limits
   } = config;
   const transport = await connectAmqp({
     ...limits,
+    ...('host' in who && { retryBaseMs: hostRetryBaseMs, retryCapMs: hostRetryCapMs }),
     urls: brokerUrls(config, who),
     service: 'role' in who ? who.role : 'compute',
     id: 'role' in who ? processId() : who.host,

@@ -20,6 +20,8 @@ export interface ConnectionEvents {
   onBroken(error: RpcError): void;
   /** After `onBroken`: messages flow again. */
   onMended(): void;
+  /** What a message was sent to is not there. Settles when it may be tried again. */
+  onMissing?(link: Link): Promise<void>;
 }
 
 /** While starting, a refusal is looked for this often; milliseconds. */
@@ -214,6 +216,7 @@ export class Connection {
       onReturned: (message) => this.#events.onReturned(message),
       onBroken: (error) => this.#ifOurs(link, () => this.#events.onBroken(error)),
       onMended: () => this.#ifOurs(link, () => this.#events.onMended()),
+      onMissing: (opened) => this.#events.onMissing?.(opened) ?? Promise.resolve(),
       onBlocked: (reason) => this.#ifOurs(link, () => this.#block(reason)),
       onDrained: () => this.#tellUnblocked(),
     });

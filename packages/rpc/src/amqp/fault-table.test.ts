@@ -81,6 +81,8 @@ describe.skipIf(installedRabbitmq() === undefined)('with a RabbitMQ of its own (
     const run = async (over: Partial<Handlers<EchoContract>> = handlers, options: ServeOptions = {}) => {
       await serve(far, contract, echoHandlers(release, over), options);
       await client().echo(text('warm'));
+      // Whoever sends with confirmation opens a channel for it once.
+      for (const each of [near, far]) await createClient(each, contract).note(text('warm'));
       before = await footprint(broker, calls.signal);
     };
     const hanging = () =>

@@ -5,7 +5,7 @@ import { Busy, ConnectionLost, Unreachable, type RpcError } from '../errors.ts';
 import type { OutgoingMessage } from '../transport.ts';
 import type { Dial } from './dialer.ts';
 import { FrameReader } from './frame-reader.ts';
-import { brokerError } from './refusals.ts';
+import { brokerError, codeOf } from './refusals.ts';
 import type { PlainProperties } from './publish-frames.ts';
 import { TurnWriter } from './turn-writer.ts';
 
@@ -14,6 +14,8 @@ export interface LinkEvents {
   /** The channel of calls and answers was closed by the broker, and is being opened again. */
   onBroken(error: RpcError): void;
   onMended(): void;
+  /** Before a channel is opened again that the broker closed because what was sent to is not there. */
+  onMissing?(link: Link): Promise<void>;
   onBlocked(reason: string | undefined): void;
   /** After `congested`: the socket has taken all there was. */
   onDrained(): void;
@@ -35,6 +37,11 @@ export class Link {
   #alive = true;
   #publisher: Channel | undefined;
   #confirmer: ConfirmChannel | undefined;
+  /** Messages that wait for it, in their order. The first one of a link has it opened: many processes need none. */
+  readonly #awaitingConfirmer: (() => void)[] = [];
+  #openingConfirmer: Promise<void> | undefined;
+  /** Closed by the broker, and being opened again. */
+  #confirmerLost = false;
   /** Confirmed messages that came back, by message id; the return is there before the confirmation. */
   readonly #returned = new Set<string>();
   #count = 0;
@@ -43,7 +50,7 @@ export class Link {
     const model = await connect(url, { ...socket, clientProperties: { connection_name: connectionName } });
     const link = new Link(model, user, maxPendingBytes, events);
     try {
-      await Promise.all([link.#openPublisher(), link.#openConfirmer()]);
+      await link.#openPublisher();
     } catch (error) {
       await link.close();
       throw error;
@@ -90,8 +97,28 @@ export class Link {
   }
 
   sendConfirmed(exchange: string, message: OutgoingMessage, headers?: Readonly<Record<string, string>>): Promise<void> {
-    const channel = this.#confirmer;
-    if (channel === undefined) return Promise.reject(new Unreachable('the channel to the broker is being opened again'));
+    if (this.#confirmer !== undefined) return this.#publishConfirmed(this.#confirmer, exchange, message, headers);
+    if (this.#confirmerLost || this.#publisher === undefined)
+      return Promise.reject(new Unreachable('the channel to the broker is being opened again'));
+    return new Promise((resolve, reject) => {
+      this.#awaitingConfirmer.push(() => {
+        if (this.#confirmer === undefined) reject(new Unreachable('the connection to the broker was lost'));
+        else this.#publishConfirmed(this.#confirmer, exchange, message, headers).then(resolve, reject);
+      });
+      this.#openingConfirmer ??= this.#openConfirmer()
+        .catch(() => this.close()) // a connection that cannot give another channel is of no use
+        .finally(() => {
+          for (const send of this.#awaitingConfirmer.splice(0)) send();
+        });
+    });
+  }
+
+  #publishConfirmed(
+    channel: ConfirmChannel,
+    exchange: string,
+    message: OutgoingMessage,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<void> {
     const id = String(this.#count++);
     const { key, mandatory, body } = message;
     const properties = this.#properties(message, id);
@@ -137,6 +164,7 @@ export class Link {
   /** Settles when the broker has confirmed or returned all that was sent so far. */
   async settled(): Promise<void> {
     // Answers come in the order of the questions: behind whatever comes back of this channel's messages.
+    await this.#openingConfirmer;
     await Promise.allSettled([this.#publisher?.prefetch(0), this.#confirmer?.waitForConfirms()]);
   }
 
@@ -161,7 +189,7 @@ export class Link {
       this.#publisher = undefined;
       if (!this.#alive) return;
       this.#events.onBroken(closeReasons.get(channel) ?? new ConnectionLost('the channel was closed'));
-      this.#again(() => this.#openPublisher().then(() => this.#events.onMended()));
+      this.#again(channel, () => this.#openPublisher().then(() => this.#events.onMended()));
     });
     this.#publisher = channel;
   }
@@ -173,19 +201,26 @@ export class Link {
     channel.on('return', (message) => this.#returned.add(String(message.properties.messageId)));
     channel.on('close', () => {
       this.#confirmer = undefined;
-      if (this.#alive) this.#again(() => this.#openConfirmer());
+      this.#confirmerLost = true;
+      if (this.#alive) this.#again(channel, () => this.#openConfirmer());
     });
     this.#confirmer = channel;
+    this.#confirmerLost = false;
   }
 
   /** A connection that cannot give another channel is of no use. */
-  #again(open: () => Promise<void>): void {
+  #again(closed: Channel, open: () => Promise<void>): void {
+    const missing = codeOf(closeReasons.get(closed)?.cause) === NOT_FOUND;
     // The 'close' events of a dying connection come channel by channel: in the next turn it is known to be dead.
     setImmediate(() => {
-      if (this.#alive) open().catch(() => this.close());
+      if (!this.#alive) return;
+      const ready = (missing ? this.#events.onMissing?.(this) : undefined) ?? Promise.resolve();
+      ready.then(open).catch(() => this.close());
     });
   }
 }
+
+const NOT_FOUND = 404;
 
 const closeReasons = new WeakMap<Channel, RpcError>();
 

@@ -169,24 +169,33 @@ export class Topology {
 const nameOf = ({ topic, queues, lane, server }: Destination): string =>
   [queues, lane, topic, server].filter((part) => part !== undefined).join('.');
 
-/** Declares a queue with its exchanges and bindings. Saying it again changes nothing. */
-export async function declare(channel: Channel, topology: Topology, queue: Queue): Promise<void> {
+/**
+ * Declares a queue with its exchanges and bindings. Saying it again changes nothing.
+ *
+ * @param known words of exchanges that need not be declared; those that are come to it
+ */
+export async function declare(channel: Channel, topology: Topology, queue: Queue, known = new Set<string>()): Promise<void> {
   await channel.assertQueue(queue.name, queue.options);
   for (const word of queue.exchanges) {
-    await declareExchange(channel, topology, word);
+    if (!known.has(word)) await declareExchange(channel, topology, word);
+    known.add(word);
     for (const key of [queue.key, ...(queue.moreKeys ?? [])]) await channel.bindQueue(queue.name, topology.exchange(word), key);
   }
 }
 
-/** What every process of the namespace needs. */
-export async function declareBasics(channel: Channel, topology: Topology): Promise<void> {
-  for (const word of [INTERNAL, TO_HOSTS, FROM_HOSTS, REPLIES, REPLIES_FROM_HOSTS, EVENTS]) await declareExchange(channel, topology, word);
+/** The exchanges that every process of the namespace needs, by their words. */
+const BASIC_EXCHANGES = [INTERNAL, TO_HOSTS, FROM_HOSTS, REPLIES, REPLIES_FROM_HOSTS, EVENTS];
+
+/** What every process of the namespace needs. @returns the words of its exchanges */
+export async function declareBasics(channel: Channel, topology: Topology): Promise<readonly string[]> {
+  for (const word of BASIC_EXCHANGES) await declareExchange(channel, topology, word);
   await channel.assertExchange(topology.deadExchange, 'topic', { durable: true });
   await channel.assertQueue(topology.deadQueue, {
     durable: true,
     arguments: { 'x-queue-type': topology.kind, 'x-max-length': DEAD_LETTERS, 'x-overflow': 'drop-head' },
   });
   await channel.bindQueue(topology.deadQueue, topology.deadExchange, '#');
+  return BASIC_EXCHANGES;
 }
 
 const declareExchange = (channel: Channel, topology: Topology, word: string) =>

@@ -38,6 +38,11 @@ export class AmqpTransport implements Transport {
   readonly #connection: Connection;
   #correspondent: Correspondent | undefined;
   readonly #presence: Presence;
+  /**
+   * Exchanges that are declared: they outlive connections, so that thousands of processes that come back at once declare
+   * their queues only. Empty: it is to be declared with the next link.
+   */
+  readonly #exchanges = new Set<string>();
 
   constructor(settings: AmqpSettings) {
     const { service, id, topology, environment } = settings;
@@ -54,6 +59,10 @@ export class AmqpTransport implements Transport {
       onReturned: (message) => this.#returned(message),
       onBroken: (error) => this.#correspondent?.onBroken(error),
       onMended: () => this.#correspondent?.onMended(),
+      onMissing: (link) => {
+        this.#exchanges.clear();
+        return this.#prepare(link);
+      },
     });
   }
 
@@ -159,10 +168,19 @@ export class AmqpTransport implements Transport {
 
   async #prepare(link: Link): Promise<void> {
     this.#presence.use(link);
-    if (this.steward) return;
+    if (this.steward || this.#exchanges.size > 0) return;
     const channel = await link.channel();
-    await declareBasics(channel, this.topology);
+    for (const word of await declareBasics(channel, this.topology)) this.#exchanges.add(word);
     await channel.close();
+  }
+
+  async #declare(channel: Channel, queue: Queue): Promise<void> {
+    try {
+      await declare(channel, this.topology, queue, this.#exchanges);
+    } catch (error) {
+      this.#exchanges.clear(); // a broker that lost what it had
+      throw error;
+    }
   }
 
   /** The queue whose consumers must be counted first; undefined when `mandatory` is enough, or somebody was there just now. */
@@ -190,7 +208,7 @@ export class AmqpTransport implements Transport {
     if (this.steward || this.topology.kind === 'classic') return this.#consumer(queue, Number.POSITIVE_INFINITY, true, take);
     return this.#consumer(queue, Number.POSITIVE_INFINITY, true, take, async (channel) => {
       const own = this.topology.connectionReply(this.service, this.id, this.environment.random.uuid());
-      await declare(channel, this.topology, own);
+      await this.#declare(channel, own);
       return own.name;
     });
   }
@@ -200,7 +218,7 @@ export class AmqpTransport implements Transport {
     prefetch: number,
     own: boolean,
     take: (delivery: Delivery) => void,
-    declareIt: (channel: Channel) => Promise<string | void> = (channel) => declare(channel, this.topology, queue),
+    declareIt: (channel: Channel) => Promise<string | void> = (channel) => this.#declare(channel, queue),
   ): Consumer {
     return new Consumer({
       queue,

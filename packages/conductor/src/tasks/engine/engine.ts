@@ -151,8 +151,8 @@ export class Engine<Services> {
     for (const id of taskIds) this.#enqueue(id, 'woken');
   }
 
-  async hostReturned(host: string): Promise<void> {
-    await rows.wakeAwaitingHost(this.#options.knex, host);
+  async hostsReturned(hosts: readonly string[]): Promise<void> {
+    await rows.wakeAwaitingHosts(this.#options.knex, hosts);
   }
 
   /**

@@ -1,0 +1,108 @@
+import type { HostRegistration } from '@kilonova/objects';
+import type { Context } from '@kilonova/rpc';
+import { noteHosts } from '../db/liveness.ts';
+import { unchangedHosts } from '../db/unchanged-hosts.ts';
+import { isUnavailable } from '../db/unavailable.ts';
+import type { Services } from '../services.ts';
+import { checkRegistration, hostsReturned, writeRegistration } from './registration.ts';
+
+interface Waiting {
+  readonly registration: HostRegistration;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Registrations are collected for a moment and settled together. When a broker returns, every host of the cloud registers
+ * within a minute, and nothing changed about nearly all of them: for those it is a sign of life, in a few statements for
+ * any number of hosts, and no news for schedulers. Each of the others is written by itself.
+ */
+export class Registrations {
+  readonly #services: Services;
+  readonly #ring: () => void;
+  #waiting: Waiting[] = [];
+  #cancel: (() => void) | null = null;
+  #settling: Promise<void> | null = null;
+
+  /** @param ring tells the cleaner that removals are due */
+  constructor(services: Services, ring: () => void) {
+    this.#services = services;
+    this.#ring = ring;
+  }
+
+  /** How many wait to be settled. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** @throws NotAuthorized, InvalidInput, Conflict */
+  async take(context: Pick<Context, 'caller'>, registration: HostRegistration): Promise<void> {
+    checkRegistration(this.#services, context, registration);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ registration, resolve, reject });
+      this.#arm();
+    });
+  }
+
+  /** Settles what waits. */
+  async stop(): Promise<void> {
+    this.#cancel?.();
+    await this.#settling;
+    if (this.#waiting.length > 0) await this.#settle();
+  }
+
+  #arm(): void {
+    if (this.#cancel !== null || this.#settling !== null || this.#waiting.length === 0) return;
+    const { clock, config } = this.#services;
+    this.#cancel = clock.after(config.conductor.registerCollectMs, () => {
+      this.#cancel = null;
+      this.#settling = this.#settle().then(() => {
+        this.#settling = null;
+        this.#arm();
+      });
+    });
+  }
+
+  async #settle(): Promise<void> {
+    const all = this.#waiting;
+    this.#waiting = [];
+    try {
+      const unchanged = await this.#noteUnchanged(all.map(({ registration }) => registration));
+      const settled = await Promise.allSettled(
+        all.map(({ registration }) => (unchanged.has(registration.host) ? undefined : writeRegistration(this.#services, registration))),
+      );
+      const back = all.filter((_, index) => settled[index]!.status === 'fulfilled');
+      if (back.length > 0) {
+        await hostsReturned(
+          this.#services,
+          back.map(({ registration }) => registration.host),
+        );
+        this.#ring();
+      }
+      for (const [index, { resolve, reject }] of all.entries()) {
+        const outcome = settled[index]!;
+        if (outcome.status === 'fulfilled') resolve();
+        else reject(outcome.reason);
+      }
+    } catch (error) {
+      for (const { reject } of all) reject(error);
+    }
+  }
+
+  /** What one host says of itself must not hold up the others: where it cannot be read, each is looked at by itself. */
+  async #noteUnchanged(registrations: readonly HostRegistration[]): Promise<ReadonlySet<string>> {
+    const { knex, config, publisher, log } = this.#services;
+    let unchanged: readonly string[];
+    try {
+      unchanged = await unchangedHosts(knex, registrations, config.conductor);
+    } catch (error) {
+      if (isUnavailable(error)) throw error;
+      log.warn({ error: String(error), hosts: registrations.length }, 'registrations not compared');
+      return new Set();
+    }
+    if (unchanged.length === 0) return new Set();
+    const { known, risen } = await noteHosts(knex, unchanged);
+    publisher.hostsTouched(risen);
+    return new Set(known);
+  }
+}
