@@ -1,6 +1,8 @@
 import { flag, integer, list, section, text, type SectionValues } from '@kilonova/runtime';
 import type { FakeConfig } from './driver/fake/config.ts';
 
+export { fakeSection } from './driver/fake/config.ts';
+
 export const computeSection = section('compute', {
   cell: text('cell1', { help: 'The cell (broker) that the host belongs to.' }),
   trustedCallers: list(['conductor'], { help: 'Broker accounts whose orders are taken: those of the conductors.' }),

@@ -77,7 +77,7 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
         outbox.hurry();
         domains.registered();
         if (asked === undefined) void conductors.ask();
-        asked = false;
+        asked = asked === undefined;
       },
       onHeartbeat: () => {
         agent.tidy();

@@ -23,7 +23,7 @@ import { Cleaner } from './tasks/cleaner.ts';
 import { taskDefinitions } from './tasks/definitions.ts';
 import { Engine } from './tasks/engine/engine.ts';
 import { Loop } from './tasks/engine/loop.ts';
-import { engineMetrics } from './tasks/engine/metrics.ts';
+import { engineMetrics, inHandMetrics } from './tasks/engine/metrics.ts';
 import { Places } from './tasks/engine/places.ts';
 import { HostQuestions } from './tasks/host-questions.ts';
 import { confirmOverdue } from './tasks/moves/overdue-confirmations.ts';
@@ -83,6 +83,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
       inquire: (name, operationIds) =>
         compute.at(name).inquire(Object.assign(new OperationInquiry(), { host: name, operationIds: [...operationIds] })),
     });
+    inHandMetrics(metrics, () => engine.inHand, limits.tasksInHand);
     await engine.start();
     closing.push(() => engine.stop());
     cleaner.start();
@@ -93,7 +94,6 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     const heartbeats = new Heartbeats(services);
     closing.push(() => heartbeats.stop());
     const registrations = new Registrations(services, () => cleaner.ring());
-    closing.push(() => registrations.stop());
     let heardSince: number | undefined = clock.monotonic();
     closing.push(async () => unheard());
     const unheard = transport.onChange((connected) => {

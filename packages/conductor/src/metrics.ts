@@ -1,8 +1,8 @@
 import type { Logger } from '@kilonova/runtime';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Database } from './db/connection.ts';
+import { poolOf, type Database } from './db/connection.ts';
 import { countCleanups } from './db/cleanups.ts';
-import { countLive } from './db/tasks.ts';
+import { countLive, longestDueSeconds } from './db/tasks.ts';
 
 /**
  * Figures of the database's use, and of what is under way in the whole control plane: read when somebody asks for them.
@@ -23,6 +23,10 @@ export function databaseMetrics(registry: Registry, knex: Database, log: Logger)
     };
   const figures = [
     new Gauge({
+      ...{ name: 'kilonova_tasks_due_seconds', help: 'How long the task waits in vain that is due for longest.', registers: [] },
+      collect: asked(async (gauge) => gauge.set(await longestDueSeconds(knex))),
+    }),
+    new Gauge({
       ...{ name: 'kilonova_tasks', help: 'Live tasks.', labelNames: ['kind', 'state'], registers: [] },
       collect: asked(async (gauge) => {
         const counts = await countLive(knex);
@@ -35,6 +39,20 @@ export function databaseMetrics(registry: Registry, knex: Database, log: Logger)
       collect: asked(async (gauge) => gauge.set(await countCleanups(knex))),
     }),
   ];
+  new Gauge({
+    ...{ name: 'kilonova_database_connections', help: 'Connections of this process to the database, and queries that wait for one.' },
+    ...{ labelNames: ['state'], registers },
+    collect() {
+      const { used, free, waiting } = poolOf(knex);
+      for (const [state, count] of Object.entries({ used, free, waiting })) this.set({ state }, count);
+    },
+  });
+  new Gauge({
+    ...{ name: 'kilonova_database_connections_limit', help: 'Connections that this process may keep.', registers },
+    collect() {
+      this.set(poolOf(knex).limit);
+    },
+  });
   for (const figure of figures) registry.registerMetric(figure);
   return () => void knex.removeListener('query', counted);
 }

@@ -1,7 +1,8 @@
 import { runCommandLine } from './cli/run.ts';
-import { commands } from './commands/index.ts';
+import { commandsFor } from './commands/index.ts';
 
-const code = await runCommandLine(commands, process.argv.slice(2), {
+const args = process.argv.slice(2);
+const code = await runCommandLine(await commandsFor(args), args, {
   out: (text) => process.stdout.write(`${text}\n`),
   err: (text) => process.stderr.write(`${text}\n`),
 });

@@ -70,7 +70,9 @@ export type RpcGauge =
   | 'unconfirmed' // casts, fanouts and notifications that the broker has not confirmed
   | 'held_bytes' // of requests that are not over
   | 'handlers_running' // by topic
-  | 'requests_waiting'; // by topic, for a handler
+  | 'handlers_limit' // by topic: how many may run
+  | 'requests_waiting' // by topic, for a handler
+  | 'requests_waiting_limit'; // by topic: calls above it are refused as Busy
 
 /** What a figure is about: values from contracts, so there are few of them. */
 export type RpcLabels = Readonly<Record<string, string>>;

@@ -27,6 +27,7 @@ export class HttpServer {
   constructor(dispatcher: Dispatcher, metrics: RequestMetrics) {
     this.#dispatcher = dispatcher;
     this.#metrics = metrics;
+    metrics.observe(() => this.#inWork, dispatcher.api.config.maxRequests);
     const { clock, config } = dispatcher.api;
     this.#server = createServer(
       {

@@ -1,6 +1,7 @@
 import { powerState } from '@kilonova/objects';
 import { ServiceError } from '@kilonova/rpc';
 import { describe, expect, test } from 'vitest';
+import type { FakeDriver } from '../driver/fake/fake-driver.ts';
 import { aFarSide, anAgent, anInquiry, aSpawn, HOST } from '../testing.ts';
 
 describe('what a host tells the conductor', () => {
@@ -152,5 +153,36 @@ describe('what a host tells the conductor', () => {
     expect(pieces[0]?.domains[0]).toMatchObject({ generation: 1, power: powerState.running });
     const rounds = far.heard.domains.map(({ round }) => round);
     expect(rounds).toEqual(rounds.toSorted((a, b) => a - b));
+  });
+
+  test('what runs is told for several looks when it changed, after a return, and now and then although nothing changed', async () => {
+    const far = await aFarSide();
+    /** How many rounds had been told when each look began. */
+    const told: number[] = [];
+    const wrap = (driver: FakeDriver) =>
+      Object.assign(Object.create(driver) as FakeDriver, {
+        list: () => {
+          told.push(far.heard.domains.length);
+          return driver.list();
+        },
+      });
+    const config = { domainReportMs: 10, domainRepeats: 2, domainRefreshRounds: 5 };
+    const { driver, transport } = await anAgent({ broker: far.broker, config, wrap });
+    /** Numbers of the looks that were told, from 1. */
+    const toldLooks = () => told.slice(1).flatMap((count, index) => (count > told[index]! ? [index + 1] : []));
+    await expect.poll(() => toldLooks().length).toBeGreaterThan(3);
+    expect(toldLooks().slice(0, 4)).toEqual([1, 2, 7, 12]);
+
+    await driver.ensureRunning(aSpawn().spec, { signal: new AbortController().signal });
+    await expect.poll(() => far.heard.domains.filter(({ domains }) => domains.length === 1).length).toBeGreaterThan(2);
+    const looks = toldLooks();
+    const changed = far.heard.domains.findIndex(({ domains }) => domains.length === 1);
+    expect([looks[changed + 1]! - looks[changed]!, looks[changed + 2]! - looks[changed]!]).toEqual([1, 6]);
+
+    transport.cut();
+    const before = far.heard.domains.length;
+    transport.restore();
+    await expect.poll(() => far.heard.registrations.length).toBe(2);
+    await expect.poll(() => far.heard.domains.length).toBeGreaterThan(before);
   });
 });

@@ -59,3 +59,17 @@ export const openDatabase = (config: DatabaseConfig): Knex =>
 /** The words that code outside of `db/` uses: knex stays in here. */
 export type Database = Knex;
 export type Transaction = Knex.Transaction;
+
+/** What knex keeps its connections in (tarn); its types do not tell. */
+interface ConnectionPool {
+  readonly max: number;
+  numUsed(): number;
+  numFree(): number;
+  numPendingAcquires(): number;
+}
+
+/** How far the connections of this process are in use. */
+export function poolOf(knex: Database): { readonly used: number; readonly free: number; readonly waiting: number; readonly limit: number } {
+  const pool = (knex.client as { readonly pool: ConnectionPool }).pool;
+  return { used: pool.numUsed(), free: pool.numFree(), waiting: pool.numPendingAcquires(), limit: pool.max };
+}

@@ -217,6 +217,18 @@ export async function cancel(trx: Knex.Transaction, owner: Ownership | null, id:
   );
 }
 
+/**
+ * For how long the task waits in vain that is due for longest; 0 when none is. Parked tasks are due when their report is
+ * overdue.
+ */
+export async function longestDueSeconds(knex: Knex): Promise<number> {
+  const { rows } = await knex.raw(
+    `select coalesce(max(extract(epoch from kilonova_now() - wake_at)), 0)::float8 as seconds from tasks
+     where state in ${LIVE} and wake_at < kilonova_now()`,
+  );
+  return (rows as { seconds: number }[])[0]!.seconds;
+}
+
 export async function countLive(knex: Knex): Promise<readonly { kind: string; state: string; count: number }[]> {
   const { rows } = await knex.raw(
     `select kind, state, count(*)::int as count from tasks where state in ${LIVE} group by kind, state order by kind, state`,

@@ -4,6 +4,7 @@ import { noteHosts } from '../db/liveness.ts';
 import { unchangedHosts } from '../db/unchanged-hosts.ts';
 import { isUnavailable } from '../db/unavailable.ts';
 import type { Services } from '../services.ts';
+import { Gatherer } from '../tasks/engine/gatherer.ts';
 import { checkRegistration, hostsReturned, writeRegistration } from './registration.ts';
 
 interface Waiting {
@@ -12,60 +13,35 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** They all may share a batch. */
+const KIND = 'register';
+
 /**
- * Registrations are collected for a moment and settled together. When a broker returns, every host of the cloud registers
+ * Registrations that come at the same time are settled together. When a broker returns, every host of the cloud registers
  * within a minute, and nothing changed about nearly all of them: for those it is a sign of life, in a few statements for
  * any number of hosts, and no news for schedulers. Each of the others is written by itself.
  */
 export class Registrations {
   readonly #services: Services;
   readonly #ring: () => void;
-  #waiting: Waiting[] = [];
-  #cancel: (() => void) | null = null;
-  #settling: Promise<void> | null = null;
+  readonly #waiting: Gatherer<Waiting>;
 
   /** @param ring tells the cleaner that removals are due */
   constructor(services: Services, ring: () => void) {
+    const { registerBatch: batch, registerConcurrency: concurrency } = services.config.conductor;
     this.#services = services;
     this.#ring = ring;
-  }
-
-  /** How many wait to be settled. */
-  get waiting(): number {
-    return this.#waiting.length;
+    this.#waiting = new Gatherer({ batch, concurrency }, (all) => this.#settle(all));
   }
 
   /** @throws NotAuthorized, InvalidInput, Conflict */
   async take(context: Pick<Context, 'caller'>, registration: HostRegistration): Promise<void> {
     checkRegistration(this.#services, context, registration);
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ registration, resolve, reject });
-      this.#arm();
-    });
+    return new Promise((resolve, reject) => this.#waiting.push(KIND, { registration, resolve, reject }));
   }
 
-  /** Settles what waits. */
-  async stop(): Promise<void> {
-    this.#cancel?.();
-    await this.#settling;
-    if (this.#waiting.length > 0) await this.#settle();
-  }
-
-  #arm(): void {
-    if (this.#cancel !== null || this.#settling !== null || this.#waiting.length === 0) return;
-    const { clock, config } = this.#services;
-    this.#cancel = clock.after(config.conductor.registerCollectMs, () => {
-      this.#cancel = null;
-      this.#settling = this.#settle().then(() => {
-        this.#settling = null;
-        this.#arm();
-      });
-    });
-  }
-
-  async #settle(): Promise<void> {
-    const all = this.#waiting;
-    this.#waiting = [];
+  /** Never rejects. */
+  async #settle(all: readonly Waiting[]): Promise<void> {
     try {
       const unchanged = await this.#noteUnchanged(all.map(({ registration }) => registration));
       const settled = await Promise.allSettled(

@@ -1,31 +1,24 @@
 import type { Command } from '../cli/command.ts';
-import { api } from './api.ts';
-import { bench } from './bench.ts';
-import { brokerDefinitionsCommand } from './broker-definitions.ts';
-import { compute } from './compute.ts';
-import { conductor } from './conductor.ts';
-import { config } from './config.ts';
-import { dbMigrate } from './db-migrate.ts';
-import { dbSeed } from './db-seed.ts';
-import { doctor } from './doctor.ts';
-import { processes } from './processes.ts';
-import { scheduler } from './scheduler.ts';
-import { standalone } from './standalone.ts';
-import { up } from './up.ts';
 
-/** In the order of the overview. */
-export const commands: readonly Command[] = [
-  up,
-  processes,
-  api,
-  conductor,
-  scheduler,
-  compute,
-  standalone,
-  dbMigrate,
-  dbSeed,
-  brokerDefinitionsCommand,
-  config,
-  doctor,
-  bench,
+/** In the order of the overview. A process loads the command that it runs, and no code of other services. */
+const loaders: readonly (readonly [name: string, load: () => Promise<Command>])[] = [
+  ['up', async () => (await import('./up.ts')).up],
+  ['processes', async () => (await import('./processes.ts')).processes],
+  ['api', async () => (await import('./api.ts')).api],
+  ['conductor', async () => (await import('./conductor.ts')).conductor],
+  ['scheduler', async () => (await import('./scheduler.ts')).scheduler],
+  ['compute', async () => (await import('./compute.ts')).compute],
+  ['standalone', async () => (await import('./standalone.ts')).standalone],
+  ['db migrate', async () => (await import('./db-migrate.ts')).dbMigrate],
+  ['db seed', async () => (await import('./db-seed.ts')).dbSeed],
+  ['broker definitions', async () => (await import('./broker-definitions.ts')).brokerDefinitionsCommand],
+  ['config', async () => (await import('./config.ts')).config],
+  ['doctor', async () => (await import('./doctor.ts')).doctor],
+  ['bench', async () => (await import('./bench.ts')).bench],
 ];
+
+/** The one command that is meant, or all of them when none is. */
+export function commandsFor(args: readonly string[]): Promise<readonly Command[]> {
+  const meant = loaders.filter(([name]) => name === args[0] || name === `${args[0]} ${args[1]}`);
+  return Promise.all((meant.length > 0 ? meant : loaders).map(([, load]) => load()));
+}

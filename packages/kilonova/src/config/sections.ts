@@ -1,9 +1,9 @@
-import { apiSection, authSection, imageClientSection } from '@kilonova/api';
-import { computeSection, fakeSection } from '@kilonova/compute';
-import { conductorSection, databaseSection, quotaSection } from '@kilonova/conductor';
+import { apiSection, authSection, imageClientSection } from '@kilonova/api/config';
+import { computeSection, fakeSection } from '@kilonova/compute/config';
+import { conductorSection, databaseSection, quotaSection } from '@kilonova/conductor/config';
 import { loadConfig, logSection, probesSection, type ConfigSources, type LoadedConfig, type Section } from '@kilonova/runtime';
-import { schedulerSection } from '@kilonova/scheduler';
-import { identitySection, imageSection } from '@kilonova/standalone';
+import { schedulerSection } from '@kilonova/scheduler/config';
+import { identitySection, imageSection } from '@kilonova/standalone/config';
 import { brokerSection } from './broker.ts';
 import { processSection } from './process.ts';
 import { standaloneSection } from './standalone.ts';

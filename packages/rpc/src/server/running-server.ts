@@ -85,7 +85,9 @@ export class RunningServer implements Server {
     const labels = { topic: this.#topic };
     return [
       gauges.add('handlers_running', labels, () => this.#intake.running),
+      gauges.add('handlers_limit', labels, () => this.#options.concurrency + this.#options.control.concurrency),
       gauges.add('requests_waiting', labels, () => this.#intake.waiting),
+      gauges.add('requests_waiting_limit', labels, () => this.#options.overloadLimit + this.#options.control.overloadLimit),
     ];
   }
 

@@ -74,6 +74,8 @@ describe.each(bothTransports)('metrics $name', ({ open }) => {
       'kilonova.rpc.calls_in_flight': { '': 3 },
       'kilonova.rpc.calls_waiting': { '': 0 },
       'kilonova.rpc.handlers_running': { busy: 1 },
+      'kilonova.rpc.handlers_limit': { busy: 1 + 8 },
+      'kilonova.rpc.requests_waiting_limit': { busy: 256 + 64 },
     });
     let over = false;
     const done = Promise.all(calls).finally(() => (over = true));

@@ -151,6 +151,11 @@ export class Engine<Services> {
     for (const id of taskIds) this.#enqueue(id, 'woken');
   }
 
+  /** Tasks that are at work here, or wait for their turn. */
+  get inHand(): number {
+    return this.#inHand.size;
+  }
+
   async hostsReturned(hosts: readonly string[]): Promise<void> {
     await rows.wakeAwaitingHosts(this.#options.knex, hosts);
   }

@@ -1,4 +1,4 @@
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 export interface EngineMetrics {
   readonly transactions: Counter;
@@ -6,6 +6,18 @@ export interface EngineMetrics {
   readonly finished: Counter;
   readonly troubles: Counter;
   readonly adopted: Counter;
+}
+
+/** What one conductor has in hand, and may have. */
+export function inHandMetrics(registry: Registry, read: () => number, limit: number): void {
+  const registers = [registry];
+  new Gauge({
+    ...{ name: 'kilonova_tasks_in_hand', help: 'Tasks that this conductor works on, or that wait for it.', registers },
+    collect() {
+      this.set(read());
+    },
+  });
+  new Gauge({ name: 'kilonova_tasks_in_hand_limit', help: 'Above it, tasks wait in the database.', registers }).set(limit);
 }
 
 export const engineMetrics = (registry: Registry): EngineMetrics => {
