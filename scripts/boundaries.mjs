@@ -64,7 +64,8 @@ function checkImport({ name, allowed, file, path, isTest, specifier, complain })
   if (ours !== null) {
     const target = ours[1] ?? ours[2];
     if (target === 'tests') return isTest ? undefined : complain(`imports ${specifier}: only tests import tests`);
-    if (ours[3] !== undefined)
+    // The options of a service are apart, so that the executable can read them without loading the service.
+    if (ours[3] !== undefined && !(name === 'kilonova' && ours[3] === '/config'))
       return complain(`imports ${specifier}: only what the index of ${target} names is offered, import it from there`);
     if (target !== name && !allowed.includes(target))
       complain(

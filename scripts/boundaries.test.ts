@@ -39,6 +39,7 @@ describe('the package boundaries', () => {
       `import type { Knex } from 'knex';`,
       'reach a database',
     ],
+    ['the options of another package', 'packages/api/src/a.ts', `import '@kilonova/runtime/config';`, 'only what the index'],
     ['a deep import', 'packages/api/src/a.ts', `import '@kilonova/rpc/dist/wire.js';`, 'only what the index'],
     ['a relative way into another package', 'packages/api/src/a.ts', `import { x } from '../../rpc/src/x.ts';`, 'leaves its package'],
     ['code imports tests', 'packages/api/src/a.ts', `import { x } from '../../../tests/support/broker.ts';`, 'only tests import tests'],

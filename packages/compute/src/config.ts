@@ -49,7 +49,11 @@ export const computeSection = section('compute', {
     max: 100,
     help: 'Looks in a row after which a change of what runs is reported; more than conductor.missed_rounds.',
   }),
-  domainRefreshRounds: integer(10, { min: 1, max: 10_000, help: 'Looks without a change after which everything that runs is reported all the same.' }),
+  domainRefreshRounds: integer(10, {
+    min: 1,
+    max: 10_000,
+    help: 'Looks without a change after which everything that runs is reported all the same.',
+  }),
   domainPieceSize: integer(200, { min: 1, max: 400, help: 'Domains in one message of that report.' }),
   reportBatchSize: integer(100, { min: 1, max: 1_000, help: 'Outcomes in one message to the conductor.' }),
   transferReportMs: integer(2_000, {

@@ -116,7 +116,11 @@ export const conductorSection = section('conductor', {
   heartbeatMs: integer(10 * seconds, { min: 50, help: 'How often a conductor writes its own sign of life.' }),
   heartbeatCollectMs: integer(250, { min: 1, max: 10_000, help: 'How long signs of life are collected before one statement writes them.' }),
   heartbeatMax: integer(100_000, { min: 1, help: 'Hosts and services whose signs of life wait to be written; more are dropped.' }),
-  registerBatch: integer(64, { min: 1, max: 1_000, help: 'Registrations of hosts that are settled together when many come at the same time.' }),
+  registerBatch: integer(64, {
+    min: 1,
+    max: 1_000,
+    help: 'Registrations of hosts that are settled together when many come at the same time.',
+  }),
   registerConcurrency: integer(2, { min: 1, max: 100, help: 'Such batches at the same time in one conductor.' }),
   serviceDownMs: integer(60 * seconds, { min: 100, help: 'A service that was silent for so long is down.' }),
   livenessMs: integer(5 * seconds, { min: 20, help: 'How often silent hosts are looked for.' }),

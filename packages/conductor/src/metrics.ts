@@ -38,21 +38,19 @@ export function databaseMetrics(registry: Registry, knex: Database, log: Logger)
       ...{ name: 'kilonova_cleanups', help: 'Leftovers that hosts have not confirmed as removed.', registers: [] },
       collect: asked(async (gauge) => gauge.set(await countCleanups(knex))),
     }),
+    new Gauge({
+      ...{ name: 'kilonova_database_connections', help: 'Connections of this process to the database, and queries that wait for one.' },
+      ...{ labelNames: ['state'], registers: [] },
+      collect: asked(async (gauge) => {
+        const { used, free, waiting } = poolOf(knex);
+        for (const [state, count] of Object.entries({ used, free, waiting })) gauge.set({ state }, count);
+      }),
+    }),
+    new Gauge({
+      ...{ name: 'kilonova_database_connections_limit', help: 'Connections that this process may keep.', registers: [] },
+      collect: asked(async (gauge) => gauge.set(poolOf(knex).limit)),
+    }),
   ];
-  new Gauge({
-    ...{ name: 'kilonova_database_connections', help: 'Connections of this process to the database, and queries that wait for one.' },
-    ...{ labelNames: ['state'], registers },
-    collect() {
-      const { used, free, waiting } = poolOf(knex);
-      for (const [state, count] of Object.entries({ used, free, waiting })) this.set({ state }, count);
-    },
-  });
-  new Gauge({
-    ...{ name: 'kilonova_database_connections_limit', help: 'Connections that this process may keep.', registers },
-    collect() {
-      this.set(poolOf(knex).limit);
-    },
-  });
   for (const figure of figures) registry.registerMetric(figure);
   return () => void knex.removeListener('query', counted);
 }

@@ -20,11 +20,9 @@ export class RequestMetrics {
   /** What is in work, and may be. */
   observe(inWork: () => number, limit: number): void {
     const registers = [this.#registry];
-    new Gauge({
+    const now: Gauge = new Gauge({
       ...{ name: 'kilonova_api_requests_in_work', help: 'Requests that are not answered yet.', registers },
-      collect() {
-        this.set(inWork());
-      },
+      collect: () => now.set(inWork()),
     });
     new Gauge({ name: 'kilonova_api_requests_in_work_limit', help: 'Requests above it are answered with 503.', registers }).set(limit);
   }

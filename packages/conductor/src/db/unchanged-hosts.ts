@@ -8,7 +8,14 @@ import { rowsOf } from './rows.ts';
  * change nothing. Numbers that cannot be read as such are an error of the whole statement.
  */
 export async function unchangedHosts(knex: Knex, registrations: readonly HostRegistration[], defaults: DefaultRatios): Promise<string[]> {
-  const given = registrations.map(({ host, node, cell, version, driver, inventory }) => ({ host, node, cell, version, driver, ...inventory }));
+  const given = registrations.map(({ host, node, cell, version, driver, inventory }) => ({
+    host,
+    node,
+    cell,
+    version,
+    driver,
+    ...inventory,
+  }));
   const rows = await rowsOf<{ host: string }>(
     knex,
     `select g.host

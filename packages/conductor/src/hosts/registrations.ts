@@ -45,7 +45,9 @@ export class Registrations {
     try {
       const unchanged = await this.#noteUnchanged(all.map(({ registration }) => registration));
       const settled = await Promise.allSettled(
-        all.map(({ registration }) => (unchanged.has(registration.host) ? undefined : writeRegistration(this.#services, registration))),
+        all.map(async ({ registration }) => {
+          if (!unchanged.has(registration.host)) await writeRegistration(this.#services, registration);
+        }),
       );
       const back = all.filter((_, index) => settled[index]!.status === 'fulfilled');
       if (back.length > 0) {

@@ -10,14 +10,11 @@ export interface EngineMetrics {
 
 /** What one conductor has in hand, and may have. */
 export function inHandMetrics(registry: Registry, read: () => number, limit: number): void {
-  const registers = [registry];
-  new Gauge({
-    ...{ name: 'kilonova_tasks_in_hand', help: 'Tasks that this conductor works on, or that wait for it.', registers },
-    collect() {
-      this.set(read());
-    },
+  const inHand: Gauge = new Gauge({
+    ...{ name: 'kilonova_tasks_in_hand', help: 'Tasks that this conductor works on, or that wait for it.', registers: [registry] },
+    collect: () => inHand.set(read()),
   });
-  new Gauge({ name: 'kilonova_tasks_in_hand_limit', help: 'Above it, tasks wait in the database.', registers }).set(limit);
+  new Gauge({ name: 'kilonova_tasks_in_hand_limit', help: 'Above it, tasks wait in the database.', registers: [registry] }).set(limit);
 }
 
 export const engineMetrics = (registry: Registry): EngineMetrics => {
