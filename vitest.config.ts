@@ -2,12 +2,13 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /** Tests run on the sources: a package name resolves to its src, never to a stale build. */
-const source = (name: string) => fileURLToPath(new URL(`./packages/${name}/src/index.ts`, import.meta.url));
+const source = (name: string, entry = 'index') => fileURLToPath(new URL(`./packages/${name}/src/${entry}.ts`, import.meta.url));
 
 export default defineConfig({
   resolve: {
     alias: [
       { find: /^@kilonova\/(rpc|objects|runtime|api|scheduler|conductor|compute|standalone|bench)$/, replacement: source('$1') },
+      { find: /^@kilonova\/(api|scheduler|conductor|compute|standalone)\/config$/, replacement: source('$1', 'config') },
       { find: /^kilonova$/, replacement: source('kilonova') },
     ],
   },
