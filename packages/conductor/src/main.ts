@@ -127,9 +127,14 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     closing.push(async () => void (await Promise.all(serving.map((server) => server.stop()))));
     const graceMs = limits.stopGraceMs;
     serving.push(
-      await serve(transport, hostReportsContract, hostReportHandlers({ services, heartbeats, registrations, operations, transfers, cleaner, versions }), {
-        graceMs,
-      }),
+      await serve(
+        transport,
+        hostReportsContract,
+        hostReportHandlers({ services, heartbeats, registrations, operations, transfers, cleaner, versions }),
+        {
+          graceMs,
+        },
+      ),
     );
     serving.push(
       await serve(

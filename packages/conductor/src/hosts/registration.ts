@@ -35,7 +35,7 @@ export async function writeRegistration({ knex, random, config, publisher }: Ser
 }
 
 /** Orders and removals that wait for these hosts are due. */
-export async function hostsReturned({ knex, engine }: Services, hosts: readonly string[]): Promise<void> {
+export async function hostsReturned({ knex, engine }: Pick<Services, 'knex' | 'engine'>, hosts: readonly string[]): Promise<void> {
   await engine.hostsReturned(hosts);
   await wakeHosts(knex, hosts);
 }

@@ -5,6 +5,7 @@ import { unchangedHosts } from '../db/unchanged-hosts.ts';
 import { isUnavailable } from '../db/unavailable.ts';
 import type { Services } from '../services.ts';
 import { Gatherer } from '../tasks/engine/gatherer.ts';
+import { Places } from '../tasks/engine/places.ts';
 import { checkRegistration, hostsReturned, writeRegistration } from './registration.ts';
 
 interface Waiting {
@@ -29,9 +30,10 @@ export class Registrations {
   /** @param ring tells the cleaner that removals are due */
   constructor(services: Services, ring: () => void) {
     const { registerBatch: batch, registerConcurrency: concurrency } = services.config.conductor;
+    const places = new Places({ concurrency, patienceMs: 0, clock: services.clock });
     this.#services = services;
     this.#ring = ring;
-    this.#waiting = new Gatherer({ batch, concurrency }, (all) => this.#settle(all));
+    this.#waiting = new Gatherer({ batch, places }, (all) => this.#settle(all));
   }
 
   /** @throws NotAuthorized, InvalidInput, Conflict */

@@ -1,5 +1,5 @@
 import type { OlderPeer } from '@kilonova/rpc';
-import { wakeHost } from '../db/cleanups.ts';
+import { hostsReturned } from '../hosts/registration.ts';
 import type { Services } from '../services.ts';
 import type { PeerVersions } from './peers.ts';
 
@@ -17,7 +17,7 @@ export const ordersSaidAgain =
     if (host === undefined) return;
     log.warn({ host, asked, supported }, 'a host refused an order of a newer version; it is said again in an older form');
     versions.registered(host, supported);
-    Promise.all([engine.hostReturned(host), wakeHost(knex, host)]).then(
+    hostsReturned({ knex, engine }, [host]).then(
       () => cleaner.ring(),
       (error: unknown) => log.debug({ host, error: String(error) }, 'orders not said again at once, but when they are overdue'),
     );
