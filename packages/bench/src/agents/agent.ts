@@ -30,7 +30,8 @@ export function startSimulatedAgent({
     stateDir: join(folder, host),
     driver: idleDriver(),
     storage: noStorage(),
-    config: { compute: defaultsOf(computeSection, { heartbeatMs, trustedCallers }), fake: defaultsOf(fakeSection) },
+    // At rest: an agent that has just started would tell several times in its first minutes that nothing runs.
+    config: { compute: defaultsOf(computeSection, { heartbeatMs, trustedCallers, domainRepeats: 1 }), fake: defaultsOf(fakeSection) },
   });
 }
 

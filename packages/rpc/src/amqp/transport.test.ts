@@ -33,6 +33,7 @@ async function workplace(over: { note?: () => void } = {}) {
   return {
     namespace,
     near,
+    far,
     channel,
     client: createClient(near, contract),
     close: () => Promise.all([far.close(), near.close(), connection.close()]),
@@ -66,6 +67,26 @@ test('queues that were deleted are declared again, and work goes on', async () =
     );
   await expect.poll(() => works(() => client.ping(new Empty(), { timeoutMs: 500 })), { timeout: 5_000 }).toBe(true);
   await expect.poll(() => works(() => client.at('host-1').ping(new Empty(), { timeoutMs: 500 })), { timeout: 5_000 }).toBe(true);
+  await close();
+});
+
+test.each([
+  { title: 'by whoever sends to it', sent: true },
+  { title: 'by whoever listens to it, at its second connection', sent: false },
+])('an exchange that was deleted is declared again $title', async ({ sent }) => {
+  const { namespace, far, channel, client, close } = await workplace();
+  await client.ping(new Empty());
+  await channel.deleteExchange(`${namespace}.internal.v2`);
+  if (sent) {
+    await expect(client.ping(new Empty(), { timeoutMs: 500 })).rejects.toThrow();
+    // Nothing is bound to it yet.
+    const outcome = () => client.ping(new Empty(), { timeoutMs: 500 }).catch((error: { code: string }) => error.code);
+    await expect.poll(outcome).toBe('Unreachable');
+  } else {
+    await expect(far.renew()).rejects.toMatchObject({ code: 'Unreachable' });
+  }
+  await far.renew();
+  await client.ping(new Empty());
   await close();
 });
 
