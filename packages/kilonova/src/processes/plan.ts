@@ -12,7 +12,7 @@ export interface PlannedProcess {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** The processes in groups: each group starts when the one before is ready, and stops before it. */
+/** The processes in groups: all start at once, and each group stops before the one that stands before it. */
 export function planProcesses(
   options: ProcessOptions,
   config: KilonovaConfig,

@@ -47,23 +47,24 @@ export async function runProcesses(
 
   try {
     await migrateDatabase(config.database);
-    for (const group of planProcesses(options, config, passwords)) {
-      if (stopping) break;
+    // All at once: each waits for what it needs.
+    for (const group of stopping ? [] : planProcesses(options, config, passwords))
       groups.push(
         group.map(({ name, args, env }) =>
           startChild({ name, args: [...args, ...configArgs], env, logFile: join(options.state, `${name}.log`) }),
         ),
       );
-      for (const child of groups.at(-1) ?? []) {
-        void child.ended.then((how) => {
-          if (stopping) return;
-          print(`${child.name} (pid ${child.pid}) ended with ${how}; it is not restarted`);
-          if (groups.flat().every((one) => one.gone)) breakDown('every process has ended');
-        });
-        writeFileSync(join(options.state, `${child.name}.pid`), `${child.pid}\n`);
-        const addresses = await child.ready;
-        print(`${child.name.padEnd(14)} pid ${String(child.pid).padEnd(8)} ${addresses.join('  ')}`);
-      }
+    for (const child of groups.flat()) {
+      writeFileSync(join(options.state, `${child.name}.pid`), `${child.pid}\n`);
+      void child.ended.then((how) => {
+        if (stopping) return;
+        print(`${child.name} (pid ${child.pid}) ended with ${how}; it is not restarted`);
+        if (groups.flat().every((one) => one.gone)) breakDown('every process has ended');
+      });
+    }
+    for (const child of groups.flat()) {
+      const addresses = await child.ready;
+      print(`${child.name.padEnd(14)} pid ${String(child.pid).padEnd(8)} ${addresses.join('  ')}`);
     }
     if (!stopping) await finish();
   } catch (error) {
