@@ -54,6 +54,11 @@ export const computeSection = section('compute', {
     max: 10_000,
     help: 'Looks without a change after which everything that runs is reported all the same.',
   }),
+  domainReturnMs: integer(15_000, {
+    min: 0,
+    max: 3_600_000,
+    help: 'How soon, at a random time within it, a host on which something runs reports that after the broker returned.',
+  }),
   domainPieceSize: integer(200, { min: 1, max: 400, help: 'Domains in one message of that report.' }),
   reportBatchSize: integer(100, { min: 1, max: 1_000, help: 'Outcomes in one message to the conductor.' }),
   transferReportMs: integer(2_000, {

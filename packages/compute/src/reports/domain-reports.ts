@@ -16,10 +16,11 @@ export interface DomainReportsParts {
 }
 
 /**
- * Looks periodically at everything that runs, and tells it in pieces: after the first registration at once, after a later
- * one with the next look (when a broker returns, thousands of hosts register at the same time), for several looks in a
- * row when it changed (the conductor believes no single one), and now and then although nothing changed. A round that
- * breaks off is not repeated: the next one says it all again.
+ * Looks periodically at everything that runs, and tells it in pieces: after the first registration at once, for several
+ * looks in a row when it changed (the conductor believes no single one), and now and then although nothing changed. After
+ * a later registration it is told soon, since it may run elsewhere by now, but not at once: when a broker returns, thousands
+ * of hosts do; where nothing runs, with the next look. A round that breaks off is not repeated: the next one says it all
+ * again.
  */
 export class DomainReports {
   readonly #parts: DomainReportsParts;
@@ -30,6 +31,7 @@ export class DomainReports {
   /** Looks that are to be told whatever they find. */
   #owed: number;
   #last = '';
+  #returned = false;
   /** Looks since the last one that was told. */
   #silent = 0;
 
@@ -42,9 +44,9 @@ export class DomainReports {
   /** The conductor knows this host, anew or again; before the first call nothing is told. */
   registered(): void {
     this.#owed = Math.max(this.#owed, 1);
-    if (this.#loop !== undefined) return;
-    this.#alarm.ring();
-    this.#loop = this.#run();
+    if (this.#loop !== undefined) this.#returned = this.#last !== '';
+    if (this.#loop === undefined || this.#returned) this.#alarm.ring();
+    this.#loop ??= this.#run();
   }
 
   async stop(): Promise<void> {
@@ -57,6 +59,8 @@ export class DomainReports {
     const { config, random, log } = this.#parts;
     for (;;) {
       await this.#alarm.wait(aboutMs(config.domainReportMs, random));
+      if (this.#returned) await this.#alarm.wait(random.next() * Math.min(config.domainReturnMs, config.domainReportMs));
+      this.#returned = false;
       if (this.#alarm.closed) return;
       try {
         await this.#look();
