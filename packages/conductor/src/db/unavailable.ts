@@ -6,7 +6,7 @@ const CODES = /^(08...|53...|57P0[1-5]|57014|55P03|25P03)$/;
 const SOCKET_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 /** knex puts the statement before the message. */
 const TEXTS =
-  /(?:^| - )(Connection terminated|timeout expired$|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error)|Unable to acquire a connection|Timeout acquiring a connection/;
+  /(?:^| - )(Connection terminated|timeout expired$|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error)|is not currently accepting connections$|Unable to acquire a connection|Timeout acquiring a connection/;
 
 /** Whether the database could not be asked, as opposed to: it was asked and said no. */
 export function isUnavailable(error: unknown): boolean {

@@ -116,7 +116,7 @@ export function describeDuplicates(open: () => Promise<Bench>): void {
 
   test.each([
     { limit: 'the number of entries', duplicates: { entries: 1 } },
-    { limit: 'the bytes of answers', duplicates: { bytes: 60 } },
+    { limit: 'the bytes of answers', duplicates: { bytes: 40 } },
   ])('$limit bounds what is remembered, and the oldest goes first', async ({ duplicates: limits }) => {
     const runs: string[] = [];
     await run({ echo: (_context, request) => (runs.push(request.text), request) }, { duplicates: limits });
