@@ -20,13 +20,20 @@ describe('what a move asks of the conductor', () => {
       optionsOf({ 'os-migrateLive': { host: 'h2', block_migration: 'auto', ...more } }, version);
     expect(await live(25)).toEqual({ host: 'h2', force: 'true' });
     expect(await live(30)).toEqual({ host: 'h2', force: null });
-    expect(await live(67, { force: 'True' })).toEqual({ host: 'h2', force: 'true' });
-    expect(await live(68)).toEqual({ host: 'h2', force: null });
+    expect(await live(67, { force: 'True' })).toEqual({ host: 'h2', force: 'true', async: 'true' });
+    expect(await live(68)).toEqual({ host: 'h2', force: null, async: 'true' });
     const evacuation = (version: number, more: object = {}) => optionsOf({ evacuate: { host: 'h2', ...more } }, version);
     expect(await evacuation(28)).toEqual({ host: 'h2', force: 'true', stopped: null });
     expect(await evacuation(29)).toEqual({ host: 'h2', force: null, stopped: null });
     expect(await evacuation(29, { force: true })).toEqual({ host: 'h2', force: 'true', stopped: null });
     expect(await evacuation(95)).toEqual({ host: 'h2', force: null, stopped: 'true' });
+  });
+
+  test('a live migration is looked into before it is accepted up to 2.33, and afterwards from 2.34 on', async () => {
+    api = await startTestApi();
+    const body = { 'os-migrateLive': { host: null, block_migration: 'auto' } };
+    expect(await optionsOf(body, 33)).not.toHaveProperty('async');
+    expect(await optionsOf(body, 34)).toMatchObject({ async: 'true' });
   });
 
   test('force without a host is refused', async () => {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startCloud, type Cloud } from '../support/cloud.ts';
 import { eventually } from '../support/eventually.ts';
-import { stockClients, type StockClients } from '../support/openstack.ts';
+import { novaTable, stockClients, type StockClients } from '../support/openstack.ts';
 
 let cloud: Cloud;
 let admin: StockClients;
@@ -15,7 +15,10 @@ let admin: StockClients;
 type Shown = Readonly<Record<string, unknown>>;
 
 beforeAll(async () => {
-  cloud = await startCloud({ hosts: 3, config: { conductor: { resend_min_ms: 500, service_down_ms: 5_000 } } });
+  cloud = await startCloud({
+    hosts: 3,
+    config: { conductor: { resend_min_ms: 500, service_down_ms: 5_000 }, compute: { transfer_report_ms: 200 } },
+  });
   admin = stockClients(cloud.admin, { microversion: '2.87' });
 });
 
@@ -24,14 +27,19 @@ afterAll(async () => {
   await cloud?.stop();
 });
 
-const show = () => admin.json<Shown>('server', 'show', 'mover');
+const show = (server = 'mover') => admin.json<Shown>('server', 'show', server);
 const hostOf = (server: Shown) => String(server['OS-EXT-SRV-ATTR:host']);
-const until = (status: string) => eventually(show, (seen) => seen['status'] === status, { what: `status ${status}`, timeoutMs: 60_000 });
-const migrations = () => admin.json<readonly Shown[]>('server', 'migration', 'list', '--server', 'mover');
-/** Guests stay at a host until something else is said. */
-const holding = async (host: string, act: () => Promise<void>) => {
+const until = (status: string, server = 'mover') =>
+  eventually(
+    () => show(server),
+    (seen) => seen['status'] === status,
+    { what: `status ${status}`, timeoutMs: 60_000 },
+  );
+const migrations = (server = 'mover') => admin.json<readonly Shown[]>('server', 'migration', 'list', '--server', server);
+/** Guests stay at a host until something else is said, or for so long. */
+const holding = async (host: string, act: () => Promise<void>, effect: object = { effect: 'hang' }) => {
   const file = join(cloud.dir, host, 'fake-control.json');
-  writeFileSync(file, JSON.stringify({ hold: { verb: 'migrateOut', effect: 'hang' } }));
+  writeFileSync(file, JSON.stringify({ hold: { verb: 'migrateOut', ...effect } }));
   try {
     await act();
   } finally {
@@ -96,6 +104,94 @@ test('openstack server migration list, abort, and nova live-migration-force-comp
     expect(hostOf(await until('ACTIVE'))).not.toBe(home);
     expect((await migrations())[0]).toMatchObject({ Status: 'completed' });
   });
+});
+
+test('nova server-migration-show tells how far it is; a second one from the same host is queued, and goes on or is aborted', async () => {
+  const home = hostOf(await show());
+  await admin.openstack(
+    'server',
+    'create',
+    '--flavor',
+    'm1.tiny',
+    '--image',
+    'cirros',
+    '--nic',
+    'none',
+    '--host',
+    home,
+    '--wait',
+    'second',
+  );
+  const latest = async (server: string, status: string) =>
+    String(
+      (
+        await eventually(
+          () => migrations(server),
+          (rows) => rows[0]?.['Status'] === status,
+          { what: `${server} ${status}` },
+        )
+      )[0]!['Id'],
+    );
+  await holding(
+    home,
+    async () => {
+      await admin.nova('live-migration', 'mover');
+      const running = await latest('mover', 'running');
+      await admin.nova('live-migration', 'second');
+      const queued = await latest('second', 'queued');
+      const seen = async () => novaTable(await admin.nova('server-migration-show', 'mover', running));
+      const sent = await eventually(seen, ({ memory_processed_bytes: bytes }) => Number(bytes) > 0, { what: 'bytes that were sent' });
+      expect(Number(sent['memory_processed_bytes']) + Number(sent['memory_remaining_bytes'])).toBe(Number(sent['memory_total_bytes']));
+      expect((await eventually(show, ({ progress }) => Number(progress) > 0, { what: 'progress' }))['status']).toBe('MIGRATING');
+      expect(await admin.nova('server-migration-list', 'second')).toContain('queued');
+      await admin.openstack('server', 'migration', 'abort', 'second', queued);
+      await latest('second', 'cancelled');
+      expect(hostOf(await until('ACTIVE', 'second'))).toBe(home);
+      await admin.openstack('server', 'migrate', '--live-migration', 'second');
+      await latest('second', 'queued');
+      await admin.openstack('server', 'migration', 'force', 'complete', 'mover', running);
+    },
+    { effect: 'delay', ms: 30_000 },
+  );
+  expect(await until('ACTIVE')).toMatchObject({ progress: 0 });
+  await latest('mover', 'completed');
+  await eventually(
+    () => show('second'),
+    (seen) => hostOf(seen) !== home && seen['status'] === 'ACTIVE',
+    { what: 'the second one elsewhere', timeoutMs: 60_000 },
+  );
+});
+
+test('a live migration that cannot work is refused up to 2.33, and shows in the instance action from 2.34 on', async () => {
+  const home = hostOf(await show('second'));
+  const old = stockClients(cloud.admin, { microversion: '2.30' });
+  await expect(old.nova('live-migration', 'second', home)).rejects.toThrow(/to current host/);
+  old.close();
+  await admin.nova('live-migration', 'second', home);
+  await eventually(
+    () => migrations('second'),
+    (rows) => rows[0]?.['Status'] === 'error',
+    { what: 'a migration that failed' },
+  );
+  expect(await until('ACTIVE', 'second')).toMatchObject({ 'OS-EXT-STS:task_state': null });
+  const events = await admin.json<readonly Shown[]>('server', 'event', 'list', 'second');
+  const id = String(events.find(({ Action }) => Action === 'live-migration')!['Request ID']);
+  const event = await admin.json<{ readonly events: readonly Shown[] }>('server', 'event', 'show', 'second', id);
+  expect(JSON.stringify(event)).toContain('to current host');
+});
+
+test('nova host-evacuate-live empties a host, one server after the other', async () => {
+  const home = hostOf(await show('second'));
+  if (hostOf(await show()) !== home) await admin.openstack('server', 'migrate', '--live-migration', '--host', home, '--wait', 'mover');
+  await admin.nova('host-evacuate-live', home);
+  for (const server of ['mover', 'second'])
+    await eventually(
+      () => show(server),
+      (seen) => hostOf(seen) !== home && seen['status'] === 'ACTIVE',
+      { what: `${server} elsewhere`, timeoutMs: 60_000 },
+    );
+  expect(await admin.json('server', 'list', '--all-projects', '--host', home)).toEqual([]);
+  await admin.openstack('server', 'delete', '--wait', 'second');
 });
 
 test('openstack server evacuate, after which the dead host clears up when it comes back', async () => {

@@ -70,6 +70,15 @@ export const conductorSection = section('conductor', {
     help: 'How long a host may take to make ready for a server that moves, to finish what it got, or to take it back.',
   }),
   transferDeadlineMs: integer(60 * minutes, { min: 100, help: 'How long a host may take to send a server to another one.' }),
+  maxConcurrentLiveMigrations: integer(1, {
+    min: 0,
+    help: 'Live migrations that leave one host at the same time; others wait as queued. 0 is unlimited.',
+  }),
+  liveQueueDeadlineMs: integer(24 * 60 * minutes, { min: 100, help: 'How long a live migration may be queued before it is given up.' }),
+  liveQueueLookMs: integer(10 * seconds, {
+    min: 10,
+    help: 'How often the first queued live migration of a host looks for a place by itself; the ones behind it look less often.',
+  }),
   allowResizeToSameHost: flag(false, { help: 'A resize may stay on its host, where both flavors must fit until it is confirmed.' }),
   resizeConfirmWindowS: integer(0, { min: 0, help: 'A resized server is confirmed by itself after so many seconds; 0 is never.' }),
   resizeConfirmLookMs: integer(10 * seconds, { min: 20, help: 'How often resized servers that wait for too long are looked for.' }),

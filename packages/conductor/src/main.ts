@@ -79,6 +79,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     const places = new Places({ concurrency: limits.taskConcurrency, patienceMs: limits.taskPatienceMs, clock });
     const engine = new Engine<TaskServices>({
       ...{ knex, places, clock, random, log, settings: limits, definitions: taskDefinitions, services: taskServices, self: { id, host } },
+      minor: () => versions.conductorMinor,
       metrics: engineMetrics(metrics),
       inquire: (name, operationIds) =>
         compute.at(name).inquire(Object.assign(new OperationInquiry(), { host: name, operationIds: [...operationIds] })),
@@ -89,7 +90,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     cleaner.start();
     closing.push(() => cleaner.stop());
 
-    const services: Services = { knex, clock, random, log, metrics, config, engine, publisher };
+    const services: Services = { knex, clock, random, log, metrics, config, engine, publisher, scheduler };
     const sayAgain = ordersSaidAgain(services, versions, cleaner);
     const heartbeats = new Heartbeats(services);
     closing.push(() => heartbeats.stop());

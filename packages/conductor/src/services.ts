@@ -1,3 +1,5 @@
+import type { schedulerContract } from '@kilonova/objects';
+import type { Client } from '@kilonova/rpc';
 import type { Random, Clock, Logger } from '@kilonova/runtime';
 import type { Registry } from 'prom-client';
 import type { ConductorSettings } from './config.ts';
@@ -20,6 +22,8 @@ export interface TaskStarter {
   createTasks(trx: Transaction, tasks: readonly NewTask[]): Promise<() => void>;
   /** Writes what shall happen instead of a live task, which the transaction has locked, and makes it this conductor's. */
   cancel(trx: Transaction, taskId: string, intent: CancelIntent): Promise<void>;
+  /** Whether every living conductor knows tasks of this kind. */
+  knows(kind: string): boolean;
   /** After the commit: looks at these tasks now. Forgetting it costs only time. */
   wake(taskIds: readonly string[]): void;
   /** After hosts (re)registered: orders to them that are not answered yet are sent again. */
@@ -36,4 +40,5 @@ export interface Services {
   readonly config: ConductorSettings;
   readonly engine: TaskStarter;
   readonly publisher: HostChangePublisher;
+  readonly scheduler: Pick<Client<typeof schedulerContract>, 'selectDestinations'>;
 }

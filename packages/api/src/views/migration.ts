@@ -15,7 +15,7 @@ const hostFields = (policy: string): readonly Field<ServerMigration>[] => {
 };
 
 /** A live migration that is under way has a page of its own. */
-const UNDER_WAY: ReadonlySet<string> = new Set(['accepted', 'preparing', 'running', 'post-migrating']);
+const UNDER_WAY: ReadonlySet<string> = new Set(['queued', 'preparing', 'running', 'post-migrating']);
 
 /** Of the list of all. */
 export const migrationFields: readonly Field<ServerMigration>[] = [

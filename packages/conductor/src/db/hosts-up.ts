@@ -13,6 +13,23 @@ export async function hostsUp(knex: Knex, hosts: readonly string[]): Promise<Rea
   return new Set((rows as { host: string }[]).map(({ host }) => host));
 }
 
+/** What tells whether a guest may be sent from one host to another. */
+export interface HostSigns {
+  readonly up: boolean;
+  readonly hypervisorType: string;
+  readonly hypervisorVersion: number;
+}
+
+/** By name; of those that are known. */
+export async function hostSigns(knex: Knex, hosts: readonly string[]): Promise<ReadonlyMap<string, HostSigns>> {
+  const { rows } = await knex.raw(
+    `select host, up, hypervisor_type as "hypervisorType", hypervisor_version::float8 as "hypervisorVersion" from hosts
+     where host = any(cast(? as text[]))`,
+    [[...new Set(hosts)]],
+  );
+  return new Map((rows as (HostSigns & { host: string })[]).map((row) => [row.host, row]));
+}
+
 export async function hostIsKnown(knex: Knex, host: string): Promise<boolean> {
   const { rows } = await knex.raw('select 1 from hosts where host = ?', [host]);
   return rows.length > 0;

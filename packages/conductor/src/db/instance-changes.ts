@@ -65,6 +65,8 @@ export interface InstanceChange {
   readonly deleted?: true;
   readonly locked?: boolean;
   readonly lockedReason?: string | null;
+  /** Percent of what is under way. */
+  readonly progress?: number;
 }
 
 const whenGiven = (field: string, value: string, otherwise: string) =>
@@ -100,6 +102,7 @@ export async function changeInstances(trx: Knex.Transaction, changes: readonly I
        deleted_at = ${whenGiven('deleted', 'kilonova_now()', 'deleted_at')},
        locked = ${whenGiven('locked', `(c.e ->> 'locked')::boolean`, 'locked')},
        locked_reason = ${whenGiven('lockedReason', `c.e ->> 'lockedReason'`, 'locked_reason')},
+       progress = ${whenGiven('progress', `(c.e ->> 'progress')::smallint`, 'progress')},
        revision = i.revision + 1, updated_at = kilonova_now()
      from c join locked using (uuid) where i.uuid = c.uuid
      returning i.uuid`,

@@ -98,9 +98,12 @@ const ROW = `m.id, m.uuid, m.instance_uuid as "instanceUuid", m.type, m.status, 
   m.source_generation as "sourceGeneration", m.old_flavor as "oldFlavor", m.new_flavor as "newFlavor", m.old_vm_state as "oldVmState",
   m.abort_requested as "abortRequested", m.completion_requested as "completionRequested"`;
 
+/** SQL: two such migrations never hold an instance at the same time. */
+const OPEN = `(m.open or m.status = 'queued')`;
+
 /** The open migration of an instance whose row the transaction has locked. */
 export async function openMigration(trx: Knex, instanceUuid: string): Promise<MigrationRow | undefined> {
-  const rows = await rowsOf<MigrationRow>(trx, `select ${ROW} from server_migrations m where m.instance_uuid = :instanceUuid and m.open`, {
+  const rows = await rowsOf<MigrationRow>(trx, `select ${ROW} from server_migrations m where m.instance_uuid = :instanceUuid and ${OPEN}`, {
     instanceUuid,
   });
   return rows[0];
@@ -131,8 +134,8 @@ export async function overdueConfirmations(knex: Knex, windowS: number, limit: n
 export async function closeMigrations(trx: Knex.Transaction, instanceUuids: readonly string[]): Promise<void> {
   if (instanceUuids.length === 0) return;
   await trx.raw(
-    `update server_migrations set status = case status when 'finished' then 'confirmed' else 'error' end, updated_at = kilonova_now()
-     where instance_uuid = any(cast(? as uuid[])) and open`,
+    `update server_migrations m set status = case status when 'finished' then 'confirmed' else 'error' end, updated_at = kilonova_now()
+     where instance_uuid = any(cast(? as uuid[])) and ${OPEN}`,
     [[...instanceUuids]],
   );
 }
@@ -175,7 +178,7 @@ const FIELDS = `m.id, m.uuid, m.instance_uuid as "serverUuid", m.project_id as "
   m.created_at as "createdAt", m.updated_at as "updatedAt"`;
 const FROM = 'server_migrations m left join hosts d on d.host = m.dest_host';
 /** The live migrations that are under way. */
-const UNDER_WAY = `m.type = 'live-migration' and m.status in ('accepted', 'preparing', 'running', 'post-migrating')`;
+const UNDER_WAY = `m.type = 'live-migration' and m.status in ('queued', 'preparing', 'running', 'post-migrating')`;
 
 const asMigration = (row: object): ServerMigration => Object.assign(new ServerMigration(), row);
 

@@ -11,8 +11,9 @@ export interface ProgressNews {
 }
 
 /** SQL: a whole number of bytes of what a host said, whatever it said; null stays null. */
-export const bytesOf = (text: string): string => `least(greatest(cast(${text} as numeric), 0), ${Number.MAX_SAFE_INTEGER})::bigint`;
-const bytes = (field: string) => bytesOf(`r.progress ->> '${field}'`);
+export const bytesOf = (text: string): string =>
+  `case when ${text} is not null then least(greatest(cast(${text} as numeric), 0), ${Number.MAX_SAFE_INTEGER})::bigint end`;
+const bytes = (field: string) => `coalesce(${bytesOf(`r.progress ->> '${field}'`)}, 0)`;
 
 /** SQL: percent of the memory that is over there. */
 const PERCENT = `case when n.total > 0 then greatest(0, least(100, round(100.0 - 100.0 * n.remaining / n.total)))::integer else 0 end`;

@@ -59,9 +59,10 @@ export class OperationReports {
   async #settle(heard: readonly Heard[]): Promise<void> {
     try {
       const touched = new Set<string>();
-      await this.#parts.move((trx, owner, load) => settleReports(trx, owner, load, heard, touched));
+      const unread = new Set<Heard>();
+      await this.#parts.move((trx, owner, load) => settleReports(trx, owner, load, heard, { touched, unread }));
       if (touched.size > 0) this.#parts.publisher.hostsTouched(touched);
-      for (const { settled } of heard) settled();
+      for (const one of heard) one.settled(unread.has(one) ? new Error('of a task that this release does not know') : undefined);
     } catch (error) {
       if (heard.length === 1) return heard[0]!.settled(error);
       const middle = Math.ceil(heard.length / 2);
@@ -73,35 +74,46 @@ export class OperationReports {
 
 type Load = Parameters<Find>[2];
 
+const isOfNewerRelease = (waiting: { readonly task: MovingTask | undefined } | undefined): boolean =>
+  waiting !== undefined && waiting.task === undefined;
+
+interface Findings {
+  readonly touched: Set<string>;
+  /** Of tasks of a newer release: they are not settled, so that they are told again, to another conductor. */
+  readonly unread: Set<Heard>;
+}
+
 async function settleReports(
   trx: Transaction,
   owner: Parameters<Find>[1],
   load: Load,
   heard: readonly Heard[],
-  touched: Set<string>,
+  found: Findings,
 ): Promise<readonly MovingTask[]> {
   const awaited = heard
     .map(({ report: { operationId } }) => ({ operationId, taskId: taskIdOf(operationId) }))
     .filter((item): item is { operationId: string; taskId: string } => item.taskId !== undefined && isUuid(item.taskId));
   const rows = await tasks.lockAwaiting(trx, owner, awaited);
-  const waiting = new Map(rows.map((row) => [row.awaits!, row]));
-  const believed = await believe(trx, heard);
+  const waiting = new Map(rows.map((row) => [row.awaits!, { row, task: load(row) }]));
+  for (const entry of heard) if (isOfNewerRelease(waiting.get(entry.report.operationId))) found.unread.add(entry);
+  const believed = await believe(
+    trx,
+    heard.filter((entry) => !found.unread.has(entry)),
+  );
 
   const moving: MovingTask[] = [];
   for (const entry of heard) {
     const { host, report } = entry;
-    const row = waiting.get(report.operationId);
-    if (row === undefined || row.awaitsHost !== host) continue;
+    const { row, task } = waiting.get(report.operationId) ?? {};
+    if (row === undefined || task === undefined || row.awaitsHost !== host) continue;
     if (report.outcome !== 'unknown' && row.instanceUuid !== report.instanceUuid) continue;
     // That a host never heard of an order counts once it was asked; before that the order is said again anyway.
     if (report.outcome === 'unknown' ? !row.inquired : !believed.has(entry)) continue;
     waiting.delete(report.operationId); // the same report twice in one batch
-    const task = load(row);
-    if (task === undefined) continue;
     apply(task, report);
     moving.push(task);
   }
-  for (const host of await settleCleanups(trx, heard)) touched.add(host);
+  for (const host of await settleCleanups(trx, heard)) found.touched.add(host);
   return moving;
 }
 

@@ -23,7 +23,7 @@ export class TransferReports {
     const { config, log } = this.#services;
     for (const report of reports) {
       if (!isUuid(report.instanceUuid)) continue;
-      const key = `${report.instanceUuid}@${host}`;
+      const key = `${report.instanceUuid}/${report.generation}@${host}`;
       const known = this.#news.get(key);
       if (known !== undefined && known.number >= report.number) continue;
       if (known === undefined && this.#news.size >= config.conductor.transferReportsMax) {

@@ -14,8 +14,17 @@ import type { Services } from '../services.ts';
 import { acceptTogether, isSimple } from './accept-together.ts';
 import { actionOf, type Begun, checkRule, checkScope, notFound } from './acceptance.ts';
 import { abortMigration, acceptRevert, confirmResize, forceCompletion } from './moves/accept-ending.ts';
-import { acceptEvacuation, acceptLiveMigration, acceptMigrate, acceptResize, settleOpen } from './moves/accept-move.ts';
+import {
+  acceptEvacuation,
+  acceptLiveMigration,
+  acceptMigrate,
+  acceptResize,
+  refuseLiveMigration,
+  settleOpen,
+  wantsChecks,
+} from './moves/accept-move.ts';
 import { countAs } from './moves/counting.ts';
+import { chooseHosts, refuseWithoutRoom } from './moves/live-destination.ts';
 
 /**
  * Accepts actions; the simple ones (power, delete) that come at the same time share a transaction.
@@ -38,8 +47,9 @@ const busy = ({ uuid }: ActOnServer) => failure('ServerBusy', `Instance ${uuid} 
 
 async function acceptAlone(services: Services, request: ActOnServer): Promise<Empty> {
   const { knex, engine, config } = services;
+  const chosen = wantsChecks(request) ? await lookForDestination(services, request) : [];
   for (let retries = 0; ; retries += 1) {
-    const woken = await knex.transaction((trx) => accept(services, trx, request));
+    const woken = await knex.transaction((trx) => accept(services, trx, request, chosen));
     if (woken !== 'again') {
       engine.wake(woken);
       return new Empty();
@@ -49,14 +59,38 @@ async function acceptAlone(services: Services, request: ActOnServer): Promise<Em
   }
 }
 
-async function accept(services: Services, trx: Transaction, request: ActOnServer): Promise<readonly string[] | 'again'> {
-  const { uuid, action, options } = request;
+/** All that would refuse it, and then whether the scheduler has a host for it. Nothing is written. @returns hosts to try first */
+async function lookForDestination(services: Services, request: ActOnServer): Promise<readonly string[]> {
+  const host = await services.knex.transaction(async (trx) => {
+    const begun = await begin(services, trx, request);
+    if (begun === 'again') throw busy(request);
+    await refuseLiveMigration(begun, true);
+    if (request.options['force'] === 'true') await refuseWithoutRoom(begun);
+    return begun.instance.host!;
+  });
+  return request.options['force'] === 'true' ? [] : chooseHosts(services, request, host);
+}
+
+/** The server in the state that allows the action, locked. */
+async function begin(services: Services, trx: Transaction, request: ActOnServer): Promise<Begun | 'again'> {
+  const { uuid } = request;
   const live = (await tasks.lockOfInstances(trx, [uuid])).get(uuid);
   const instance = checkScope(request, (await lockInstances(trx, [uuid])).get(uuid));
   // Locks are taken task first; with the instance locked nobody gives it another one.
   if (live === undefined && (await tasks.liveOf(trx, [uuid])).has(uuid)) return 'again';
   const rule = checkRule(request, instance);
-  const begun: Begun = { services, trx, request, instance, live, rule };
+  return { services, trx, request, instance, live, rule };
+}
+
+async function accept(
+  services: Services,
+  trx: Transaction,
+  request: ActOnServer,
+  chosen: readonly string[],
+): Promise<readonly string[] | 'again'> {
+  const begun = await begin(services, trx, request);
+  if (begun === 'again') return 'again';
+  const { action, options } = request;
   switch (action) {
     case 'lock':
       return change(begun, { locked: true, lockedReason: options['reason'] ?? null });
@@ -71,7 +105,7 @@ async function accept(services: Services, trx: Transaction, request: ActOnServer
     case 'revertResize':
       return acceptRevert(begun);
     case 'liveMigrate':
-      return acceptLiveMigration(begun);
+      return acceptLiveMigration(begun, chosen);
     case 'abortMigration':
       return abortMigration(begun);
     case 'forceCompleteMigration':

@@ -116,7 +116,8 @@ const shown = ({ outputs }: TaskItem<PowerParams>): Partial<InstanceChange> => {
   return {};
 };
 
-function instead({ instanceUuid, params, cancel }: TaskItem<PowerParams>, { random, config }: TaskServices): NewTask {
+/** What a cancelled task makes room for. */
+export function instead({ instanceUuid, params, cancel }: TaskItem<OnHost>, { random, config }: TaskServices): NewTask {
   const { host, generation } = params;
   const task = { id: random.uuid(), instanceUuid, requestId: cancel!.requestId };
   if (cancel!.kind === 'reboot')

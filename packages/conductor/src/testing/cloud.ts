@@ -110,6 +110,7 @@ export class Cloud {
     return host;
   }
 
+  /** @param options.pin the wire version of its oldest peer */
   async startConductor(
     id: string,
     { ownPool = false, pin }: { readonly ownPool?: boolean; readonly pin?: string } = {},
@@ -212,6 +213,6 @@ const differences = [
   `select uuid, vm_state, task_state from instances where task_state is not null or vm_state = 'building'`,
   `select host from hosts where io_ops <> 0`,
   `select m.type, m.status from server_migrations m join instances i on i.uuid = m.instance_uuid
-   where m.open and (m.status <> 'finished' or i.vm_state <> 'resized')`,
+   where (m.open or m.status = 'queued') and (m.status <> 'finished' or i.vm_state <> 'resized')`,
   `select e.event, a.action from instance_action_events e join instance_actions a on a.id = e.action_id where e.finish_time is null`,
 ] as const;

@@ -47,10 +47,12 @@ export function testServices(
           });
         return () => void woken.push(...ids);
       },
+      knows: () => true,
       wake: (ids) => void woken.push(...ids),
       hostsReturned: async () => undefined,
       cancel: () => Promise.reject(new Error('nobody drives tasks here')),
     },
+    scheduler: { selectDestinations: () => Promise.reject(new Error('nobody schedules here')) },
     publisher: { hostsTouched: (hosts) => void touched.push(...hosts) },
     touched,
     woken,

@@ -66,6 +66,11 @@ export class PeerVersions {
     return this.#pins.conductor;
   }
 
+  /** The minor that every conductor understands, or that the operator said. */
+  get conductorMinor(): number {
+    return minorOf(this.#given ?? this.#pins.conductor) ?? MINOR;
+  }
+
   /** A service of the control plane said that it lives. */
   saw(binary: string, spoken: string): void {
     this.#sightings.note(binary, spoken, this.#services.clock.monotonic());

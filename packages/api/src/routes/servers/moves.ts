@@ -54,7 +54,8 @@ async function migrateLive(api: Api, request: ApiRequest, route: Route) {
   const force = forcedTo(target, request.version, 30);
   const host = target.host ?? null;
   if (host !== null) api.policy.demand(`${MIGRATE}:migrate_live:host`, request.caller);
-  await ask(api, request, route, 'liveMigrate', { host, force });
+  // Up to 2.33 what can never work is refused; later it shows in the instance action.
+  await ask(api, request, route, 'liveMigrate', { host, force, ...(request.version >= 34 && { async: 'true' }) });
   return new Reply(undefined);
 }
 

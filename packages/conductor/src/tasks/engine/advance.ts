@@ -3,14 +3,15 @@
  * first steps of the tasks that follow. Steps run for all tasks at the same step together.
  */
 import type { Transaction } from '../../db/connection.ts';
-import type { AnyTask, Definitions, Failure, LocalWork, Step, StepContext, Verdicts } from './definition.ts';
+import type { AnyTask, Failure, LocalWork, Step, StepContext, Verdicts } from './definition.ts';
 import { StepFailed } from './definition.ts';
 import { MovingTask } from './moving-task.ts';
 import type { NewTask } from './new-task.ts';
 
 export interface Advance<Services> {
   readonly trx: Transaction;
-  readonly definitions: Definitions;
+  /** The definition that a new task of a kind gets. */
+  readonly definitionOf: (kind: string) => AnyTask;
   readonly services: Services;
   /** Filled on the way; run them after the commit. */
   readonly afterCommit: (() => void)[];
@@ -40,7 +41,8 @@ function nextGroup(tasks: readonly MovingTask[]): readonly MovingTask[] | undefi
 }
 
 const canMove = (task: MovingTask): boolean =>
-  task.state === 'unwinding' || (task.state === 'running' && (task.current?.kind === 'local' || task.current?.kind === 'cast'));
+  task.state === 'unwinding' ||
+  (task.state === 'running' && !task.waiting && (task.current?.kind === 'local' || task.current?.kind === 'cast'));
 
 async function moveGroup<Services>(advancing: Advance<Services>, group: readonly MovingTask[]): Promise<readonly MovingTask[]> {
   const { definition, state, step: index } = group[0]!;
@@ -72,6 +74,7 @@ async function moveGroup<Services>(advancing: Advance<Services>, group: readonly
   for (const task of group) {
     const verdict = verdicts?.get(task.id);
     if (verdict !== undefined && 'failed' in verdict) task.unwind(verdict.failed);
+    else if (verdict !== undefined && 'waitMs' in verdict) task.wait(verdict.waitMs);
     else if (verdict !== undefined && 'goTo' in verdict) task.advance(verdict.output, verdict.goTo);
     else task.advance(verdict?.output);
   }
@@ -96,7 +99,7 @@ async function takeBack<Services>(
 }
 
 async function work<Services, Result>(
-  { trx, definitions, services, afterCommit }: Advance<Services>,
+  { trx, definitionOf, services, afterCommit }: Advance<Services>,
   act: LocalWork<never, never, Result>,
   group: readonly MovingTask[],
 ): Promise<readonly [Result, readonly MovingTask[]]> {
@@ -107,7 +110,7 @@ async function work<Services, Result>(
     afterCommit: (later) => void afterCommit.push(later),
   };
   const result = await (act as LocalWork<object, Services, Result>)(group, trx, context);
-  return [result, following.map((task) => MovingTask.create(task, definitions.newest(task.kind)))];
+  return [result, following.map((task) => MovingTask.create(task, definitionOf(task.kind)))];
 }
 
 /** One task's local step says that it can never work. */

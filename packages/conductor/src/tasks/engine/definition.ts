@@ -59,7 +59,9 @@ export type Verdict =
   /** This can never work: the task unwinds. The step itself left nothing behind for it. */
   | { readonly failed: Failure }
   /** Go on at another step, usually an earlier one. */
-  | { readonly goTo: string; readonly output?: unknown };
+  | { readonly goTo: string; readonly output?: unknown }
+  /** Nothing can be done yet: the step runs again after so many milliseconds, or when the task is due sooner. */
+  | { readonly waitMs: number };
 export type Verdicts = ReadonlyMap<string, Verdict>;
 
 /** What a local step has besides its rows. */
@@ -119,10 +121,14 @@ export type Step =
   | ({ readonly kind: 'cast'; readonly name: string } & CastStep<Anything, Anything>)
   | ({ readonly kind: 'await'; readonly name: string } & AwaitStep<Anything>);
 
-/** A definition; every method returns a longer one. Changed steps: a higher version, the old one kept until no task runs it. */
+/**
+ * A definition; every method returns a longer one. Changed steps: a higher version, the old one kept until no task runs it.
+ * `since`: the minor of the wire whose conductors know that version; as long as older ones live, no task of it is made.
+ */
 export class Task<Params extends object, Services> {
   readonly kind: string;
   readonly version: number;
+  readonly since: number;
   readonly steps: readonly Step[];
   /** The end of a task that could not be done: runs last, in the transaction of its undos. */
   readonly onUnwound: LocalWork<Params, Services, void>;
@@ -130,11 +136,13 @@ export class Task<Params extends object, Services> {
   constructor(
     kind: string,
     version: number,
+    since = 0,
     steps: readonly Step[] = [],
     onUnwound: LocalWork<Params, Services, void> = async () => undefined,
   ) {
     this.kind = kind;
     this.version = version;
+    this.since = since;
     this.steps = steps;
     this.onUnwound = onUnwound;
   }
@@ -158,14 +166,14 @@ export class Task<Params extends object, Services> {
   }
 
   unwound(work: LocalWork<Params, Services, void>): Task<Params, Services> {
-    return new Task(this.kind, this.version, this.steps, work);
+    return new Task(this.kind, this.version, this.since, this.steps, work);
   }
 
   #with(step: Step): Task<Params, Services> {
     if (this.steps.some(({ name }) => name === step.name)) throw new TypeError(`${this.kind}: two steps are named ${step.name}`);
     if (this.steps.at(-1)?.kind === 'cast' && step.kind !== 'await')
       throw new TypeError(`${this.kind}.${step.name}: a cast is followed by awaitReport, or nobody would know what became of it`);
-    return new Task(this.kind, this.version, [...this.steps, step], this.onUnwound);
+    return new Task(this.kind, this.version, this.since, [...this.steps, step], this.onUnwound);
   }
 }
 
@@ -185,15 +193,19 @@ export type AnyTask = Task<Anything, Anything>;
 /** All definitions that a conductor can run, by kind and version. */
 export class Definitions {
   readonly #byKey = new Map<string, AnyTask>();
-  readonly #newest = new Map<string, AnyTask>();
+  /** By kind, newest first. */
+  readonly #versions = new Map<string, readonly AnyTask[]>();
 
   constructor(tasks: readonly AnyTask[]) {
     for (const task of tasks) {
       const last = task.steps.at(-1)?.kind;
       if (last !== 'local') throw new TypeError(`${task.kind}: the last step is local, since only that ends in rows`);
       this.#byKey.set(`${task.kind}/${task.version}`, task);
-      const newest = this.#newest.get(task.kind);
-      if (newest === undefined || newest.version < task.version) this.#newest.set(task.kind, task);
+      const versions = [...(this.#versions.get(task.kind) ?? []), task];
+      this.#versions.set(
+        task.kind,
+        versions.toSorted((a, b) => b.version - a.version),
+      );
     }
   }
 
@@ -201,11 +213,9 @@ export class Definitions {
     return this.#byKey.get(`${kind}/${version}`);
   }
 
-  /** @throws Error for a kind that nobody defined. */
-  newest(kind: string): AnyTask {
-    const found = this.#newest.get(kind);
-    if (found === undefined) throw new Error(`no task is named ${kind}`);
-    return found;
+  /** The newest version of a kind that all conductors of a minor know; undefined when they know none. */
+  known(kind: string, minor: number): AnyTask | undefined {
+    return this.#versions.get(kind)?.find(({ since }) => since <= minor);
   }
 
   /** As `kind/version`. */

@@ -188,3 +188,40 @@ test('a definition that could not be recovered is refused', () => {
   expect(() => toy.local('one', note('one')).local('one', note('one'))).toThrow('two steps are named one');
   expect(() => new Definitions([toy.call('ask', { ask: async () => 1 })])).toThrow('the last step is local');
 });
+
+test('a step that has nothing to do yet runs again when its task is due', async () => {
+  let open = false;
+  let runs = 0;
+  const gate = {
+    run: async (batch: readonly { id: string }[]) => {
+      runs += 1;
+      return new Map(batch.map(({ id }) => [id, open ? { output: true } : { waitMs: 60_000 }]));
+    },
+  };
+  const { run, ended } = await anEngine(toy.local('gate', gate).local('one', note('one')));
+  const ids = await run(['a']);
+  await expect.poll(() => runs).toBe(1);
+  open = true;
+  await database
+    .knex('tasks')
+    .whereIn('id', ids)
+    .update({ wake_at: database.knex.raw('kilonova_now()') });
+  await ended(ids, ['done']);
+  expect([runs, ...notes]).toEqual([2, 'one a']);
+});
+
+test('a step that never has anything to do is given up at the deadline, and what was done before it is taken back', async () => {
+  const never = { run: async (batch: readonly { id: string }[]) => new Map(batch.map(({ id }) => [id, { waitMs: 5 }])) };
+  const { run, ended } = await anEngine(toy.local('one', note('one')).local('never', never));
+  await ended(await run(['a'], 100), ['failed']);
+  expect(notes).toEqual(['one a', 'no one a']);
+});
+
+test('a task is made in the newest version that every living conductor knows', () => {
+  const [first, second] = [toy.local('one', note('one')), new Task<ToyParams, object>('toy', 2, 1).local('two', note('two'))];
+  const fresh = new Task<ToyParams, object>('fresh', 1, 1).local('one', note('one'));
+  const definitions = new Definitions([first, second, fresh]);
+  expect([0, 1, 2].map((minor) => definitions.known('toy', minor)?.version)).toEqual([1, 2, 2]);
+  expect([0, 1].map((minor) => definitions.known('fresh', minor))).toEqual([undefined, fresh]);
+  expect(definitions.get('toy', 1)).toBe(first);
+});

@@ -10,7 +10,7 @@ import * as rows from '../../db/tasks.ts';
 import { isTransient, isUnavailable } from '../../db/unavailable.ts';
 import { advance, StepFailedAlone } from './advance.ts';
 import { backoff } from './backoff.ts';
-import { type CancelIntent, type Definitions, type Failure, StepFailed } from './definition.ts';
+import { type AnyTask, type CancelIntent, type Definitions, type Failure, StepFailed } from './definition.ts';
 import { Gatherer } from './gatherer.ts';
 import { Lease } from './lease.ts';
 import { Loop } from './loop.ts';
@@ -31,6 +31,8 @@ export interface EngineOptions<Services> {
   /** Where transactions of tasks get their turn, and all others that move what they move. */
   readonly places: Places;
   readonly definitions: Definitions;
+  /** Of the wire that every living conductor knows; asked anew for each task that is made. Default: this one's. */
+  readonly minor?: () => number;
   /** What steps get. */
   readonly services: Services;
   /** This process among the conductors: an id of its own, and where it runs. */
@@ -120,15 +122,19 @@ export class Engine<Services> {
     }
   }
 
+  /** Whether every living conductor knows tasks of this kind: others are not made. */
+  knows(kind: string): boolean {
+    return this.#known(kind) !== undefined;
+  }
+
   /**
    * Writes tasks in the transaction that accepts their request; those that begin with a question or an order are already there.
    *
    * @returns to be called after the commit: drives them on. Forgetting it costs only time.
    */
   async createTasks(trx: Transaction, tasks: readonly NewTask[]): Promise<() => void> {
-    const { definitions } = this.#options;
     const { owner } = this.#lease;
-    const created = tasks.map((task) => MovingTask.create(task, definitions.newest(task.kind)));
+    const created = tasks.map((task) => MovingTask.create(task, this.#definitionOf(task.kind)));
     const afterCommit: (() => void)[] = [];
     if (owner !== null)
       await this.#advance(
@@ -197,8 +203,9 @@ export class Engine<Services> {
     tasks: readonly MovingTask[],
     refused: ReadonlyMap<string, { step: number; failure: Failure }> = new Map(),
   ): Promise<readonly MovingTask[]> {
-    const { definitions, services } = this.#options;
-    return advance({ trx, definitions, services, afterCommit, refused, resendInMs: (attempts) => this.#resendInMs(attempts) }, tasks);
+    const { services } = this.#options;
+    const definitionOf = (kind: string) => this.#definitionOf(kind);
+    return advance({ trx, definitionOf, services, afterCommit, refused, resendInMs: (attempts) => this.#resendInMs(attempts) }, tasks);
   }
 
   /** After the commit. */
@@ -206,6 +213,18 @@ export class Engine<Services> {
     for (const act of afterCommit) act();
     for (const task of tasks) this.#follow(task);
     this.#order(tasks.filter((task) => task.order !== null));
+  }
+
+  #known(kind: string): AnyTask | undefined {
+    const { definitions, minor } = this.#options;
+    return definitions.known(kind, minor?.() ?? Infinity);
+  }
+
+  /** @throws Error for a kind that nobody defined, or not everybody. */
+  #definitionOf(kind: string): AnyTask {
+    const found = this.#known(kind);
+    if (found === undefined) throw new Error(`no task that every conductor knows is named ${kind}`);
+    return found;
   }
 
   #load(row: rows.TaskRow): MovingTask | undefined {
@@ -227,7 +246,7 @@ export class Engine<Services> {
     this.#carries.delete(task.id);
     this.#troubles.delete(task.id);
     const { settings } = this.#options;
-    if (task.state === 'running' && !this.#stopping.signal.aborted) {
+    if (task.state === 'running' && !task.waiting && !this.#stopping.signal.aborted) {
       if (task.current?.kind !== 'call') this.#enqueue(task.id, 'woken');
       else if (this.#inHand.has(task.id) || this.#inHand.size < settings.tasksInHand) {
         this.#hold(task.id, CALLING);

@@ -26,6 +26,8 @@ export class MovingTask implements TaskItem<object> {
   attempts: number;
   wakeInMs: number | null = null;
   changed = false;
+  /** The current step has nothing to do yet. */
+  waiting = false;
   /** What to do after the commit, besides driving it on. */
   order: 'send' | 'inquire' | null = null;
 
@@ -90,6 +92,14 @@ export class MovingTask implements TaskItem<object> {
       this.step = target;
     }
     this.#resume(this.step === steps.length ? 'done' : 'running');
+  }
+
+  /** The current step runs again later; at the deadline it is given up. */
+  wait(ms: number): void {
+    if (this.deadlineInMs <= 0) return this.unwind({ message: 'The request was not done in time.' });
+    this.waiting = true;
+    this.wakeInMs = Math.min(ms, this.deadlineInMs);
+    this.changed = true;
   }
 
   /** From now on it is taken back, beginning with the step before the current one. */

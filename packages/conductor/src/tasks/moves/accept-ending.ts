@@ -7,6 +7,7 @@ import { type Begun, record, type Woken } from '../acceptance.ts';
 import { settleOpen } from './accept-move.ts';
 import { countAs } from './counting.ts';
 import { liveWords } from './live-move.ts';
+import { QUEUE_KIND } from './queue-live-move.ts';
 import { REVERT_EVENT, type RevertParams } from './revert-resize.ts';
 
 async function waiting({ trx, instance, live, rule }: Begun): Promise<MigrationRow> {
@@ -72,10 +73,10 @@ async function liveMigration(begun: Begun, method: string, statuses: readonly st
  */
 export async function abortMigration(begun: Begun): Promise<Woken> {
   const { services, trx, request, live } = begun;
-  const early = request.options['early'] === 'true' ? ['accepted', 'queued', 'preparing'] : [];
+  const early = request.options['early'] === 'true' ? ['queued', 'preparing'] : [];
   const migration = await liveMigration(begun, 'abort', ['running', ...early]);
   await noteAsked(begun, 'live_migration_cancel', migration);
-  if (live?.kind !== liveWords.kind) return [];
+  if (live?.kind !== liveWords.kind && live?.kind !== QUEUE_KIND) return [];
   if (migration.status === 'running') await changeMigrations(trx, [{ uuid: migration.uuid, abortRequested: true }]);
   else await services.engine.cancel(trx, live.id, { kind: 'abort', requestId: request.scope.requestId });
   return [live.id];

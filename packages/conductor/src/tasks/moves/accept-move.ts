@@ -1,9 +1,9 @@
 /** Accepts moves: what is checked, what a resize counts as, the migration's row and the task, in the accepting transaction. */
-import { failure, type Flavor, type MigrationType, type TaskState } from '@kilonova/objects';
+import { type ActOnServer, failure, type Flavor, type MigrationType, type TaskState } from '@kilonova/objects';
 import { serversThatFit } from '../../admission/server-count.ts';
 import { leaveOthersBehind } from '../../db/cleanups.ts';
 import { findFlavor } from '../../db/flavors.ts';
-import { hostIsKnown, hostIsUp } from '../../db/hosts-up.ts';
+import { hostIsKnown, hostIsUp, hostSigns } from '../../db/hosts-up.ts';
 import { changeInstances } from '../../db/instance-changes.ts';
 import { lockUsage, readUsage, takeUsage } from '../../db/quota-usages.ts';
 import { limitsOf } from '../../db/quotas.ts';
@@ -12,10 +12,10 @@ import { type Begun, record, type Woken } from '../acceptance.ts';
 import { coldWords } from './cold-move.ts';
 import { largerOf } from './counting.ts';
 import { evacuationWords } from './evacuate.ts';
+import { hostNotFound, type Obstacle, obstacleOf } from './live-checks.ts';
 import { liveWords } from './live-move.ts';
 import type { MoveParams, MoveWords } from './move.ts';
-
-const hostNotFound = (host: string) => `Compute host ${host} could not be found.`;
+import { QUEUE_KIND } from './queue-live-move.ts';
 
 /** @throws ResizeInvalid, QuotaExceeded, ServiceUnavailable, ServerBusy */
 export async function acceptResize(begun: Begun): Promise<Woken> {
@@ -38,24 +38,39 @@ export async function acceptMigrate(begun: Begun): Promise<Woken> {
   const host = request.options['host'] ?? null;
   await refuseDownSource(begun);
   if (host !== null && host === instance.host) throw failure('MigrationInvalid', 'Cannot migrate to the host where the server exists.');
-  if (host !== null && !(await hostIsKnown(trx, host))) throw failure('MigrationInvalid', hostNotFound(host));
+  if (host !== null && !(await hostIsKnown(trx, host))) throw asFailure(hostNotFound(host));
   return accept(begun, coldWords, { type: 'migration', action: 'migrate', taskState: 'resize_prep', wantedHost: host });
 }
 
-/** @throws MigrationInvalid, HostUnavailable, ServerBusy */
-export async function acceptLiveMigration(begun: Begun): Promise<Woken> {
-  const { trx, request, instance } = begun;
-  const host = request.options['host'] ?? null;
-  if (!(await hostIsUp(trx, instance.host!)))
-    throw failure('HostUnavailable', `Compute service of ${instance.host} is unavailable at this time.`);
-  if (host !== null && host === instance.host)
-    throw failure('MigrationInvalid', `Unable to migrate instance (${instance.uuid}) to current host (${host}).`);
-  if (host !== null && !(await hostIsKnown(trx, host))) throw failure('MigrationInvalid', hostNotFound(host));
-  if (host !== null && !(await hostIsUp(trx, host)))
-    throw failure('HostUnavailable', `Compute service of ${host} is unavailable at this time.`);
-  const forced = request.options['force'] === 'true';
-  return accept(begun, liveWords, { type: 'live-migration', action: 'live-migration', taskState: 'migrating', wantedHost: host, forced });
+/**
+ * @param chosen what the scheduler named before it was accepted, for clients that want to know at once
+ * @throws MigrationInvalid, HostUnavailable, ServerBusy
+ */
+export async function acceptLiveMigration(begun: Begun, chosen: readonly string[]): Promise<Woken> {
+  const { services, request } = begun;
+  const queued = services.engine.knows(QUEUE_KIND);
+  // Without the task that looks for obstacles nobody else would.
+  await refuseLiveMigration(begun, wantsChecks(request) || !queued);
+  return accept(begun, queued ? { ...liveWords, kind: QUEUE_KIND } : liveWords, {
+    ...{ type: 'live-migration', action: 'live-migration', taskState: 'migrating', wantedHost: request.options['host'] ?? null },
+    ...{ chosen, forced: request.options['force'] === 'true' },
+    ...{ deadlineMs: services.config.conductor[queued ? 'liveQueueDeadlineMs' : 'moveDeadlineMs'] },
+  });
 }
+
+/** Whether what can never work shall be refused, as clients up to 2.33 expect, and not show in the instance action. */
+export const wantsChecks = ({ action, options }: ActOnServer): boolean => action === 'liveMigrate' && options['async'] !== 'true';
+
+/** A host that nobody knows is refused in any case. @throws MigrationInvalid, HostUnavailable */
+export async function refuseLiveMigration({ trx, request, instance }: Begun, checked: boolean): Promise<void> {
+  const wantedHost = request.options['host'] ?? null;
+  const signs = await hostSigns(trx, [instance.host!, ...(wantedHost === null ? [] : [wantedHost])]);
+  if (wantedHost !== null && !signs.has(wantedHost)) throw asFailure(hostNotFound(wantedHost));
+  const obstacle = checked ? obstacleOf({ instanceUuid: instance.uuid, host: instance.host!, wantedHost }, signs) : undefined;
+  if (obstacle !== undefined) throw asFailure(obstacle);
+}
+
+const asFailure = ({ code, message }: Obstacle) => failure(code, message);
 
 /** @throws HostStillUp, MigrationInvalid, HostNotFound, ServerBusy */
 export async function acceptEvacuation(begun: Begun): Promise<Woken> {
@@ -72,7 +87,7 @@ export async function acceptEvacuation(begun: Begun): Promise<Woken> {
 }
 
 /** Tasks that an evacuation takes over. */
-const HOPELESS: readonly string[] = ['start-instance', 'stop-instance', 'reboot-instance'];
+const HOPELESS: readonly string[] = ['start-instance', 'stop-instance', 'reboot-instance', QUEUE_KIND];
 
 interface Move {
   readonly type: MigrationType;
@@ -82,6 +97,9 @@ interface Move {
   readonly wantedHost?: string | null;
   readonly forced?: boolean;
   readonly stopped?: boolean;
+  readonly chosen?: readonly string[];
+  /** Default: a move's. */
+  readonly deadlineMs?: number;
 }
 
 async function accept(begun: Begun, { kind, events }: MoveWords, move: Move): Promise<Woken> {
@@ -93,7 +111,7 @@ async function accept(begun: Begun, { kind, events }: MoveWords, move: Move): Pr
   if (live !== undefined && !preempts)
     throw failure('ServerBusy', `Cannot '${rule.title}' instance ${uuid} while another action on it is not finished`);
   await settleOpen(begun, 'error');
-  await changeInstances(trx, [{ uuid, taskState: move.taskState }]);
+  await changeInstances(trx, [{ uuid, taskState: move.taskState, progress: 0 }]);
   await record(begun, move.action, events.accept, null);
   const migrationUuid = services.random.uuid();
   await insertMigration(trx, {
@@ -104,8 +122,9 @@ async function accept(begun: Begun, { kind, events }: MoveWords, move: Move): Pr
   const params: MoveParams = {
     ...{ host: host!, generation, migrationUuid, vmState, flavor: move.flavor ?? null, attempt: 1, failures: [] },
     ...{ wantedHost: move.wantedHost ?? null, forced: move.forced ?? false, ...(move.stopped === true && { stopped: true }) },
+    ...(move.chosen !== undefined && move.chosen.length > 0 && { chosen: move.chosen }),
   };
-  const deadlineMs = services.config.conductor.moveDeadlineMs;
+  const deadlineMs = move.deadlineMs ?? services.config.conductor.moveDeadlineMs;
   if (live !== undefined) {
     await services.engine.cancel(trx, live.id, { kind: 'evacuate', requestId: scope.requestId, params, deadlineMs });
     return [live.id];

@@ -1,4 +1,4 @@
-import { movingTask } from './moving.ts';
+import { movingTask, movingTaskWithStop } from './moving.ts';
 import type { MoveWords } from './move.ts';
 
 export const coldWords: MoveWords = {
@@ -11,8 +11,10 @@ export const coldWords: MoveWords = {
     finish: 'compute_finish_resize',
   },
   statuses: { prepare: 'pre-migrating', transfer: 'migrating', finish: 'post-migrating', end: 'finished' },
-  taskStates: { prepare: 'resize_prep', transfer: 'resize_migrating', finish: 'resize_finish' },
+  taskStates: { prepare: 'resize_prep', transfer: 'resize_migrating', sent: 'resize_migrated', finish: 'resize_finish' },
 };
 
 /** A resize or a cold migration, up to where the user confirms or reverts it. */
-export const coldMove = movingTask(coldWords);
+export const coldMove = movingTaskWithStop(coldWords);
+/** As conductors of minor 0 make it: without the state in which all is sent. */
+export const coldMoveOfMinor0 = movingTask(coldWords);

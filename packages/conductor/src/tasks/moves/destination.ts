@@ -23,8 +23,9 @@ interface Selected {
 }
 
 export async function selectDestination(item: MoveItem, { knex, scheduler, config }: TaskServices, signal: AbortSignal): Promise<Selected> {
-  const { host, flavor, wantedHost, forced, failures } = item.params;
+  const { host, flavor, wantedHost, forced, failures, chosen, attempt } = item.params;
   if (forced && wantedHost !== null) return { hosts: [wantedHost], explanation: '' };
+  if (chosen !== undefined && attempt === 1 && claimOf(item) === undefined) return { hosts: chosen, explanation: '' };
   const request = await readHostRequest(knex, [item.instanceUuid!], {
     excludedHosts: [...(mayStay(item, config) ? [] : [host]), ...failures.map((failure) => failure.host)],
     alternates: config.alternates,
@@ -121,6 +122,7 @@ function asWanted({ params }: MoveItem, instance: InstanceRow): InstanceRow {
 
 function whyNone(item: MoveItem, raced: boolean) {
   const { explanation } = selectedOf(item);
+  if (raced && item.params.forced) return noValidHost(`Host ${item.params.wantedHost} has no room for the server.`, []);
   const why = raced ? 'Other requests were faster at claiming every host that fits.' : explanation;
   return noValidHost(why === '' ? 'The server changed meanwhile.' : why, item.params.failures);
 }

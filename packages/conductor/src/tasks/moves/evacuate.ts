@@ -27,7 +27,7 @@ export const evacuationWords: MoveWords = {
     finish: 'compute_rebuild_instance',
   },
   statuses: { prepare: 'pre-migrating', transfer: 'pre-migrating', finish: 'pre-migrating', end: 'done' },
-  taskStates: { prepare: 'rebuild_spawning', transfer: 'rebuild_spawning', finish: 'rebuild_spawning' },
+  taskStates: { prepare: 'rebuild_spawning', transfer: 'rebuild_spawning', sent: 'rebuild_spawning', finish: 'rebuild_spawning' },
 };
 
 export const evacuateInstance = new Task<MoveParams, TaskServices>(evacuationWords.kind, 1)

@@ -11,7 +11,7 @@ export const liveWords: MoveWords = {
     finish: 'compute_post_live_migration_at_destination',
   },
   statuses: { prepare: 'preparing', transfer: 'running', finish: 'post-migrating', end: 'completed' },
-  taskStates: { prepare: 'migrating', transfer: 'migrating', finish: 'migrating' },
+  taskStates: { prepare: 'migrating', transfer: 'migrating', sent: 'migrating', finish: 'migrating' },
 };
 
 /** A live migration: the guest runs on while it moves. */

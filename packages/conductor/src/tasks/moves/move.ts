@@ -16,6 +16,8 @@ export interface MoveParams extends OnHost {
   readonly wantedHost: string | null;
   /** The wanted host is not checked by the scheduler. */
   readonly forced: boolean;
+  /** Named by the scheduler already: it counts them as taken, so they are tried before it is asked again. */
+  readonly chosen?: readonly string[];
   /** Of an evacuation: it shall be stopped there. */
   readonly stopped?: boolean;
   /** 1 for the first destination. */
@@ -44,7 +46,7 @@ export interface MoveWords {
     readonly finish: MigrationStatus;
     readonly end: MigrationStatus;
   };
-  readonly taskStates: { readonly prepare: TaskState; readonly transfer: TaskState; readonly finish: TaskState };
+  readonly taskStates: { readonly prepare: TaskState; readonly transfer: TaskState; readonly sent: TaskState; readonly finish: TaskState };
 }
 
 export const claimOf = ({ outputs }: MoveItem): DestinationClaim | undefined => outputs['claim'] as DestinationClaim | undefined;

@@ -31,10 +31,10 @@ const failing = (name: string, verb: 'prepareIncoming' | 'migrateOut' | 'finishI
 const atHome = [{ vmState: 'active', taskState: null, host: 'h1', flavorId: '1' }];
 const moved = [{ vmState: 'active', taskState: null, host: 'h2', flavorId: '1' }];
 const resized = [{ vmState: 'resized', taskState: null, host: 'h2', flavorId: '2' }];
-const liveMigrate = (uuid: string) => act(uuid, 'liveMigrate');
+const liveMigrate = (uuid: string) => act(uuid, 'liveMigrate', { async: 'true' });
 
 const stories: readonly Story[] = [
-  { title: 'a resize', prepare: aServer, request: (uuid) => resize(uuid), ends: resized, transactions: 6 },
+  { title: 'a resize', prepare: aServer, request: (uuid) => resize(uuid), ends: resized, transactions: 7 },
   {
     title: 'a resize that no host has room for',
     brief: true,
@@ -56,7 +56,7 @@ const stories: readonly Story[] = [
       return resize(uuid);
     },
     ends: [{ ...resized[0], host: 'h3' }],
-    transactions: 8,
+    transactions: 9,
   },
   {
     title: 'a resize that the source cannot send',
@@ -78,7 +78,7 @@ const stories: readonly Story[] = [
       return act(uuid, 'migrate');
     },
     ends: atHome,
-    transactions: 7,
+    transactions: 8,
   },
   {
     title: 'a confirmation',
@@ -140,7 +140,7 @@ describe('a delete during a move', () => {
   const moves = ['resize', 'liveMigrate', 'evacuate'] as const;
   const moments = moves.flatMap((move) =>
     (['meets something inside', 'meets something after its commit'] as const).flatMap((moment) =>
-      [2, 3, 4, 5, 6].map((at) => ({ move, moment, at })),
+      [2, 3, 4, 5, 6, 7].map((at) => ({ move, moment, at })),
     ),
   );
 
@@ -151,7 +151,7 @@ describe('a delete during a move', () => {
     const uuid = move === 'evacuate' ? await aStrandedServer() : await aServer();
     const remove = () => act(uuid, 'delete').catch(unlessGone);
     life.arm(at, moment, remove);
-    await act(uuid, move, { flavorId: '2' });
+    await act(uuid, move, { flavorId: '2', async: 'true' });
     const ended = cloud.settled(3_000).catch(() => undefined);
     if (!(await Promise.race([life.happened.then(() => true), ended.then(() => false)]))) await remove();
     await cloud.settled();

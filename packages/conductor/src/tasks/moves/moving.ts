@@ -7,10 +7,11 @@
 import { FinishIncomingOperation, MigrateOutOperation, type PowerState, PrepareIncomingOperation } from '@kilonova/objects';
 import { finishEvents, startEvents } from '../../db/action-events.ts';
 import type { Transaction } from '../../db/connection.ts';
+import { hostIsUp } from '../../db/hosts-up.ts';
 import { changeInstances } from '../../db/instance-changes.ts';
 import { readDomainSpecs } from '../../db/placement.ts';
 import { changeMigrations, readMigrations } from '../../db/server-migrations.ts';
-import { type Order, type StepContext, Task, type Verdict } from '../engine/definition.ts';
+import { type Order, type StepContext, StepFailed, Task, type Verdict } from '../engine/definition.ts';
 import { orderOf, say } from '../orders.ts';
 import type { TaskServices } from '../services.ts';
 import { claimDestination, selectDestination } from './destination.ts';
@@ -19,8 +20,9 @@ import { sendInPlace, sendStop } from './resize-in-place.ts';
 import { endArrived, leaveDestination } from './sides.ts';
 import { unwoundMove } from './unwound-move.ts';
 
-export const movingTask = (words: MoveWords): Task<MoveParams, TaskServices> =>
-  new Task<MoveParams, TaskServices>(words.kind, 1)
+/** Up to where the source has sent what there is. */
+const sending = (words: MoveWords, version: number, since: number): Task<MoveParams, TaskServices> =>
+  new Task<MoveParams, TaskServices>(words.kind, version, since)
     .call('select', { ask: ({ item, services, signal }) => selectDestination(item, services, signal) })
     .local('claim', { run: (batch, trx, context) => claimDestination(words, batch, trx, context) })
     .cast('askPrepare', {
@@ -39,12 +41,30 @@ export const movingTask = (words: MoveWords): Task<MoveParams, TaskServices> =>
     .local('startTransfer', { run: (batch, trx) => startTransfer(words, batch, trx) })
     .cast('askTransfer', { to: ({ params }) => params.host, send: (orders, services) => sendTransfer(words, orders, services) })
     // A live guest that nobody answers for may be on either side: then the destination is asked.
-    .awaitReport('transferred', { deadlineMs: ({ config }) => config.transferDeadlineMs, onFailure: words.live ? 'goOn' : 'unwind' })
+    .awaitReport('transferred', { deadlineMs: ({ config }) => config.transferDeadlineMs, onFailure: words.live ? 'goOn' : 'unwind' });
+
+/** From where the destination is to finish. */
+const finishing = (words: MoveWords, sent: Task<MoveParams, TaskServices>): Task<MoveParams, TaskServices> =>
+  sent
     .local('startFinish', { run: (batch, trx) => startFinish(words, batch, trx) })
     .cast('askFinish', { to: (item) => destinationOf(item).host, send: (orders, services) => sendFinish(words, orders, services) })
     .awaitReport('finished', { deadlineMs: ({ config }) => config.moveStepDeadlineMs, onFailure: 'unwind' })
     .local('switchOwner', { run: (batch, trx, context) => switchOwner(words, batch, trx, context) })
     .unwound((batch, trx, context) => unwoundMove(words, batch, trx, context));
+
+export const movingTask = (words: MoveWords): Task<MoveParams, TaskServices> => finishing(words, sending(words, 1, 0));
+
+/**
+ * Shows that all was sent before the destination is told to go on, and does not tell one that is down: it would be unknown
+ * then where the guest runs.
+ */
+export const movingTaskWithStop = (words: MoveWords): Task<MoveParams, TaskServices> =>
+  finishing(
+    words,
+    sending(words, 2, 1)
+      .local('endTransfer', { run: (batch, trx) => endTransfer(words, batch, trx) })
+      .call('lookAtDestination', { ask: ({ item, services }) => refuseDownDestination(item, services) }),
+  );
 
 /** Specs for the destination, of those instances whose owner is still the source. */
 async function specsAtDestination(orders: readonly Order<MoveParams>[], { knex }: TaskServices) {
@@ -130,6 +150,17 @@ async function startTransfer(words: MoveWords, batch: MoveBatch, trx: Transactio
   return new Map(batch.map(({ id }) => [id, { output: true }]));
 }
 
+async function endTransfer({ taskStates, statuses, events }: MoveWords, batch: MoveBatch, trx: Transaction): Promise<void> {
+  await enter(batch, trx, { taskState: taskStates.sent, status: statuses.finish, ends: events.transfer });
+}
+
+/** @throws StepFailed */
+async function refuseDownDestination(item: MoveItem, { knex }: TaskServices): Promise<boolean> {
+  const { host } = destinationOf(item);
+  if (!(await hostIsUp(knex, host))) throw new StepFailed({ message: `Compute service of ${host} is unavailable at this time.` });
+  return true;
+}
+
 async function startFinish(words: MoveWords, batch: MoveBatch, trx: Transaction): Promise<ReadonlyMap<string, Verdict>> {
   const { taskStates, statuses, events } = words;
   // The source answered that it still has the guest: there is nothing to finish.
@@ -187,6 +218,7 @@ async function switchOwner(words: MoveWords, batch: MoveBatch, trx: Transaction,
     trx,
     batch.map((item) => ({
       ...{ uuid: item.instanceUuid!, ...destinationOf(item), taskState: null, powerState: powerOf(item) },
+      progress: 0,
       ...(words.live ? { vmState: item.params.vmState } : { vmState: 'resized' as const, launched: true as const }),
       ...(item.params.flavor !== null && { flavor: item.params.flavor }),
     })),

@@ -43,12 +43,12 @@ async function finish(batch: Batch<RestoreParams>, trx: Transaction, context: St
   await changeInstances(
     trx,
     restored.map(({ instanceUuid, params: { vmState, running } }) => ({
-      ...{ uuid: instanceUuid!, vmState, taskState: null, powerState: running ? 1 : 4 },
+      ...{ uuid: instanceUuid!, vmState, taskState: null, progress: 0, powerState: running ? 1 : 4 },
     })),
   );
   await changeInstances(
     trx,
-    failed.map(({ instanceUuid }) => ({ uuid: instanceUuid!, vmState: 'error', taskState: null, powerState: 0 })),
+    failed.map(({ instanceUuid }) => ({ uuid: instanceUuid!, vmState: 'error', taskState: null, progress: 0, powerState: 0 })),
   );
   await addFaults(
     trx,

@@ -6,6 +6,7 @@ import type { Transaction } from '../../db/connection.ts';
 import { changeMigrations } from '../../db/server-migrations.ts';
 import type { StepContext } from '../engine/definition.ts';
 import type { TaskServices } from '../services.ts';
+import { offerPlaces } from './places.ts';
 import { destinationOf, type MoveBatch, type MoveWords } from './move.ts';
 
 /**
@@ -35,12 +36,14 @@ export async function leaveDestination(
  * @param source why what the source holds must go now; null keeps it, until somebody confirms
  */
 export async function endArrived(
-  { statuses, events }: MoveWords,
+  { live, statuses, events }: MoveWords,
   source: string | null,
   batch: MoveBatch,
   trx: Transaction,
-  { afterCommit, services: { publisher, cleaner } }: StepContext<TaskServices>,
+  context: StepContext<TaskServices>,
 ): Promise<void> {
+  const { afterCommit, services } = context;
+  const { publisher, cleaner } = services;
   await changeMigrations(
     trx,
     batch.map(({ params }) => ({ uuid: params.migrationUuid, status: statuses.end })),
@@ -60,6 +63,11 @@ export async function endArrived(
     trx,
     batch.map((item) => ({ host: destinationOf(item).host, ioOps: -1 })),
   );
+  if (live)
+    offerPlaces(
+      batch.map(({ params }) => params.host),
+      context,
+    );
   afterCommit(() => {
     publisher.hostsTouched(touched);
     if (source !== null) cleaner.ring();

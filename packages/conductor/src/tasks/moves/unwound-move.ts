@@ -20,6 +20,7 @@ import {
   staysOnHost,
   uuidsOf,
 } from './move.ts';
+import { offerPlaces } from './places.ts';
 import { takeBackInPlace } from './resize-in-place.ts';
 import { deletion } from './deletion.ts';
 import type { RestoreParams } from './restore-instance.ts';
@@ -67,7 +68,7 @@ export async function unwoundMove(words: MoveWords, batch: MoveBatch, trx: Trans
     trx,
     endingIn('as before', 'lost').map(({ item, ending }) => ({
       uuid: item.instanceUuid!,
-      taskState: null,
+      ...{ taskState: null, progress: 0 },
       ...(ending === 'lost' && { vmState: 'error' as const, powerState: 0 as const }),
     })),
   );
@@ -108,6 +109,11 @@ export async function unwoundMove(words: MoveWords, batch: MoveBatch, trx: Trans
       .filter((instance): instance is InstanceRow => instance !== undefined && instance.deletedAt === null)
       .map((instance) => ({ instance, flavor: instance.flavor })),
   );
+  if (words.live)
+    offerPlaces(
+      endings.filter(({ ending }) => ending !== 'next host').map(({ item }) => item.params.host),
+      context,
+    );
   context.afterCommit(() => publisher.hostsTouched([...back.touched, ...touched]));
 }
 
