@@ -242,7 +242,10 @@ export class Agent {
       cleanupMs: config.cleanupMs,
       signal: abort.signal,
       hurry: hurry.signal,
-      onProgress: (progress) => transfers.note(order, progress),
+      // A call that was given up may go on telling.
+      onProgress: (progress) => {
+        if (this.#running.get(order.instanceUuid)?.order === order) transfers.note(order, progress);
+      },
       stopping: () => this.#stopping,
     });
   }
