@@ -1,6 +1,6 @@
 /** Live migrations that wait for a place of their host, and those that are known to be hopeless. */
 import { describe, expect, test } from 'vitest';
-import { stage } from '../../testing/story.ts';
+import { stage, tellStories } from '../../testing/story.ts';
 import { aRequest } from '../../testing/services.ts';
 
 const scene = stage({ resendMinMs: 50, resendMaxMs: 50, liveQueueLookMs: 60_000 });
@@ -149,6 +149,24 @@ test('a queued live migration is given up at its deadline', async () => {
   await scene.cloud.settled();
   await scene.cloud.assertNothingLeftOver();
 });
+
+tellStories(scene, [
+  {
+    title: 'a live migration that waits for its place',
+    prepare: async () => {
+      const [first, second] = await crowd(2, []);
+      await go(first!);
+      await expect.poll(statuses).toEqual(['running']);
+      return second!;
+    },
+    request: (uuid) => go(uuid).finally(goOn),
+    ends: [
+      { vmState: 'active', taskState: null, host: 'h2' },
+      { vmState: 'active', taskState: null, host: 'h2' },
+    ],
+    transactions: 5,
+  },
+]);
 
 describe('a live migration that cannot work', () => {
   const hopeless: readonly { title: string; options: Record<string, string>; message: string | RegExp; later?: string }[] = [
