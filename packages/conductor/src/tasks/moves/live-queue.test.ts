@@ -25,6 +25,14 @@ const goOn = () => {
   host('h1').behaviour.migrateOut = 'do';
 };
 
+/** The first runs. @returns the second */
+async function oneToWait(): Promise<string> {
+  const [first, second] = await crowd(2, []);
+  await go(first!);
+  await expect.poll(statuses).toEqual(['running']);
+  return second!;
+}
+
 /** The first runs, the second is queued. */
 async function oneWaits(hosts?: readonly string[]): Promise<readonly [string, string]> {
   await scene.cloud.startConductor('c1');
@@ -153,12 +161,7 @@ test('a queued live migration is given up at its deadline', async () => {
 tellStories(scene, [
   {
     title: 'a live migration that waits for its place',
-    prepare: async () => {
-      const [first, second] = await crowd(2, []);
-      await go(first!);
-      await expect.poll(statuses).toEqual(['running']);
-      return second!;
-    },
+    prepare: oneToWait,
     request: (uuid) => go(uuid).finally(goOn),
     ends: [
       { vmState: 'active', taskState: null, host: 'h2' },
