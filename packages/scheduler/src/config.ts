@@ -27,7 +27,12 @@ export const schedulerSection = section('scheduler', {
   softAffinityWeightMultiplier: multiplier('members of a soft-affinity group', 10),
   softAntiAffinityWeightMultiplier: multiplier('the absence of members of a soft-anti-affinity group', 10),
   answerKeptMs: integer(3_000, { min: 0, max: 60_000, help: 'How long an answer counts as used until its claim shows.' }),
-  maxKeptSets: integer(256, { min: 1, max: 100_000, help: 'Classes of requests whose sets of hosts are kept.' }),
+  maxKeptSets: integer(256, { min: 1, max: 100_000, help: 'Sets of hosts (those of a zone, with an extra spec, ...) that are kept.' }),
+  maxKeptOrders: integer(128, {
+    min: 1,
+    max: 10_000,
+    help: 'Classes of requests (zone, size, extra specs) whose hosts are kept in order; 10 bytes per host each. A request of any other looks at all hosts.',
+  }),
   maxInstancesPerRequest: integer(10_000, { min: 1, help: 'More instances in one request are refused.' }),
   maxAlternates: integer(10, { min: 0, max: 100, help: 'Alternates given per instance at most.' }),
   concurrency: integer(64, { min: 1, help: 'Requests in hand at once.' }),

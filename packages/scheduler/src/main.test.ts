@@ -5,7 +5,7 @@ import { createMetrics, defaultsOf, silentLogger, systemClock, systemRandom, typ
 import { afterEach, expect, test, vi } from 'vitest';
 import { schedulerSection } from './config.ts';
 import { startScheduler } from './main.ts';
-import { aHost, aRequest } from './testing.ts';
+import { aHost, aRequest } from './testing/builders.ts';
 
 /** The part of the conductor that a scheduler needs. */
 const { listHostStates, getHostDigest, serviceHeartbeat } = conductorContract.methods;

@@ -41,12 +41,20 @@ export function countScheduling(
     registers,
     collect: () => loads.set(snapshot.reloads),
   });
+  const builds: Gauge = new Gauge({
+    name: 'kilonova_scheduler_order_builds',
+    help: 'How often all hosts were looked at to put those of a class of requests in order; grows with requests when max_kept_orders is too small.',
+    registers,
+    collect: () => builds.set(scheduler.orderBuilds),
+  });
   return {
     select(request) {
       const started = clock.monotonic();
       const answer = scheduler.select(request);
       seconds.observe((clock.monotonic() - started) / 1_000);
-      for (const { hosts } of answer.selections) placed.inc({ result: hosts.length > 0 ? 'host' : 'none' });
+      const unplaced = answer.selections.filter(({ hosts }) => hosts.length === 0).length;
+      placed.inc({ result: 'host' }, answer.selections.length - unplaced);
+      if (unplaced > 0) placed.inc({ result: 'none' }, unplaced);
       for (const { filter, hosts } of answer.refusals) refused.inc({ filter }, hosts);
       return answer;
     },

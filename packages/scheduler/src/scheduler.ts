@@ -3,13 +3,14 @@ import { failure, type HostRequest, type HostSelections } from '@kilonova/object
 import type { Random } from '@kilonova/runtime';
 import type { SchedulerConfig } from './config.ts';
 import { enabledFilters } from './filters/index.ts';
-import { amountOf, select, type Policy } from './selection/select.ts';
+import { Selector, type Policy } from './selection/selector.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
-import { weighers } from './weighers/index.ts';
+import { hostWeighers, requestWeighers } from './weighers/index.ts';
 
 const policyOf = (config: SchedulerConfig): Policy => ({
   filters: enabledFilters(config),
-  weighers,
+  hostWeighers,
+  requestWeighers,
   multipliers: {
     ram: config.ramWeightMultiplier,
     cpu: config.cpuWeightMultiplier,
@@ -21,19 +22,24 @@ const policyOf = (config: SchedulerConfig): Policy => ({
   },
   hostSubsetSize: config.hostSubsetSize,
   maxAlternates: config.maxAlternates,
+  maxKeptOrders: config.maxKeptOrders,
 });
 
 export class Scheduler {
-  readonly #policy: Policy;
   readonly #snapshot: Snapshot;
-  readonly #random: Random;
+  readonly #selector: Selector;
   readonly #maxInstances: number;
 
   constructor(config: SchedulerConfig, snapshot: Snapshot, random: Random) {
-    this.#policy = policyOf(config);
     this.#snapshot = snapshot;
-    this.#random = random;
+    const { hosts, answers } = snapshot;
+    this.#selector = new Selector(hosts, policyOf(config), random, (row, amount) => answers.count(row, amount));
     this.#maxInstances = config.maxInstancesPerRequest;
+  }
+
+  /** How often all hosts were looked at to put those of a class of requests in order. */
+  get orderBuilds(): number {
+    return this.#selector.orderBuilds;
   }
 
   /**
@@ -48,11 +54,7 @@ export class Scheduler {
         `${request.instanceUuids.length} instances in one request; at most ${this.#maxInstances} are scheduled at once.`,
       );
     }
-    const { hosts, answers } = this.#snapshot;
-    answers.expire();
-    const answer = select(request, hosts, this.#policy, this.#random);
-    const amount = amountOf(request);
-    for (const { hosts: chosen } of answer.selections) if (chosen[0] !== undefined) answers.count(chosen[0], amount);
-    return answer;
+    this.#snapshot.answers.expire();
+    return this.#selector.select(request);
   }
 }

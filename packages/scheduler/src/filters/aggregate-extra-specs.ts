@@ -1,5 +1,5 @@
 import type { HostState } from '@kilonova/objects';
-import type { HostFilter } from '../filter.ts';
+import { keptTest, type HostFilter } from '../filter.ts';
 import { isHostAttribute } from './host-attributes.ts';
 import { satisfies } from './operators.ts';
 
@@ -25,8 +25,7 @@ export const aggregateExtraSpecs: HostFilter = {
   compile({ flavor }, { hosts }) {
     const required = requirementsOf(flavor.extraSpecs);
     if (required.length === 0) return undefined;
-    const matching = hosts.setOf(`aggregates ${JSON.stringify(required)}`, (host) => required.every((one) => holds(host, one)));
-    return (row) => matching.has(row);
+    return keptTest(hosts, `aggregates ${JSON.stringify(required)}`, (host) => required.every((one) => holds(host, one)));
   },
   why(host, { flavor }) {
     const [key, requirement] = requirementsOf(flavor.extraSpecs).find((one) => !holds(host, one)) ?? ['', ''];

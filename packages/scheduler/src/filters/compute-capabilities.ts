@@ -1,5 +1,5 @@
 import type { HostState } from '@kilonova/objects';
-import type { HostFilter } from '../filter.ts';
+import { keptTest, type HostFilter } from '../filter.ts';
 import { isHostAttribute, readAttribute } from './host-attributes.ts';
 import { satisfies } from './operators.ts';
 
@@ -21,8 +21,7 @@ export const computeCapabilities: HostFilter = {
   compile({ flavor }, { hosts }) {
     const required = requirementsOf(flavor.extraSpecs);
     if (required.length === 0) return undefined;
-    const capable = hosts.setOf(`capabilities ${JSON.stringify(required)}`, (host) => required.every((one) => holds(host, one)));
-    return (row) => capable.has(row);
+    return keptTest(hosts, `capabilities ${JSON.stringify(required)}`, (host) => required.every((one) => holds(host, one)));
   },
   why(host, { flavor }) {
     const [path, requirement] = requirementsOf(flavor.extraSpecs).find((one) => !holds(host, one)) ?? ['', ''];

@@ -1,11 +1,8 @@
-import type { HostFilter } from '../filter.ts';
+import { keptTest, type HostFilter } from '../filter.ts';
 
 /** Only hosts that an operator enabled and that report. */
 export const computeStatus: HostFilter = {
   name: 'compute_status',
-  compile(_request, { hosts }) {
-    const usable = hosts.setOf('usable', (host) => host.enabled && host.up);
-    return (row) => usable.has(row);
-  },
+  compile: (_request, { hosts }) => keptTest(hosts, 'usable', (host) => host.enabled && host.up),
   why: (host) => (host.enabled ? 'not reporting' : 'disabled'),
 };

@@ -6,8 +6,12 @@ export const excludedHosts: HostFilter = {
   compile({ excludedHosts: excluded, requestedHost }, { hosts }) {
     if (excluded.length === 0 && requestedHost === null) return undefined;
     const refused = new Set(excluded.map((host) => hosts.rowOf(host)));
-    const only = requestedHost === null ? null : hosts.rowOf(requestedHost);
-    return (row) => !refused.has(row) && (only === null || row === only);
+    if (requestedHost === null) return { test: (row) => !refused.has(row) };
+    const requested = hosts.rowOf(requestedHost);
+    return {
+      test: (row) => !refused.has(row) && row === requested,
+      only: () => (requested === undefined ? [] : [requested]),
+    };
   },
   why: (host, { excludedHosts: excluded, requestedHost }) =>
     excluded.includes(host.host) ? 'already tried' : `not the requested host ${requestedHost}`,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { aFlavor, aGroup, aHost, anAggregate, anImage, aRequest, verdict } from '../testing.ts';
+import { aFlavor, aGroup, aHost, anAggregate, anImage, aRequest, verdict } from '../testing/builders.ts';
 import { aggregateExtraSpecs } from './aggregate-extra-specs.ts';
 import { availabilityZone } from './availability-zone.ts';
 import { computeCapabilities } from './compute-capabilities.ts';

@@ -1,5 +1,5 @@
 import type { HostState, Image } from '@kilonova/objects';
-import type { HostFilter } from '../filter.ts';
+import { keptTest, type HostFilter } from '../filter.ts';
 import { satisfies } from './operators.ts';
 
 const VERSION = 'img_hv_requested_version';
@@ -32,8 +32,7 @@ export const imageProperties: HostFilter = {
     const wanted = wantedBy(image);
     const version = image?.properties[VERSION];
     if (version === undefined && wanted.every((value) => value === undefined)) return undefined;
-    const able = hosts.setOf(`image ${JSON.stringify([wanted, version])}`, (host) => supports(host, wanted, version));
-    return (row) => able.has(row);
+    return keptTest(hosts, `image ${JSON.stringify([wanted, version])}`, (host) => supports(host, wanted, version));
   },
   why(_host, { image }) {
     const wanted = [...wantedBy(image), image?.properties[VERSION]].filter((value) => value !== undefined);

@@ -1,4 +1,4 @@
-import type { HostFilter } from '../filter.ts';
+import { keptTest, type HostFilter } from '../filter.ts';
 
 export interface Isolation {
   readonly isolatedHosts: readonly string[];
@@ -15,9 +15,8 @@ export const isolatedHosts = ({ isolatedHosts: names, isolatedImages, restrictIs
     name: 'isolated_hosts',
     compile({ image }, { hosts }) {
       if (names.length === 0 && isolatedImages.length === 0) return undefined;
-      const among = hosts.setOf('isolated hosts', (host) => isolated.has(host.host));
-      if (isIsolated(image?.id)) return (row) => among.has(row);
-      return restrictIsolatedHostsToIsolatedImages ? (row) => !among.has(row) : undefined;
+      if (isIsolated(image?.id)) return keptTest(hosts, 'isolated', ({ host }) => isolated.has(host));
+      return restrictIsolatedHostsToIsolatedImages ? keptTest(hosts, 'not isolated', ({ host }) => !isolated.has(host)) : undefined;
     },
     why: (_host, { image }) => (isIsolated(image?.id) ? 'not isolated, as the image requires' : 'kept for isolated images'),
   };

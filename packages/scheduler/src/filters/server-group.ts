@@ -1,12 +1,17 @@
-import type { HostFilter } from '../filter.ts';
+import { rowsOf, type HostFilter } from '../filter.ts';
 
 /** With the policy affinity: where members are, or anywhere for the first. The claim decides in the end. */
 export const affinity: HostFilter = {
   name: 'affinity',
   compile({ group }, { hosts, placed }) {
     if (group?.policy !== 'affinity') return undefined;
-    const withMembers = new Set(Object.keys(group.membersByHost).map((host) => hosts.rowOf(host)));
-    return (row) => withMembers.has(row) || placed.on(row) > 0 || (withMembers.size === 0 && placed.rows === 0);
+    const members = Object.keys(group.membersByHost);
+    const withMembers = new Set(rowsOf(hosts, members));
+    const none = () => members.length === 0 && placed.none;
+    return {
+      test: (row) => withMembers.has(row) || placed.on(row) > 0 || none(),
+      only: () => (none() ? undefined : [...new Set([...withMembers, ...placed.rows])]),
+    };
   },
   why: (_host, { group }) => `without a member of server group ${group?.uuid} (affinity)`,
 };
@@ -18,7 +23,7 @@ export const antiAffinity: HostFilter = {
     if (group?.policy !== 'anti-affinity') return undefined;
     const members = new Map(Object.entries(group.membersByHost).map(([host, count]) => [hosts.rowOf(host), count]));
     const most = group.maxServersPerHost;
-    return (row) => (members.get(row) ?? 0) + placed.on(row) < most;
+    return { test: (row) => (members.get(row) ?? 0) + placed.on(row) < most };
   },
   why: (_host, { group }) => `with ${group?.maxServersPerHost} or more of server group ${group?.uuid} (anti-affinity)`,
 };

@@ -1,11 +1,7 @@
 import { Refusal, type HostRequest, type HostState } from '@kilonova/objects';
-import type { HostFilter, RowTest } from '../filter.ts';
+import type { HostFilter } from '../filter.ts';
 import type { HostTable } from '../snapshot/host-table.ts';
-
-export interface CompiledFilter {
-  readonly filter: HostFilter;
-  readonly test: RowTest;
-}
+import type { CompiledFilters } from './compiled.ts';
 
 interface Counted {
   hosts: number;
@@ -13,12 +9,12 @@ interface Counted {
 }
 
 /** Each host counts for the first filter that refuses it; the nearest miss of a filter gives its reason. Most hosts first. */
-export function refusalsOf(request: HostRequest, compiled: readonly CompiledFilter[], hosts: HostTable): Refusal[] {
+export function refusalsOf(request: HostRequest, { all }: CompiledFilters, hosts: HostTable): Refusal[] {
   const counted = new Map<HostFilter, Counted>();
   for (let row = 0; row < hosts.extent; row += 1) {
     const host = hosts.at(row);
     if (host === undefined) continue;
-    const refusing = compiled.find(({ test }) => !test(row))?.filter;
+    const refusing = all.find(({ test }) => !test(row))?.filter;
     if (refusing === undefined) continue;
     const found = counted.get(refusing);
     if (found === undefined) counted.set(refusing, { hosts: 1, nearest: host });

@@ -6,8 +6,13 @@ export class Placements {
     return this.#perRow.get(row) ?? 0;
   }
 
-  get rows(): number {
-    return this.#perRow.size;
+  /** Those with one at least. */
+  get rows(): number[] {
+    return [...this.#perRow.keys()];
+  }
+
+  get none(): boolean {
+    return this.#perRow.size === 0;
   }
 
   add(row: number): void {

@@ -1,59 +1,95 @@
 /**
- * Scores of the candidates of one request. The bounds that bring raw weights to 0..1 are taken once, over the candidates
- * as they were when the request came; a row that got an instance is scored anew within the same bounds.
+ * Each host's score, whatever is asked for: what the weighers say, times their multipliers, summed. A score depends on its
+ * host alone (and on the largest host there is), so that it is kept and mended for the rows that changed.
  */
-import type { HostRequest } from '@kilonova/objects';
+import type { HostState } from '@kilonova/objects';
+import type { Random } from '@kilonova/runtime';
 import { smallestOfAggregates } from '../aggregate-metadata.ts';
-import type { Candidates } from '../filter.ts';
 import type { HostTable } from '../snapshot/host-table.ts';
-import type { HostWeigher } from '../weigher.ts';
+import type { RowNumbers } from '../snapshot/row-numbers.ts';
+import type { HostWeigher, RequestWeigher } from '../weigher.ts';
 
-export type Multipliers = Readonly<Record<HostWeigher['name'], number>>;
+export type Multipliers = Readonly<Record<HostWeigher['name'] | RequestWeigher['name'], number>>;
 
-interface Bounds {
-  /** Of the multiplier in aggregate metadata. */
-  readonly key: string;
-  readonly weight: (row: number) => number;
-  readonly lowest: number;
-  readonly span: number;
-  readonly fallback: number;
+/** Aggregate metadata overrides a multiplier, the smallest of several winning. */
+export function multiplierOf(hosts: HostTable, name: keyof Multipliers, multipliers: Multipliers): (row: number) => number {
+  const key = `${name}_weight_multiplier`;
+  const overrides: RowNumbers = hosts.numbersOf(key, (host: HostState) => smallestOfAggregates(host, key));
+  const configured = multipliers[name];
+  return (row) => overrides.of(row) ?? configured;
 }
 
 export class Scores {
   readonly #hosts: HostTable;
-  readonly #bounds: readonly Bounds[];
+  readonly #weighers: readonly HostWeigher[];
+  readonly #multipliers: Multipliers;
+  /** Gives rows of equal score an order of this process's own, lest all schedulers choose alike. */
+  readonly #salt: number;
+  #scores = new Float64Array(0);
+  #largest: object | undefined;
+  #mark = -1;
+  #epoch = 0;
 
-  constructor(
-    request: HostRequest,
-    candidates: Candidates,
-    rows: readonly number[],
-    weighers: readonly HostWeigher[],
-    multipliers: Multipliers,
-  ) {
-    this.#hosts = candidates.hosts;
-    this.#bounds = weighers.flatMap(({ name, compile }): Bounds[] => {
-      const weight = compile(request, candidates);
-      if (weight === undefined) return [];
-      let lowest = Infinity;
-      let highest = -Infinity;
-      for (const row of rows) {
-        const found = weight(row);
-        if (found < lowest) lowest = found;
-        if (found > highest) highest = found;
-      }
-      // Among equals a placement must still count: then the weight itself is the measure.
-      const span = highest > lowest ? highest - lowest : Math.max(1, Math.abs(highest));
-      return [{ key: `${name}_weight_multiplier`, weight, lowest, span, fallback: multipliers[name] }];
-    });
+  constructor(hosts: HostTable, weighers: readonly HostWeigher[], multipliers: Multipliers, random: Random) {
+    this.#hosts = hosts;
+    this.#weighers = weighers;
+    this.#multipliers = multipliers;
+    this.#salt = Math.floor(random.next() * 2 ** 32);
+  }
+
+  /** Another one means that any score may have changed, not only those of changed rows. */
+  get epoch(): number {
+    return this.#epoch;
   }
 
   of(row: number): number {
-    const host = this.#hosts.at(row)!;
-    let sum = 0;
-    for (const { key, weight, lowest, span, fallback } of this.#bounds) {
-      const multiplier = host.aggregates.length === 0 ? fallback : (smallestOfAggregates(host, key) ?? fallback);
-      sum += (multiplier * (weight(row) - lowest)) / span;
+    return this.#scores[row]!;
+  }
+
+  /** Does `row` come before `other`? */
+  before(row: number, other: number): boolean {
+    const [score, others] = [this.#scores[row]!, this.#scores[other]!];
+    return score > others || (score === others && this.tieOf(row) < this.tieOf(other));
+  }
+
+  /** The smaller one comes first among equals. */
+  tieOf(row: number): number {
+    let mixed = Math.imul(row ^ this.#salt, 0x9e3779b1);
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x85ebca6b);
+    return (mixed ^ (mixed >>> 13)) >>> 0;
+  }
+
+  /** Brings the scores of changed rows up to date. */
+  catchUp(): void {
+    const { changed, extent } = this.#hosts;
+    const largest = this.#hosts.largest();
+    if (this.#mark === changed.mark && this.#largest === largest) return;
+    const score = this.#compile();
+    if (this.#scores.length < extent) this.#grow(extent);
+    const mended = this.#largest === largest && changed.replay(this.#mark, score);
+    if (!mended) {
+      for (let row = 0; row < extent; row += 1) score(row);
+      this.#epoch += 1;
     }
-    return sum;
+    this.#largest = largest;
+    this.#mark = changed.mark;
+  }
+
+  #compile(): (row: number) => void {
+    const hosts = this.#hosts;
+    const parts = this.#weighers.map(({ name, weight }) => ({ weight, multiplier: multiplierOf(hosts, name, this.#multipliers) }));
+    return (row) => {
+      if (hosts.at(row) === undefined) return;
+      let sum = 0;
+      for (const { weight, multiplier } of parts) sum += multiplier(row) * weight(hosts, row);
+      // An operator's "inf" must not leave rows without an order.
+      this.#scores[row] = Number.isNaN(sum) ? -Infinity : sum;
+    };
+  }
+
+  #grow(extent: number): void {
+    const grown = new Float64Array(Math.max(extent, this.#scores.length * 2));
+    grown.set(this.#scores);
+    this.#scores = grown;
   }
 }

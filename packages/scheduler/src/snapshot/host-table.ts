@@ -1,41 +1,43 @@
 /**
  * The snapshot: one row per host. What every decision reads stands in typed columns; what only a reason or a rare filter
- * reads stays in the host's state. Sets of rows that depend on a class of requests alone are kept, and mended row by row
- * as hosts change, so that a decision does not test metadata of hosts again.
+ * reads stays in the host's state. Whatever is derived from rows and kept is mended by the logs of changed rows.
  */
 import type { HostState } from '@kilonova/objects';
-import { RowSet } from './row-set.ts';
-
-/** What a recent answer of this scheduler will take, until the claim shows in the host's state. */
-export interface Amount {
-  readonly vcpus: number;
-  readonly memoryMb: number;
-  readonly diskGb: number;
-}
-
-interface KeptSet {
-  readonly rows: RowSet;
-  readonly holds: (host: HostState) => boolean;
-}
+import { capacityOf, type Amount } from './capacity.ts';
+import { KeptColumns } from './kept-columns.ts';
+import { RowLog } from './row-log.ts';
+import type { RowNumbers } from './row-numbers.ts';
+import type { RowSet } from './row-set.ts';
 
 const GROWTH = 64;
+/** What is kept may be so far behind, as a part of all rows, before it is cheaper to make it anew. */
+const REMEMBERED_PART = 0.25;
 
 export class HostTable {
-  /** What is left to claim, after ratio, reserve, allocations and recent answers. May be negative. */
+  /** What may be claimed of an empty host, after ratio and reserve. */
+  capacityVcpus = new Float64Array(GROWTH);
+  capacityMemoryMb = new Float64Array(GROWTH);
+  capacityDiskGb = new Float64Array(GROWTH);
+  /** What is left to claim, after allocations and recent answers. May be negative. */
   freeVcpus = new Float64Array(GROWTH);
   freeMemoryMb = new Float64Array(GROWTH);
   freeDiskGb = new Float64Array(GROWTH);
   instances = new Int32Array(GROWTH);
   ioOps = new Int32Array(GROWTH);
+  /** Rows of which anything changed. */
+  readonly changed = new RowLog();
+  readonly #stateChanged = new RowLog();
   readonly #states: (HostState | undefined)[] = [];
   readonly #rows = new Map<string, number>();
   readonly #vacant: number[] = [];
-  readonly #kept = new Map<string, KeptSet>();
-  readonly #maxKeptSets: number;
+  readonly #kept: KeptColumns;
+  #revisions = 0;
+  #largest: Amount = { vcpus: 0, memoryMb: 0, diskGb: 0 };
+  #capacityChanged = false;
 
-  /** @param maxKeptSets how many classes of requests are remembered; the least recently asked is forgotten. */
-  constructor(maxKeptSets: number) {
-    this.#maxKeptSets = maxKeptSets;
+  /** @param maxKeptColumns how many sets of rows are kept, and how many columns of numbers; the least recently asked is forgotten. */
+  constructor(maxKeptColumns: number) {
+    this.#kept = new KeptColumns(this.#states, this.#stateChanged, maxKeptColumns);
   }
 
   get size(): number {
@@ -60,10 +62,23 @@ export class HostTable {
     return this.#rows.keys();
   }
 
+  /** The sum of all hosts' revisions. */
   revisions(): number {
-    let sum = 0;
-    for (const row of this.#rows.values()) sum += this.#states[row]!.revision;
-    return sum;
+    return this.#revisions;
+  }
+
+  /** The greatest capacities of any host, each by itself. The same object as long as they are the same. */
+  largest(): Amount {
+    if (!this.#capacityChanged) return this.#largest;
+    this.#capacityChanged = false;
+    const found = {
+      vcpus: greatest(this.capacityVcpus, this.extent),
+      memoryMb: greatest(this.capacityMemoryMb, this.extent),
+      diskGb: greatest(this.capacityDiskGb, this.extent),
+    };
+    const { vcpus, memoryMb, diskGb } = this.#largest;
+    if (found.vcpus !== vcpus || found.memoryMb !== memoryMb || found.diskGb !== diskGb) this.#largest = found;
+    return this.#largest;
   }
 
   /** Takes the host's absolute state unless a newer one is here. Returns the state that it replaced, or false if it did not. */
@@ -74,23 +89,30 @@ export class HostTable {
     const row = known ?? this.#vacant.pop() ?? this.#states.length;
     this.#rows.set(host.host, row);
     this.#states[row] = host;
+    this.#revisions += host.revision - (before?.revision ?? 0);
     if (row >= this.freeVcpus.length) this.#grow(row);
-    this.freeVcpus[row] = Math.floor((host.vcpus - host.reservedVcpus) * host.cpuRatio) - host.vcpusUsed;
-    this.freeMemoryMb[row] = Math.floor((host.memoryMb - host.reservedMemoryMb) * host.memoryRatio) - host.memoryMbUsed;
-    this.freeDiskGb[row] = Math.floor((host.diskGb - host.reservedDiskGb) * host.diskRatio) - host.diskGbUsed;
+    const capacity = capacityOf(host);
+    this.#setCapacity(row, capacity);
+    this.freeVcpus[row] = capacity.vcpus - host.vcpusUsed;
+    this.freeMemoryMb[row] = capacity.memoryMb - host.memoryMbUsed;
+    this.freeDiskGb[row] = capacity.diskGb - host.diskGbUsed;
     this.instances[row] = host.instances;
     this.ioOps[row] = host.ioOps;
-    for (const kept of this.#kept.values()) kept.rows.put(row, kept.holds(host));
+    this.changed.add(row);
+    this.#stateChanged.add(row);
     return before;
   }
 
   remove(host: string): void {
     const row = this.#rows.get(host);
     if (row === undefined) return;
+    this.#revisions -= this.#states[row]!.revision;
     this.#rows.delete(host);
     this.#states[row] = undefined;
     this.#vacant.push(row);
-    for (const kept of this.#kept.values()) kept.rows.put(row, false);
+    this.#setCapacity(row, { vcpus: 0, memoryMb: 0, diskGb: 0 });
+    this.changed.add(row);
+    this.#stateChanged.add(row);
   }
 
   /** Counts an instance on a host before its claim shows there (`times` 1), or no longer (-1). */
@@ -100,21 +122,25 @@ export class HostTable {
     this.freeDiskGb[row]! -= times * amount.diskGb;
     this.instances[row]! += times;
     this.ioOps[row]! += times;
+    this.changed.add(row);
   }
 
-  /** The rows for which `holds` is true; kept under `key`, which must say all that `holds` depends on besides the host. */
+  /** The rows for which `holds` is true; kept under `key`, which must say all that `holds` depends on besides the host's state. */
   setOf(key: string, holds: (host: HostState) => boolean): RowSet {
-    const known = this.#kept.get(key);
-    if (known !== undefined) {
-      this.#kept.delete(key);
-      this.#kept.set(key, known);
-      return known.rows;
-    }
-    const rows = new RowSet();
-    for (const row of this.#rows.values()) rows.put(row, holds(this.#states[row]!));
-    if (this.#kept.size >= this.#maxKeptSets) this.#kept.delete(this.#kept.keys().next().value!);
-    this.#kept.set(key, { rows, holds });
-    return rows;
+    return this.#kept.setOf(key, holds);
+  }
+
+  /** What `read` says of each row's host; kept under `key`, like a set. */
+  numbersOf(key: string, read: (host: HostState) => number | undefined): RowNumbers {
+    return this.#kept.numbersOf(key, read);
+  }
+
+  #setCapacity(row: number, { vcpus, memoryMb, diskGb }: Amount): void {
+    if (this.capacityVcpus[row] === vcpus && this.capacityMemoryMb[row] === memoryMb && this.capacityDiskGb[row] === diskGb) return;
+    this.capacityVcpus[row] = vcpus;
+    this.capacityMemoryMb[row] = memoryMb;
+    this.capacityDiskGb[row] = diskGb;
+    this.#capacityChanged = true;
   }
 
   #grow(row: number): void {
@@ -123,10 +149,21 @@ export class HostTable {
       fresh.set(old);
       return fresh;
     };
+    this.capacityVcpus = wider(this.capacityVcpus, new Float64Array(length));
+    this.capacityMemoryMb = wider(this.capacityMemoryMb, new Float64Array(length));
+    this.capacityDiskGb = wider(this.capacityDiskGb, new Float64Array(length));
     this.freeVcpus = wider(this.freeVcpus, new Float64Array(length));
     this.freeMemoryMb = wider(this.freeMemoryMb, new Float64Array(length));
     this.freeDiskGb = wider(this.freeDiskGb, new Float64Array(length));
     this.instances = wider(this.instances, new Int32Array(length));
     this.ioOps = wider(this.ioOps, new Int32Array(length));
+    this.changed.remember(length * REMEMBERED_PART);
+    this.#stateChanged.remember(length * REMEMBERED_PART);
   }
+}
+
+function greatest(column: Float64Array, extent: number): number {
+  let found = 0;
+  for (let row = 0; row < extent; row += 1) if (column[row]! > found) found = column[row]!;
+  return found;
 }

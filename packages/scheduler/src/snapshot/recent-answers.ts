@@ -5,15 +5,23 @@
  */
 import type { HostState } from '@kilonova/objects';
 import type { Clock } from '@kilonova/runtime';
-import type { Amount, HostTable } from './host-table.ts';
+import type { Amount } from './capacity.ts';
+import type { HostTable } from './host-table.ts';
 
 interface Answer {
+  readonly host: string;
   readonly amount: Amount;
   readonly until: number;
+  /** Its claim shows, its time is over, or its host is gone. */
+  over: boolean;
 }
 
 export class RecentAnswers {
   readonly #byHost = new Map<string, Answer[]>();
+  /** Every answer, the oldest first: they are all kept equally long. */
+  #inOrder: Answer[] = [];
+  /** Before this one all are over. */
+  #next = 0;
   readonly #hosts: HostTable;
   readonly #clock: Clock;
   readonly #keepMs: number;
@@ -24,13 +32,14 @@ export class RecentAnswers {
     this.#keepMs = keepMs;
   }
 
-  count(host: string, amount: Amount): void {
-    const row = this.#hosts.rowOf(host);
-    if (row === undefined) return;
+  count(row: number, amount: Amount): void {
+    const { host } = this.#hosts.at(row)!;
+    const answer: Answer = { host, amount, until: this.#clock.monotonic() + this.#keepMs, over: false };
     this.#hosts.take(row, amount, 1);
-    const answers = this.#byHost.get(host) ?? [];
-    answers.push({ amount, until: this.#clock.monotonic() + this.#keepMs });
-    this.#byHost.set(host, answers);
+    const answers = this.#byHost.get(host);
+    if (answers === undefined) this.#byHost.set(host, [answer]);
+    else answers.push(answer);
+    this.#inOrder.push(answer);
   }
 
   /** The host's columns were just written anew: as many answers as it gained instances have been claimed. */
@@ -38,29 +47,37 @@ export class RecentAnswers {
     const answers = this.#byHost.get(now.host);
     if (answers === undefined) return;
     const gained = before === undefined ? answers.length : Math.max(0, now.instances - before.instances);
-    this.#keep(now.host, answers.slice(gained));
+    for (const answer of answers.splice(0, gained)) answer.over = true;
+    if (answers.length === 0) this.#byHost.delete(now.host);
     const row = this.#hosts.rowOf(now.host)!;
-    for (const { amount } of this.#byHost.get(now.host) ?? []) this.#hosts.take(row, amount, 1);
+    for (const { amount } of answers) this.#hosts.take(row, amount, 1);
   }
 
   /** Forgets answers that nobody claimed in time. */
   expire(): void {
     const now = this.#clock.monotonic();
-    for (const [host, answers] of this.#byHost) {
-      const row = this.#hosts.rowOf(host);
-      const alive = answers.filter((answer) => answer.until > now);
-      if (alive.length === answers.length) continue;
-      if (row !== undefined) for (const { amount, until } of answers) if (until <= now) this.#hosts.take(row, amount, -1);
-      this.#keep(host, alive);
+    for (; this.#next < this.#inOrder.length; this.#next += 1) {
+      const answer = this.#inOrder[this.#next]!;
+      if (!answer.over && answer.until > now) break;
+      if (!answer.over) this.#takeBack(answer);
     }
+    // Half of the list is over: moving the rest costs no more than that half did.
+    if (this.#next === 0 || this.#next * 2 < this.#inOrder.length) return;
+    this.#inOrder = this.#inOrder.slice(this.#next);
+    this.#next = 0;
   }
 
   forget(host: string): void {
+    for (const answer of this.#byHost.get(host) ?? []) answer.over = true;
     this.#byHost.delete(host);
   }
 
-  #keep(host: string, answers: Answer[]): void {
-    if (answers.length === 0) this.#byHost.delete(host);
-    else this.#byHost.set(host, answers);
+  #takeBack(answer: Answer): void {
+    answer.over = true;
+    const row = this.#hosts.rowOf(answer.host);
+    if (row !== undefined) this.#hosts.take(row, answer.amount, -1);
+    const answers = this.#byHost.get(answer.host)!;
+    answers.shift(); // the oldest of all is the oldest of its host
+    if (answers.length === 0) this.#byHost.delete(answer.host);
   }
 }

@@ -1,25 +1,25 @@
 import type { HostRequest } from '@kilonova/objects';
-import type { Candidates } from '../filter.ts';
-import type { HostWeigher } from '../weigher.ts';
+import { rowsOf, type Candidates } from '../filter.ts';
+import type { RequestWeigher, RowWeights } from '../weigher.ts';
 
-/** Members of the request's server group per row, with those that this request has just placed. */
-function membersOn({ group }: HostRequest, { hosts, placed }: Candidates): (row: number) => number {
-  const members = new Map(Object.entries(group?.membersByHost ?? {}).map(([host, count]) => [hosts.rowOf(host), count]));
-  return (row) => (members.get(row) ?? 0) + placed.on(row);
+/** Members of the request's server group per row, with those that this request has just placed, times `sign`. */
+function membersOn({ group }: HostRequest, { hosts, placed }: Candidates, sign: 1 | -1): RowWeights {
+  const byHost = group?.membersByHost ?? {};
+  const members = new Map(Object.entries(byHost).map(([host, count]) => [hosts.rowOf(host), count]));
+  return {
+    rows: rowsOf(hosts, Object.keys(byHost)),
+    of: (row) => sign * ((members.get(row) ?? 0) + placed.on(row)),
+  };
 }
 
 /** Prefers hosts with more members of a group with the policy soft-affinity. */
-export const softAffinity: HostWeigher = {
+export const softAffinity: RequestWeigher = {
   name: 'soft_affinity',
-  compile: (request, candidates) => (request.group?.policy === 'soft-affinity' ? membersOn(request, candidates) : undefined),
+  compile: (request, candidates) => (request.group?.policy === 'soft-affinity' ? membersOn(request, candidates, 1) : undefined),
 };
 
 /** Prefers hosts with fewer members of a group with the policy soft-anti-affinity. */
-export const softAntiAffinity: HostWeigher = {
+export const softAntiAffinity: RequestWeigher = {
   name: 'soft_anti_affinity',
-  compile(request, candidates) {
-    if (request.group?.policy !== 'soft-anti-affinity') return undefined;
-    const members = membersOn(request, candidates);
-    return (row) => -members(row);
-  },
+  compile: (request, candidates) => (request.group?.policy === 'soft-anti-affinity' ? membersOn(request, candidates, -1) : undefined),
 };

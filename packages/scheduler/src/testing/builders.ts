@@ -1,8 +1,8 @@
 /** Builders for tests: they name only what matters. */
 import { Flavor, GroupPlacement, HostAggregate, HostRequest, HostState, Image } from '@kilonova/objects';
-import type { HostFilter } from './filter.ts';
-import { Placements } from './selection/placements.ts';
-import { HostTable } from './snapshot/host-table.ts';
+import type { HostFilter } from '../filter.ts';
+import { Placements } from '../selection/placements.ts';
+import { HostTable } from '../snapshot/host-table.ts';
 
 export const aHost = (given: Partial<HostState> = {}): HostState =>
   Object.assign(new HostState(), {
@@ -42,6 +42,6 @@ export const aTable = (...hosts: readonly HostState[]): HostTable => {
 
 /** `fits`, or why not. */
 export function verdict(filter: HostFilter, host: HostState, request: HostRequest): string {
-  const test = filter.compile(request, { hosts: aTable(host), placed: new Placements() });
-  return test === undefined || test(0) ? 'fits' : filter.why(host, request);
+  const compiled = filter.compile(request, { hosts: aTable(host), placed: new Placements() });
+  return compiled === undefined || compiled.test(0) ? 'fits' : filter.why(host, request);
 }
