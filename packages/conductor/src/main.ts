@@ -25,6 +25,7 @@ import { Engine } from './tasks/engine/engine.ts';
 import { Loop } from './tasks/engine/loop.ts';
 import { engineMetrics, inHandMetrics } from './tasks/engine/metrics.ts';
 import { Places } from './tasks/engine/places.ts';
+import { ClaimCounts } from './tasks/claim-counts.ts';
 import { HostQuestions } from './tasks/host-questions.ts';
 import { confirmOverdue } from './tasks/moves/overdue-confirmations.ts';
 import type { TaskServices } from './tasks/services.ts';
@@ -75,7 +76,10 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     const cleaner = new Cleaner({ knex, clock, log, config: limits, compute });
     const host = limits.host === '' ? hostname() : limits.host;
     const questions = new HostQuestions({ knex, clock, scheduler, config: limits });
-    const taskServices: TaskServices = { knex, questions, clock, random, log, config: limits, publisher, scheduler, compute, cleaner };
+    const claims = new ClaimCounts(metrics);
+    const taskServices: TaskServices = {
+      ...{ knex, questions, claims, clock, random, log, config: limits, publisher, scheduler, compute, cleaner },
+    };
     const places = new Places({ concurrency: limits.taskConcurrency, patienceMs: limits.taskPatienceMs, clock });
     const engine = new Engine<TaskServices>({
       ...{ knex, places, clock, random, log, settings: limits, definitions: taskDefinitions, services: taskServices, self: { id, host } },

@@ -10,6 +10,8 @@ export interface Wanted {
 export interface Claim {
   readonly instance: InstanceRow;
   readonly host: ClaimHost;
+  /** Which of the proposed hosts it is, from 0. */
+  readonly choice: number;
   /** Where it may go if that host fails it. */
   readonly alternates: readonly string[];
 }
@@ -58,7 +60,7 @@ export function decideClaims(
     left.memoryMb -= instance.memoryMb;
     left.diskGb -= instance.diskGb;
     placed?.set(host.host, (placed.get(host.host) ?? 0) + 1);
-    claims.push({ instance, host, alternates: names.filter((_, index) => index > at) });
+    claims.push({ instance, host, choice: at, alternates: names.filter((_, index) => index > at) });
   }
   return { claims, lost };
 }

@@ -141,6 +141,8 @@ async function claim(
     });
   }
   if (touched.length > 0) context.afterCommit(() => publisher.hostsTouched(touched));
+  const first = claims.filter(({ choice }) => choice === 0).length;
+  context.afterCommit(() => context.services.claims.add({ first, alternate: claims.length - first, lost: lost.length }));
 
   const lostUuids = new Set(lost.map(({ uuid }) => uuid));
   const again = (item: TaskItem<CreateParams>) =>

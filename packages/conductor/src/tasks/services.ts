@@ -4,6 +4,7 @@ import type { Client } from '@kilonova/rpc';
 import type { ConductorConfig } from '../config.ts';
 import type { Database } from '../db/connection.ts';
 import type { HostChangePublisher } from '../services.ts';
+import type { ClaimCounts } from './claim-counts.ts';
 import type { HostQuestions } from './host-questions.ts';
 
 /** What the steps of tasks get. */
@@ -17,6 +18,7 @@ export interface TaskServices {
   readonly scheduler: Pick<Client<typeof schedulerContract>, 'selectDestinations'>;
   /** What creates ask of the scheduler. */
   readonly questions: Pick<HostQuestions, 'ask'>;
+  readonly claims: Pick<ClaimCounts, 'add'>;
   readonly compute: Pick<Client<typeof computeContract>, 'at'>;
   /** Told that something was left behind on a host: it looks at once. */
   readonly cleaner: { ring(): void };
