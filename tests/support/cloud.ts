@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { brokerUrl, freshNamespace, importDefinitions } from './broker.ts';
-import { cloudConfig, freshPasswords, mergedConfig, separateAccounts, type ConfigDocument } from './cloud-config.ts';
+import { cloudConfig, freshPasswords, mergedConfig, separateAccounts, type Addresses, type ConfigDocument } from './cloud-config.ts';
 import { ComputeClient, freshToken } from './compute-client.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 import { eventually } from './eventually.ts';
@@ -24,8 +24,18 @@ export interface CloudOptions {
   readonly databaseThrough?: (url: string) => string;
   /** Of which all processes are at the start; `replace` makes one of them another's. */
   readonly build?: Build;
+  /** The PostgreSQL that the cloud's databases are made on; that of the test run if none is named. */
+  readonly databaseServer?: string;
+  /** Asked before each start of a process for what it gets besides. */
+  readonly launch?: (role: Role, name: string, addresses: Addresses) => Launch;
   /** Over the defaults of a test cloud, key by key. */
   readonly config?: ConfigDocument;
+}
+
+/** What one process gets besides what all get. */
+export interface Launch {
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** `standalone` are identity and image together. */
@@ -49,6 +59,8 @@ export interface Cloud {
   readonly database: TestDatabase;
   readonly hosts: readonly string[];
   readonly members: readonly Member[];
+  /** The first part of all its names on the broker. */
+  readonly namespace: string;
   readonly admin: Credentials;
   readonly demo: Credentials;
   /** One per api process, without a version: http://127.0.0.1:port. */
@@ -87,15 +99,17 @@ async function openCloud(
     accounts = 'shared',
     databaseThrough = (url) => url,
     build = {},
+    databaseServer,
+    launch = () => ({}),
     config = {},
   }: CloudOptions,
   undo: (() => Promise<unknown>)[],
 ): Promise<Cloud> {
   const dir = mkdtempSync(join(tmpdir(), 'kilonova-cloud-'));
   undo.push(async () => rmSync(dir, { recursive: true, force: true }));
-  const database = await freshDatabase();
+  const database = await freshDatabase(databaseServer);
   undo.push(() => database.drop());
-  const standaloneDatabase = await freshDatabase();
+  const standaloneDatabase = await freshDatabase(databaseServer);
   undo.push(() => standaloneDatabase.drop());
 
   const firstPort = await freePorts(2 + apis);
@@ -116,9 +130,13 @@ async function openCloud(
   writeFileSync(file, JSON.stringify(document, undefined, 2), { mode: 0o600 }); // JSON is YAML
 
   const members: Member[] = [];
+  const spawn = (role: Role, name: string, args: readonly string[], of: Build) => {
+    const { args: more = [], env = {} } = launch(role, name, addresses);
+    return KilonovaProcess.spawn([...args, ...more], { build: of, cwd: dir, env });
+  };
   const add = async (role: Role, name: string, ...more: readonly string[]) => {
     const args = [role, '--config', file, ...more];
-    const member = { role, name, args, build, process: KilonovaProcess.spawn(args, { build, cwd: dir }) };
+    const member = { role, name, args, build, process: spawn(role, name, args, build) };
     members.push(member);
     undo.push(() => member.process.kill());
     await member.process.ready();
@@ -147,7 +165,7 @@ async function openCloud(
 
   const revive = async (member: Member) => {
     await member.process.ended;
-    member.process = KilonovaProcess.spawn(member.args, { build: member.build, cwd: dir });
+    member.process = spawn(member.role, member.name, member.args, member.build);
     await member.process.ready();
   };
 
@@ -157,6 +175,7 @@ async function openCloud(
     database,
     hosts: hostNames,
     members,
+    namespace: addresses.namespace,
     admin,
     demo: { authUrl, username: 'demo', password: passwords.demo, project: 'demo' },
     computeUrls,

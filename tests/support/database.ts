@@ -11,9 +11,8 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** An empty database on the PostgreSQL of this test run: one per test file, so that files may run at the same time. */
-export async function freshDatabase(): Promise<TestDatabase> {
-  const server = serviceAddress('KILONOVA_TEST_PG_URL');
+/** An empty database on a PostgreSQL, if none is named that of this test run: one per test file, so that files may run at the same time. */
+export async function freshDatabase(server: string = serviceAddress('KILONOVA_TEST_PG_URL')): Promise<TestDatabase> {
   const name = `t${randomBytes(6).toString('hex')}`;
   await run(server, `CREATE DATABASE ${name}`);
   const address = new URL(server);

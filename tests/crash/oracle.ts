@@ -4,25 +4,31 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { databaseSection, inspectDatabase } from '@kilonova/conductor';
 import { defaultsOf } from '@kilonova/runtime';
 import type { Cloud } from '../support/cloud.ts';
-import type { Request } from './workload.ts';
+import type { Request } from './workload/server-user.ts';
 
 interface InstanceRow {
   readonly uuid: string;
   readonly name: string;
   readonly vm_state: string;
+  readonly task_state: string | null;
   readonly host: string | null;
   readonly generation: number;
   readonly faults: number;
 }
 
+interface Domain {
+  readonly generation: number;
+  readonly power: string;
+}
+
 /** Domains on a fake host, by instance: the file outlives its agent as a hypervisor's domains would. */
-export function domainsOf(cloud: Cloud, host: string): ReadonlyMap<string, { readonly generation: number }> {
-  const domains = new Map<string, { generation: number }>();
+export function domainsOf(cloud: Cloud, host: string): ReadonlyMap<string, Domain> {
+  const domains = new Map<string, Domain>();
   for (const line of readFileSync(join(cloud.dir, host, 'fake-domains.jsonl'), 'utf8').split('\n')) {
     if (line === '') continue;
-    const change = JSON.parse(line) as { uuid: string; generation?: number };
-    if (change.generation === undefined) domains.delete(change.uuid);
-    else domains.set(change.uuid, { generation: change.generation });
+    const { uuid, generation, power } = JSON.parse(line) as { uuid: string; generation?: number; power: string };
+    if (generation === undefined) domains.delete(uuid);
+    else domains.set(uuid, { generation, power });
   }
   return domains;
 }
@@ -30,7 +36,7 @@ export function domainsOf(cloud: Cloud, host: string): ReadonlyMap<string, { rea
 /** Everything that must hold once nothing is in flight (the design's list under "Failure"); empty when all does. */
 export async function violations(cloud: Cloud, requests: readonly Request[]): Promise<readonly string[]> {
   const instances = await cloud.database.query<InstanceRow>(
-    `select uuid, name, vm_state, host, generation, (select count(*)::int from instance_faults f where f.instance_uuid = i.uuid) as faults from instances i`,
+    `select uuid, name, vm_state, task_state, host, generation, (select count(*)::int from instance_faults f where f.instance_uuid = i.uuid) as faults from instances i`,
   );
   const byUuid = new Map(instances.map((instance) => [instance.uuid, instance]));
   return [
@@ -38,7 +44,17 @@ export async function violations(cloud: Cloud, requests: readonly Request[]): Pr
     ...doubled(instances, requests),
     ...domainViolations(cloud, byUuid, await keptDomains(cloud)),
     ...(await sumViolations(cloud)),
+    ...(await lateTasks(cloud)),
   ];
+}
+
+/** Tasks that ended, and too late. */
+async function lateTasks(cloud: Cloud): Promise<string[]> {
+  const rows = await cloud.database.query<{ late: string }>(
+    `select kind || ' ' || id || ' ended ' || (finished_at - deadline_at) || ' after its deadline' as late
+     from tasks where finished_at > deadline_at + interval '30 seconds'`,
+  );
+  return rows.map(({ late }) => late);
 }
 
 function requestViolations({ name, ids, deletionAccepted }: Request, instances: ReadonlyMap<string, InstanceRow>): string[] {
@@ -72,10 +88,12 @@ function domainViolations(cloud: Cloud, instances: ReadonlyMap<string, InstanceR
   const found: string[] = [];
   const running = new Set<string>();
   for (const host of cloud.hosts) {
-    for (const [uuid, { generation }] of domainsOf(cloud, host)) {
+    for (const [uuid, { generation, power }] of domainsOf(cloud, host)) {
       const instance = instances.get(uuid);
       if (kept.has(`${uuid} ${host}`)) continue;
       running.add(uuid);
+      if (instance?.vm_state === 'stopped' && power === 'running') found.push(`${uuid} is stopped and runs on ${host}`);
+      if (instance?.vm_state === 'active' && power !== 'running') found.push(`${uuid} is active and ${power} on ${host}`);
       if (instance?.host !== host || instance.generation !== generation) {
         found.push(
           `domain ${uuid} of generation ${generation} on ${host}: the instance is ${instance?.vm_state} on ${instance?.host} in generation ${instance?.generation}`,
@@ -91,6 +109,8 @@ function domainViolations(cloud: Cloud, instances: ReadonlyMap<string, InstanceR
 /** Looks at the conductor's invariants all the time: they hold after every commit, and not only when nothing is in flight. */
 export class InvariantWatch {
   looks = 0;
+  /** Looks for which there was no database. */
+  blind = 0;
   readonly #cloud: Cloud;
   readonly #found = new Set<string>();
   readonly #stopping = new AbortController();
@@ -113,8 +133,12 @@ export class InvariantWatch {
 
   async #run(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      for (const found of await sumViolations(this.#cloud)) this.#found.add(found);
-      this.looks += 1;
+      try {
+        for (const found of await sumViolations(this.#cloud)) this.#found.add(found);
+        this.looks += 1;
+      } catch {
+        this.blind += 1;
+      }
       await pause(LOOK_MS);
     }
   }

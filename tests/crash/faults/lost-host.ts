@@ -1,0 +1,64 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { FaultKind, FaultScene } from './fault.ts';
+import { between, Turn } from './fault.ts';
+import { withMember } from './processes.ts';
+
+const LOOK_MS = 200;
+const LOOKS = 75;
+/** One at a time: the others must have room for what they get. */
+const losing = new Turn();
+
+/** As an operator does it: the host is dead and fenced, its servers are evacuated, and one day it comes back. */
+export const lostHost: FaultKind = {
+  name: 'host lost, evacuated and back',
+  inflict: (scene) =>
+    losing.take(() =>
+      withMember(scene, 'compute', async (member) => {
+        const { session, cloud } = scene;
+        const service = await serviceOf(scene, member.name);
+        await cloud.kill(member);
+        const force = (down: boolean) =>
+          session.ask('force-down', ['PUT', `/os-services/${service}`, { body: { forced_down: down } }], [200]);
+        await force(true);
+        for (const id of await serversOn(scene, member.name)) {
+          const action = ['POST', `/servers/${id}/action`, { body: { evacuate: {} }, microversion: '2.94' }] as const;
+          // 400, 404, 409: no room, deleted meanwhile, or in another task just now.
+          await session.ask('evacuate', action, [200, 400, 404, 409]);
+        }
+        for (let look = 0; look < LOOKS && (await evacuating(scene)) > 0; look += 1) await pause(LOOK_MS);
+        await pause(between(scene, 0, 500));
+        // It clears up before it gets new work: first it comes back, then it is believed again, or the other way round.
+        if (scene.random.next() < 0.5) await force(false);
+        await cloud.revive(member);
+        await force(false);
+      }),
+    ),
+};
+
+async function serviceOf({ session }: FaultScene, host: string): Promise<string> {
+  const { body } = await session.ask<{ services: { id: string; host: string }[] }>(
+    'list',
+    ['GET', '/os-services?binary=nova-compute'],
+    [200],
+  );
+  const found = body.services.find((service) => service.host === host);
+  if (found === undefined) throw new Error(`no service nova-compute on ${host}`);
+  return found.id;
+}
+
+async function serversOn({ session }: FaultScene, host: string): Promise<readonly string[]> {
+  const { body } = await session.ask<{ servers: { id: string }[] }>('list', ['GET', `/servers?host=${host}&all_tenants=1`], [200]);
+  return body.servers.map(({ id }) => id);
+}
+
+async function evacuating({ cloud }: FaultScene): Promise<number> {
+  try {
+    const live = `state in ('running', 'parked', 'unwinding')`;
+    const [row] = await cloud.database.query<{ count: number }>(
+      `select count(*)::int as count from tasks where kind = 'evacuate-instance' and ${live}`,
+    );
+    return row!.count;
+  } catch {
+    return 1; // the database is away
+  }
+}

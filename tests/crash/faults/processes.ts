@@ -1,0 +1,71 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Member, Role } from '../../support/cloud.ts';
+import { between, type FaultKind, type FaultScene } from './fault.ts';
+
+/** With a member that no other fault has. */
+export async function withMember(scene: FaultScene, role: Role, act: (member: Member) => Promise<void>): Promise<string | undefined> {
+  const member = scene.take(role);
+  if (member === undefined) return undefined;
+  try {
+    await act(member);
+    return member.name;
+  } finally {
+    scene.give(member);
+  }
+}
+
+export const NAMES: Readonly<Record<Role, string>> = {
+  api: 'an api',
+  conductor: 'a conductor',
+  scheduler: 'a scheduler',
+  compute: 'an agent',
+  standalone: 'identity and images',
+};
+
+const killed = (role: Role): FaultKind => ({
+  name: `kill -9 of ${NAMES[role]}`,
+  inflict: (scene) =>
+    withMember(scene, role, async (member) => {
+      await scene.cloud.kill(member);
+      await pause(between(scene, 0, 1_500));
+      await scene.cloud.revive(member);
+    }),
+});
+
+/** Longer and shorter than a lease: who wakes up may have lost all that it believes to have. */
+const paused = (role: Role): FaultKind => ({
+  name: `SIGSTOP and SIGCONT of ${NAMES[role]}`,
+  inflict: (scene) =>
+    withMember(scene, role, async ({ process: { pid } }) => {
+      process.kill(pid, 'SIGSTOP');
+      try {
+        await pause(between(scene, 500, 6_500));
+      } finally {
+        process.kill(pid, 'SIGCONT');
+      }
+    }),
+});
+
+/** Forward and back, by seconds and by hours, while it runs; some are started again under the other time. */
+const skewed: FaultKind = {
+  name: 'clock skew of an agent',
+  inflict: (scene) =>
+    withMember(scene, 'compute', async (member) => {
+      const clock = scene.clockOf(member);
+      const size = [3_000, 120_000, 7_200_000][Math.floor(scene.random.next() * 3)]!;
+      clock.set(scene.random.next() < 0.5 ? size : -size);
+      await pause(between(scene, 500, 3_000));
+      if (scene.random.next() < 0.5) {
+        await scene.cloud.kill(member);
+        await scene.cloud.revive(member);
+        await pause(between(scene, 500, 2_000));
+      }
+      clock.end();
+    }),
+};
+
+export const processFaults: readonly FaultKind[] = [
+  ...(['conductor', 'compute', 'scheduler', 'api', 'standalone'] as const).map(killed),
+  ...(['conductor', 'compute', 'scheduler', 'api'] as const).map(paused),
+  skewed,
+];
