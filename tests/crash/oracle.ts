@@ -16,9 +16,11 @@ interface InstanceRow {
   readonly faults: number;
 }
 
+const RUNNING = 1;
+
 interface Domain {
   readonly generation: number;
-  readonly power: string;
+  readonly power: number;
 }
 
 /** Domains on a fake host, by instance: the file outlives its agent as a hypervisor's domains would. */
@@ -26,7 +28,7 @@ export function domainsOf(cloud: Cloud, host: string): ReadonlyMap<string, Domai
   const domains = new Map<string, Domain>();
   for (const line of readFileSync(join(cloud.dir, host, 'fake-domains.jsonl'), 'utf8').split('\n')) {
     if (line === '') continue;
-    const { uuid, generation, power } = JSON.parse(line) as { uuid: string; generation?: number; power: string };
+    const { uuid, generation, power } = JSON.parse(line) as { uuid: string; generation?: number; power: number };
     if (generation === undefined) domains.delete(uuid);
     else domains.set(uuid, { generation, power });
   }
@@ -92,8 +94,8 @@ function domainViolations(cloud: Cloud, instances: ReadonlyMap<string, InstanceR
       const instance = instances.get(uuid);
       if (kept.has(`${uuid} ${host}`)) continue;
       running.add(uuid);
-      if (instance?.vm_state === 'stopped' && power === 'running') found.push(`${uuid} is stopped and runs on ${host}`);
-      if (instance?.vm_state === 'active' && power !== 'running') found.push(`${uuid} is active and ${power} on ${host}`);
+      if (instance?.vm_state === 'stopped' && power === RUNNING) found.push(`${uuid} is stopped and runs on ${host}`);
+      if (instance?.vm_state === 'active' && power !== RUNNING) found.push(`${uuid} is active and of power ${power} on ${host}`);
       if (instance?.host !== host || instance.generation !== generation) {
         found.push(
           `domain ${uuid} of generation ${generation} on ${host}: the instance is ${instance?.vm_state} on ${instance?.host} in generation ${instance?.generation}`,

@@ -283,6 +283,17 @@ describe('what hosts say', () => {
     await domains('h1', 4, []);
     expect(await servers()).toMatchObject([{ vmState: 'stopped', powerState: 4 }]);
   });
+
+  test('a host whose clock was put back is heard again after its agent was started anew', async () => {
+    await aCloud(['h1']);
+    const uuid = await aServer();
+    await domains('h1', 7_200, [{ uuid, generation: 1, power: 1 }], false);
+    await domains('h1', 7_200, [{ uuid, generation: 1, power: 1 }]);
+    await cloud.hosts.get('h1')!.register();
+    await domains('h1', 1, []);
+    await domains('h1', 2, []);
+    expect(await servers()).toMatchObject([{ vmState: 'stopped', powerState: 4 }]);
+  });
 });
 
 test('lost, doubled and late messages change nothing but time', { timeout: 60_000 }, async () => {

@@ -86,10 +86,10 @@ describe('a way to PostgreSQL', () => {
     const numbers = await Promise.all([1, 2, 3, 4, 5].map(async (n) => (await client.query(`select ${n} as n`)).rows[0]));
     expect(numbers).toEqual([1, 2, 3, 4, 5].map((n) => ({ n })));
     proxy.behave({ kind: 'refuse' });
-    await expect(client.query('select 1')).rejects.toThrow();
+    await expect(client.query('select 1')).rejects.toThrow(/terminated|ECONNRESET|not queryable/);
     const again = new Client({ connectionString: proxy.through(database.url) });
     again.on('error', () => undefined);
-    await expect(again.connect()).rejects.toThrow();
+    await expect(again.connect()).rejects.toThrow(/terminated|ECONNRESET|socket/);
   });
 });
 

@@ -41,7 +41,12 @@ export async function registerHost(
     if (doubleOf(error) === 'hosts_node_key') throw failure('Conflict', `Node ${node} belongs to another host than ${host}.`);
     throw error;
   }
-  await trx.raw('update hosts set up = :up, heartbeat_sequence = 0 where host = :host', { host, up: !services[0]!.forced_down });
+  // An agent counts its rounds by its clock, which may have been ahead: what the agents before it counted says nothing any more.
+  await trx.raw('update hosts set up = :up, heartbeat_sequence = 0, domains_round = 0 where host = :host', {
+    host,
+    up: !services[0]!.forced_down,
+  });
+  await trx.raw('delete from domain_sightings where host = ?', [host]);
   await writeInventory(trx, host, inventory);
   await touchHosts(trx, [host], defaults);
 }
