@@ -3,7 +3,8 @@
  * has exactly one result, and nothing is left over.
  *
  * KILONOVA_TEST_SEED chooses another run, KILONOVA_TEST_ROUNDS how often each kind comes alone (its recovery is measured then),
- * KILONOVA_TEST_FAULTS how many follow, up to three at once, KILONOVA_TEST_KINDS only kinds whose name contains the text.
+ * KILONOVA_TEST_FAULTS how many follow, up to three at once, KILONOVA_TEST_USERS how many users there are, KILONOVA_TEST_KINDS only kinds whose name
+ * contains the text.
  */
 import { seededRandom } from '@kilonova/runtime';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -12,7 +13,7 @@ import { faultKinds } from './faults/index.ts';
 import { faultedOperations, lateWithoutCause } from './fault-windows.ts';
 import { type Field, openField } from './field.ts';
 import { Moments } from './moments.ts';
-import { InvariantWatch, violations } from './oracle.ts';
+import { historyOf, InvariantWatch, violations } from './oracle.ts';
 import { FaultPlan } from './plan.ts';
 import { Probes } from './probes.ts';
 import { measureRecovery, type Recovery, recoveryTable } from './recovery.ts';
@@ -21,6 +22,7 @@ import { Workload } from './workload/workload.ts';
 const seed = Number(process.env['KILONOVA_TEST_SEED'] ?? 20_261_120);
 const rounds = Number(process.env['KILONOVA_TEST_ROUNDS'] ?? 1);
 const faults = Number(process.env['KILONOVA_TEST_FAULTS'] ?? 6);
+const users = Number(process.env['KILONOVA_TEST_USERS'] ?? 8);
 const kinds = faultKinds.filter(({ name }) => name.includes(process.env['KILONOVA_TEST_KINDS'] ?? ''));
 /** Of one kind alone with its recovery, and of one among others. */
 const TIME_FOR = { aloneMs: 60_000, togetherMs: 10_000, restMs: 400_000 };
@@ -45,7 +47,7 @@ test(
       ['crash-large', 512],
     ] as const)
       await client.expect('POST', '/flavors', { body: { flavor: { name: id, ram, vcpus: 1, disk: 1, id } } });
-    const workload = new Workload({ cloud, seed: seed + 100, users: 8, flavorId: 'crash', otherFlavorId: 'crash-large' });
+    const workload = new Workload({ cloud, seed: seed + 100, users, flavorId: 'crash', otherFlavorId: 'crash-large' });
     const probes = new Probes(cloud, await probedServer());
     const watch = new InvariantWatch(cloud);
     const moments = new Moments(cloud);
@@ -76,9 +78,10 @@ test(
     );
     expect(seen.wrong).toEqual([]);
     expect(lateWithoutCause(seen.late, plan.windows)).toEqual([]);
-    expect(await watch.stop()).toEqual([]);
+    const found = [...(await watch.stop()), ...(await violations(cloud, workload.requests))];
+    if (found.length > 0) console.log(await historyOf(cloud, found));
+    expect(found).toEqual([]);
     expect(watch.looks).toBeGreaterThan(0);
-    expect(await violations(cloud, workload.requests)).toEqual([]);
     expect(new Set(plan.windows.map(({ kind }) => kind))).toEqual(new Set(kinds.map(({ name }) => name)));
     expect(total).toBeGreaterThan(plan.windows.length);
   },

@@ -9,7 +9,7 @@ import { startFaultProxy, type FaultProxy } from '../support/faults/fault-proxy.
 import { LostAnswers } from '../support/faults/lost-answers.ts';
 import { ReorderedDeliveries } from '../support/faults/reordered-deliveries.ts';
 import { startPrivateDatabase, type PrivateDatabase } from '../support/services/private-database.ts';
-import { API_BOUNDS, CONFIG } from './field-config.ts';
+import { CONFIG } from './field-config.ts';
 
 /** What one process reaches its servers through. */
 interface Ways {
@@ -109,5 +109,3 @@ async function openWays(role: Role, databaseUrl: string, random: Random): Promis
     ...{ reordered, lost },
   };
 }
-
-export { API_BOUNDS };

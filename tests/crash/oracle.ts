@@ -50,6 +50,24 @@ export async function violations(cloud: Cloud, requests: readonly Request[]): Pr
   ];
 }
 
+/** What became of the servers that these lines name: their rows, for whoever has to find out why. */
+export async function historyOf(cloud: Cloud, lines: readonly string[]): Promise<string> {
+  const uuids = [...new Set(lines.flatMap((line) => line.match(UUID) ?? []))].slice(0, HISTORIES);
+  const rows = await cloud.database.query(
+    `select i.uuid, to_jsonb(i) - 'metadata' as instance,
+       (select jsonb_agg(to_jsonb(t) order by t.created_at) from tasks t where t.instance_uuid = i.uuid) as tasks,
+       (select jsonb_agg(to_jsonb(a) order by a.id) from instance_actions a where a.instance_uuid = i.uuid) as actions,
+       (select jsonb_agg(to_jsonb(m) order by m.id) from server_migrations m where m.instance_uuid = i.uuid) as migrations,
+       (select jsonb_agg(to_jsonb(a)) from allocations a where a.instance_uuid = i.uuid) as allocations
+     from instances i where i.uuid = any(cast($1 as uuid[]))`,
+    [uuids],
+  );
+  return rows.map((row) => JSON.stringify(row, undefined, 1)).join('\n');
+}
+
+const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+const HISTORIES = 3;
+
 /** Tasks that ended, and too late. */
 async function lateTasks(cloud: Cloud): Promise<string[]> {
   const rows = await cloud.database.query<{ late: string }>(

@@ -6,6 +6,7 @@ import type { ConductorSettings } from './config.ts';
 import type { Database, Transaction } from './db/connection.ts';
 import type { CancelIntent } from './tasks/engine/definition.ts';
 import type { NewTask } from './tasks/engine/new-task.ts';
+import type { GoOn } from './tasks/engine/go-on.ts';
 
 /** Tells schedulers about hosts, after the commit of the transaction that touched them. */
 export interface HostChangePublisher {
@@ -19,7 +20,7 @@ export interface TaskStarter {
    *
    * @returns to be called after the commit: drives these tasks now. Forgetting it costs only time.
    */
-  createTasks(trx: Transaction, tasks: readonly NewTask[]): Promise<() => void>;
+  createTasks(trx: Transaction, tasks: readonly NewTask[]): Promise<GoOn>;
   /** Writes what shall happen instead of a live task, which the transaction has locked, and makes it this conductor's. */
   cancel(trx: Transaction, taskId: string, intent: CancelIntent): Promise<void>;
   /** Whether every living conductor knows tasks of this kind. */

@@ -18,7 +18,7 @@ export interface FaultKind {
 export const between = ({ random }: Pick<Field, 'random'>, least: number, most: number): number =>
   Math.floor(least + random.next() * (most - least));
 
-/** Signals between processes that someone else would have to give: a few of what a shared thing may be doing. */
+/** Something shared that only one fault at a time may treat badly. */
 export class Turn {
   #busy = false;
 

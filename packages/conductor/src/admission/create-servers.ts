@@ -17,6 +17,7 @@ import { checkGroup, checkReferences, groupOf } from './create-references.ts';
 import { QuotaBook } from './quota-book.ts';
 import { gateLimits, type Outcome, RequestGate } from './request-gate.ts';
 import { hostnameOf, nameOf } from './server-names.ts';
+import { type GoOn, goOnAfter } from '../tasks/engine/go-on.ts';
 
 interface Answer {
   readonly reservationId: string;
@@ -94,7 +95,7 @@ class Admission {
   readonly #servers: NewServers[] = [];
   readonly #tasks: NewTask[] = [];
   readonly #answers: KeptAnswer[] = [];
-  #begin = () => {};
+  #begin: GoOn = () => {};
 
   constructor(services: Services, requests: readonly CreateServers[], order: QuotaOrder) {
     this.#services = services;
@@ -104,7 +105,7 @@ class Admission {
   }
 
   async run(): Promise<readonly Outcome<ServersCreated>[]> {
-    await this.#services.knex
+    const commit = this.#services.knex
       .transaction(async (trx) => {
         await this.#admit(trx);
         if (this.#tasks.length === 0) throw new NothingAccepted();
@@ -112,7 +113,7 @@ class Admission {
       .catch((error: unknown) => {
         if (!(error instanceof NothingAccepted)) throw error;
       });
-    this.#begin();
+    await goOnAfter(commit, (answer) => this.#begin(answer));
     return this.#outcomes;
   }
 

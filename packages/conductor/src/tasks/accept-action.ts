@@ -25,6 +25,7 @@ import {
 } from './moves/accept-move.ts';
 import { countAs } from './moves/counting.ts';
 import { chooseHosts, refuseWithoutRoom } from './moves/live-destination.ts';
+import { goOnAfter } from './engine/go-on.ts';
 
 /**
  * Accepts actions; the simple ones (power, delete) that come at the same time share a transaction.
@@ -49,11 +50,13 @@ async function acceptAlone(services: Services, request: ActOnServer): Promise<Em
   const { knex, engine, config } = services;
   const chosen = wantsChecks(request) ? await lookForDestination(services, request) : [];
   for (let retries = 0; ; retries += 1) {
-    const woken = await knex.transaction((trx) => accept(services, trx, request, chosen));
-    if (woken !== 'again') {
-      engine.wake(woken);
-      return new Empty();
-    }
+    let woken: readonly string[] = [];
+    const commit = knex.transaction(async (trx) => {
+      const accepted = await accept(services, trx, request, chosen);
+      if (accepted !== 'again') woken = accepted;
+      return accepted !== 'again';
+    });
+    if (await goOnAfter(commit, () => engine.wake(woken))) return new Empty();
     // It got a task between the two looks at it.
     if (retries >= config.conductor.raceRetries) throw busy(request);
   }

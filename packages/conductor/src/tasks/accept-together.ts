@@ -13,6 +13,7 @@ import { actionOf, checkRule, checkScope, isHard } from './acceptance.ts';
 import { ActionWrites } from './action-writes.ts';
 import { DELETE_EVENT, deleteEnd } from './instance-endings.ts';
 import type { PowerParams } from './power.ts';
+import { type GoOn, goOnAfter } from './engine/go-on.ts';
 
 const SIMPLE: ReadonlySet<string> = new Set(['start', 'stop', 'reboot', 'delete', 'forceDelete']);
 
@@ -22,8 +23,8 @@ export const isSimple = ({ action }: ActOnServer): boolean => SIMPLE.has(action)
 /** @throws what the database throws; then none was accepted */
 export async function acceptTogether(services: Services, requests: readonly ActOnServer[]): Promise<readonly Outcome<Empty>[]> {
   const { knex } = services;
-  let begin = () => {};
-  const outcomes = await knex.transaction(async (trx) => {
+  let begin: GoOn = () => {};
+  const commit = knex.transaction(async (trx) => {
     const uuids = [...new Set(requests.map(({ uuid }) => uuid.toLowerCase()))];
     const locked = await tasks.lockOfInstances(trx, uuids);
     const instances = await lockInstances(trx, uuids);
@@ -53,8 +54,7 @@ export async function acceptTogether(services: Services, requests: readonly ActO
     begin = await writes.write(services, trx);
     return judged;
   });
-  begin();
-  return outcomes;
+  return goOnAfter(commit, (answer) => begin(answer));
 }
 
 interface Judged {

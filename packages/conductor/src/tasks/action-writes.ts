@@ -5,6 +5,7 @@ import type { Services } from '../services.ts';
 import type { CancelIntent } from './engine/definition.ts';
 import type { NewTask } from './engine/new-task.ts';
 import { endInstances } from './instance-endings.ts';
+import type { GoOn } from './engine/go-on.ts';
 
 /** What accepted actions write, collected first, so that those of many requests share their statements. */
 export class ActionWrites {
@@ -41,8 +42,8 @@ export class ActionWrites {
     this.#cancels.push({ taskId, intent });
   }
 
-  /** @returns to be called after the commit: drives the tasks on */
-  async write({ engine }: Pick<Services, 'engine'>, trx: Transaction): Promise<() => void> {
+  /** @returns drives the tasks on after the commit */
+  async write({ engine }: Pick<Services, 'engine'>, trx: Transaction): Promise<GoOn> {
     await addActions(trx, this.#actions);
     await startEvents(trx, this.#starts);
     await changeInstances(trx, this.#changes);
@@ -50,9 +51,9 @@ export class ActionWrites {
     await finishEvents(trx, this.#ends);
     for (const { taskId, intent } of this.#cancels) await engine.cancel(trx, taskId, intent);
     const begin = await engine.createTasks(trx, this.#tasks);
-    return () => {
+    return (commit) => {
       engine.wake(this.#cancels.map(({ taskId }) => taskId));
-      begin();
+      begin(commit);
     };
   }
 }

@@ -68,7 +68,7 @@ async function anEngine(toy: Toy) {
       deadlineMs,
     }));
     const begin = await database.knex.transaction((trx) => engine.createTasks(trx, created));
-    begin();
+    begin('holds');
     return created.map(({ id }) => id);
   };
   const states = (ids: readonly string[]) => async () =>

@@ -20,6 +20,7 @@ import type { NewTask } from './new-task.ts';
 import { Places } from './places.ts';
 import { type Carry, receive } from './receive.ts';
 import type { EngineSettings } from './settings.ts';
+import { type GoOn, goOnAfter } from './go-on.ts';
 
 export interface EngineOptions<Services> {
   readonly knex: Database;
@@ -130,9 +131,9 @@ export class Engine<Services> {
   /**
    * Writes tasks in the transaction that accepts their request; those that begin with a question or an order are already there.
    *
-   * @returns to be called after the commit: drives them on. Forgetting it costs only time.
+   * @returns drives them on after the commit. Forgetting it costs only time.
    */
-  async createTasks(trx: Transaction, tasks: readonly NewTask[]): Promise<() => void> {
+  async createTasks(trx: Transaction, tasks: readonly NewTask[]): Promise<GoOn> {
     const { owner } = this.#lease;
     const created = tasks.map((task) => MovingTask.create(task, this.#definitionOf(task.kind)));
     const afterCommit: (() => void)[] = [];
@@ -143,8 +144,9 @@ export class Engine<Services> {
         created.filter(({ current }) => current?.kind === 'cast'),
       );
     await this.#insert(trx, owner, created);
-    return () => {
-      if (owner !== null) this.#goOn(created, afterCommit);
+    return (commit) => {
+      if (commit === 'unknown') this.wake(created.map(({ id }) => id));
+      else if (owner !== null) this.#goOn(created, afterCommit);
     };
   }
 
@@ -177,7 +179,8 @@ export class Engine<Services> {
     const { owner } = this.#lease;
     if (owner === null) throw new NoLease('this conductor has no lease at the moment');
     const afterCommit: (() => void)[] = [];
-    const moved = await knex.transaction(async (trx) => {
+    let moved: readonly MovingTask[] = [];
+    const commit = knex.transaction(async (trx) => {
       const found = await find(trx, owner, (row) => this.#load(row));
       const all = await this.#advance(trx, afterCommit, found, refused);
       await rows.write(
@@ -190,11 +193,14 @@ export class Engine<Services> {
         owner,
         all.filter((task) => task.fresh !== null),
       );
-      return all;
+      moved = all;
     });
-    metrics.transactions.inc();
-    metrics.batch.observe(moved.length);
-    this.#goOn(moved, afterCommit);
+    await goOnAfter(commit, (answer) => {
+      if (answer === 'unknown') return this.wake(moved.filter(({ live }) => live).map(({ id }) => id));
+      metrics.transactions.inc();
+      metrics.batch.observe(moved.length);
+      this.#goOn(moved, afterCommit);
+    });
   }
 
   #advance(
