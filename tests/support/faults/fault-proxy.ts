@@ -85,13 +85,14 @@ class Connection {
     );
     near.on('data', (piece: Buffer) => up.push(piece));
     far.on('data', (piece: Buffer) => (watched === undefined ? down.push(piece) : watched(piece)));
+    // While the way is stalled one side may have gone and the other not know of it.
     for (const [from, to] of [
       [near, up],
       [far, down],
     ] as const)
       from.on('close', () => {
         to.end();
-        this.onEnd();
+        if (near.closed && far.closed) this.onEnd();
       });
   }
 
