@@ -16,6 +16,7 @@ import { Moments } from './moments.ts';
 import { historyOf, InvariantWatch, violations } from './oracle.ts';
 import { FaultPlan } from './plan.ts';
 import { Probes } from './probes.ts';
+import { TwinWatch } from './twins.ts';
 import { measureRecovery, type Recovery, recoveryTable } from './recovery.ts';
 import { Workload } from './workload/workload.ts';
 
@@ -50,6 +51,7 @@ test(
     const workload = new Workload({ cloud, seed: seed + 100, users, flavorId: 'crash', otherFlavorId: 'crash-large' });
     const probes = new Probes(cloud, await probedServer());
     const watch = new InvariantWatch(cloud);
+    const twins = new TwinWatch(cloud);
     const moments = new Moments(cloud);
     const plan = new FaultPlan({ ...field, session: workload.session(seed + 1) }, moments, seededRandom(seed + 2));
     const recoveries: Recovery[] = [];
@@ -57,6 +59,7 @@ test(
     await workload.start();
     probes.start();
     watch.start();
+    twins.start();
     for (let round = 0; round < rounds; round += 1)
       await plan.oneByOne(kinds, async (window) => void recoveries.push(await measureRecovery(cloud, probes, window)));
     await plan.together(kinds, faults);
@@ -78,10 +81,10 @@ test(
     );
     expect(seen.wrong).toEqual([]);
     expect(lateWithoutCause(seen.late, plan.windows)).toEqual([]);
-    const found = [...(await watch.stop()), ...(await violations(cloud, workload.requests))];
+    const found = [...(await watch.stop()), ...(await twins.stop()), ...(await violations(cloud, workload.requests))];
     if (found.length > 0) console.log(await historyOf(cloud, found));
     expect(found).toEqual([]);
-    expect(watch.looks).toBeGreaterThan(0);
+    expect(Math.min(watch.looks, twins.looks)).toBeGreaterThan(0);
     expect(new Set(plan.windows.map(({ kind }) => kind))).toEqual(new Set(kinds.map(({ name }) => name)));
     expect(total).toBeGreaterThan(plan.windows.length);
   },
