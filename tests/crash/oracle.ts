@@ -10,7 +10,6 @@ interface InstanceRow {
   readonly uuid: string;
   readonly name: string;
   readonly vm_state: string;
-  readonly task_state: string | null;
   readonly host: string | null;
   readonly generation: number;
   readonly faults: number;
@@ -38,7 +37,7 @@ export function domainsOf(cloud: Cloud, host: string): ReadonlyMap<string, Domai
 /** Everything that must hold once nothing is in flight (the design's list under "Failure"); empty when all does. */
 export async function violations(cloud: Cloud, requests: readonly Request[]): Promise<readonly string[]> {
   const instances = await cloud.database.query<InstanceRow>(
-    `select uuid, name, vm_state, task_state, host, generation, (select count(*)::int from instance_faults f where f.instance_uuid = i.uuid) as faults from instances i`,
+    `select uuid, name, vm_state, host, generation, (select count(*)::int from instance_faults f where f.instance_uuid = i.uuid) as faults from instances i`,
   );
   const byUuid = new Map(instances.map((instance) => [instance.uuid, instance]));
   return [
