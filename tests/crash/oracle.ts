@@ -26,7 +26,9 @@ interface Domain {
 /** Domains on a fake host, by instance: the file outlives its agent as a hypervisor's domains would. */
 export function domainsOf(cloud: Cloud, host: string): ReadonlyMap<string, Domain> {
   const domains = new Map<string, Domain>();
-  for (const line of readFileSync(join(cloud.dir, host, 'fake-domains.jsonl'), 'utf8').split('\n').slice(0, -1)) {
+  for (const line of readFileSync(join(cloud.dir, host, 'fake-domains.jsonl'), 'utf8')
+    .split('\n')
+    .slice(0, -1)) {
     const { uuid, generation, power } = JSON.parse(line) as { uuid: string; generation?: number; power: number };
     if (generation === undefined) domains.delete(uuid);
     else domains.set(uuid, { generation, power });

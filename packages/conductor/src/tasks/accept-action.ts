@@ -8,6 +8,7 @@ import { gateLimits, RequestGate } from '../admission/request-gate.ts';
 import { addActions } from '../db/action-events.ts';
 import type { Transaction } from '../db/connection.ts';
 import { changeInstances, lockInstances } from '../db/instance-changes.ts';
+import { releaseUsage } from '../db/quota-usages.ts';
 import { isUuid } from '../db/rows.ts';
 import * as tasks from '../db/tasks.ts';
 import type { Services } from '../services.ts';
@@ -135,7 +136,7 @@ async function resetState(begun: Begun): Promise<readonly string[]> {
   const { trx, request, instance } = begun;
   if (instance.vmState === 'resized' && begun.live === undefined) {
     await settleOpen(begun, 'confirmed');
-    await countAs(trx, [{ instance, flavor: instance.flavor }]);
+    await releaseUsage(trx, await countAs(trx, [{ instance, flavor: instance.flavor }]));
   }
   return change(begun, { vmState: request.options['state'] === 'active' ? 'active' : 'error', taskState: null });
 }

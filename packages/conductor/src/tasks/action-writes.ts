@@ -1,6 +1,7 @@
 import { addActions, type EventEnd, type EventStart, finishEvents, type NewAction, startEvents } from '../db/action-events.ts';
 import type { Transaction } from '../db/connection.ts';
 import { changeInstances, type InstanceChange, type InstanceRow } from '../db/instance-changes.ts';
+import { releaseUsage } from '../db/quota-usages.ts';
 import type { Services } from '../services.ts';
 import type { CancelIntent } from './engine/definition.ts';
 import type { NewTask } from './engine/new-task.ts';
@@ -47,10 +48,11 @@ export class ActionWrites {
     await addActions(trx, this.#actions);
     await startEvents(trx, this.#starts);
     await changeInstances(trx, this.#changes);
-    await endInstances(trx, this.#ended);
+    const freed = await endInstances(trx, this.#ended);
     await finishEvents(trx, this.#ends);
     for (const { taskId, intent } of this.#cancels) await engine.cancel(trx, taskId, intent);
     const begin = await engine.createTasks(trx, this.#tasks);
+    await releaseUsage(trx, freed);
     return (commit) => {
       engine.wake(this.#cancels.map(({ taskId }) => taskId));
       begin(commit);

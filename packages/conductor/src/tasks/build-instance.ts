@@ -9,6 +9,7 @@ import { leaveBehind } from '../db/cleanups.ts';
 import { moveHosts } from '../db/claims.ts';
 import type { Transaction } from '../db/connection.ts';
 import { changeInstances, lockInstances } from '../db/instance-changes.ts';
+import { releaseUsage } from '../db/quota-usages.ts';
 import { readDomainSpecs } from '../db/placement.ts';
 import type { CreateParams } from './create-servers.ts';
 import { type Batch, type ReportOutcome, type StepContext, Task, type TaskItem } from './engine/definition.ts';
@@ -113,13 +114,14 @@ async function unwound(batch: Batch<BuildParams>, trx: Transaction, context: Ste
     trx,
     batch.map((item) => ({ ...eventOf(item), failure: { message: item.failure?.message ?? '' } })),
   );
-  await endInstances(
+  const ended = await endInstances(
     trx,
     batch
       .filter(asked)
       .map(ownOf)
       .filter((instance) => instance !== undefined),
   );
+  context.atEnd(releaseUsage, ended);
   await finishEvents(
     trx,
     batch.filter(asked).map(({ instanceUuid, cancel }) => deleteEnd(instanceUuid!, cancel!.requestId)),

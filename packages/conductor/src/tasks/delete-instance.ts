@@ -8,6 +8,7 @@ import { release } from '../db/claims.ts';
 import { leaveBehind, leaveOthersBehind } from '../db/cleanups.ts';
 import type { Transaction } from '../db/connection.ts';
 import { lockInstances } from '../db/instance-changes.ts';
+import { releaseUsage } from '../db/quota-usages.ts';
 import { closeMigrations } from '../db/server-migrations.ts';
 import { type Batch, type ReportOutcome, type StepContext, Task, type TaskItem } from './engine/definition.ts';
 import { deleteEnd, endInstances } from './instance-endings.ts';
@@ -38,7 +39,7 @@ async function finish(batch: Batch<DeleteParams>, trx: Transaction, context: Ste
     trx,
     batch.map(({ instanceUuid }) => instanceUuid!),
   );
-  await endInstances(trx, [...instances.values()]);
+  context.atEnd(releaseUsage, await endInstances(trx, [...instances.values()]));
   await finishEvents(
     trx,
     batch.map(({ instanceUuid, requestId }) => deleteEnd(instanceUuid!, requestId)),

@@ -2,7 +2,7 @@
 import { type EventEnd, finishEvents } from '../db/action-events.ts';
 import type { Transaction } from '../db/connection.ts';
 import { addFaults, changeInstances, type InstanceRow } from '../db/instance-changes.ts';
-import { releaseUsage } from '../db/quota-usages.ts';
+import type { UsageChange } from '../db/quota-usages.ts';
 import type { Failure } from './engine/definition.ts';
 
 export interface InstanceFailure {
@@ -34,8 +34,10 @@ export async function failInstances(trx: Transaction, failures: readonly Instanc
 /**
  * Deleted: hidden, without owner, and no longer counted, whatever a host may still hold. Those that are deleted already
  * stay as they are. The instances must be locked.
+ *
+ * @returns what is to be released of quota, behind everything else of the transaction
  */
-export async function endInstances(trx: Transaction, instances: readonly InstanceRow[]): Promise<void> {
+export async function endInstances(trx: Transaction, instances: readonly InstanceRow[]): Promise<readonly UsageChange[]> {
   const living = instances.filter(({ deletedAt }) => deletedAt === null);
   const ended = new Set(
     await changeInstances(
@@ -50,12 +52,9 @@ export async function endInstances(trx: Transaction, instances: readonly Instanc
       })),
     ),
   );
-  await releaseUsage(
-    trx,
-    living
-      .filter(({ uuid }) => ended.has(uuid))
-      .map(({ projectId, userId, vcpus, memoryMb }) => ({ projectId, userId, instances: 1, cores: vcpus, ram: memoryMb })),
-  );
+  return living
+    .filter(({ uuid }) => ended.has(uuid))
+    .map(({ projectId, userId, vcpus, memoryMb }) => ({ projectId, userId, instances: 1, cores: vcpus, ram: memoryMb }));
 }
 
 /** The event of a delete ends well. */

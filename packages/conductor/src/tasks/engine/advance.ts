@@ -3,7 +3,7 @@
  * first steps of the tasks that follow. Steps run for all tasks at the same step together.
  */
 import type { Transaction } from '../../db/connection.ts';
-import type { AnyTask, Failure, LocalWork, Step, StepContext, Verdicts } from './definition.ts';
+import type { AnyTask, AtEnd, Failure, LocalWork, Step, StepContext, Verdicts } from './definition.ts';
 import { StepFailed } from './definition.ts';
 import { MovingTask } from './moving-task.ts';
 import type { NewTask } from './new-task.ts';
@@ -21,14 +21,16 @@ export interface Advance<Services> {
   readonly resendInMs: (attempts: number) => number;
 }
 
+/** What is done behind all steps, and for what. */
+type Endings = Map<AtEnd<unknown>, unknown[]>;
+
 /** @returns the given tasks and all that followed. */
 export async function advance<Services>(advancing: Advance<Services>, tasks: readonly MovingTask[]): Promise<readonly MovingTask[]> {
   const all = [...tasks];
-  for (;;) {
-    const group = nextGroup(all);
-    if (group === undefined) return all;
-    all.push(...(await moveGroup(advancing, group)));
-  }
+  const atEnd: Endings = new Map();
+  for (let group = nextGroup(all); group !== undefined; group = nextGroup(all)) all.push(...(await moveGroup(advancing, group, atEnd)));
+  for (const [work, items] of atEnd) await work(advancing.trx, items);
+  return all;
 }
 
 /** Tasks that stand at the same place and can move; whoever moves one group may create the next. */
@@ -44,10 +46,14 @@ const canMove = (task: MovingTask): boolean =>
   task.state === 'unwinding' ||
   (task.state === 'running' && !task.waiting && (task.current?.kind === 'local' || task.current?.kind === 'cast'));
 
-async function moveGroup<Services>(advancing: Advance<Services>, group: readonly MovingTask[]): Promise<readonly MovingTask[]> {
+async function moveGroup<Services>(
+  advancing: Advance<Services>,
+  group: readonly MovingTask[],
+  atEnd: Endings,
+): Promise<readonly MovingTask[]> {
   const { definition, state, step: index } = group[0]!;
   const step = definition.steps[index];
-  if (state === 'unwinding') return takeBack(advancing, group, definition, step);
+  if (state === 'unwinding') return takeBack(advancing, group, atEnd, definition, step);
   if (step?.kind === 'cast') {
     const awaiting = definition.steps[index + 1]!;
     for (const task of group) {
@@ -65,7 +71,7 @@ async function moveGroup<Services>(advancing: Advance<Services>, group: readonly
   let verdicts: Verdicts | void;
   let followers: readonly MovingTask[];
   try {
-    [verdicts, followers] = await work(advancing, step.run, group);
+    [verdicts, followers] = await work(advancing, step.run, group, atEnd);
   } catch (error) {
     // Its rows are rolled back with the whole transaction; the caller tries again with only this task and the failure.
     if (error instanceof StepFailed && group.length === 1) throw new StepFailedAlone(group[0]!.id, index, error);
@@ -84,16 +90,17 @@ async function moveGroup<Services>(advancing: Advance<Services>, group: readonly
 async function takeBack<Services>(
   advancing: Advance<Services>,
   group: readonly MovingTask[],
+  atEnd: Endings,
   definition: AnyTask,
   step: Step | undefined,
 ): Promise<readonly MovingTask[]> {
   if (step === undefined) {
-    const [, followers] = await work(advancing, definition.onUnwound, group);
+    const [, followers] = await work(advancing, definition.onUnwound, group, atEnd);
     for (const task of group) task.end();
     return followers;
   }
   const undo = step.kind === 'local' || step.kind === 'cast' ? step.undo : undefined;
-  const followers = undo === undefined ? [] : (await work(advancing, undo, group))[1];
+  const followers = undo === undefined ? [] : (await work(advancing, undo, group, atEnd))[1];
   for (const task of group) task.undone();
   return followers;
 }
@@ -102,11 +109,16 @@ async function work<Services, Result>(
   { trx, definitionOf, services, afterCommit }: Advance<Services>,
   act: LocalWork<never, never, Result>,
   group: readonly MovingTask[],
+  atEnd: Endings,
 ): Promise<readonly [Result, readonly MovingTask[]]> {
   const following: NewTask[] = [];
   const context: StepContext<Services> = {
     services,
     follow: (task) => void following.push(task),
+    atEnd: (last, items) => {
+      const key = last as AtEnd<unknown>;
+      atEnd.set(key, [...(atEnd.get(key) ?? []), ...items]);
+    },
     afterCommit: (later) => void afterCommit.push(later),
   };
   const result = await (act as LocalWork<object, Services, Result>)(group, trx, context);

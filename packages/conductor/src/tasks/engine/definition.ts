@@ -64,11 +64,18 @@ export type Verdict =
   | { readonly waitMs: number };
 export type Verdicts = ReadonlyMap<string, Verdict>;
 
+export type AtEnd<Item> = (trx: Transaction, items: readonly Item[]) => Promise<void>;
+
 /** What a local step has besides its rows. */
 export interface StepContext<Services> {
   readonly services: Services;
   /** A task that is written in this transaction, after the batch's own progress. */
   follow(task: NewTask): void;
+  /**
+   * Done once behind all steps of the transaction, for everything that was handed to the same function: for rows that are
+   * locked last (quota), also where other tasks' steps share the transaction.
+   */
+  atEnd<Item>(work: AtEnd<Item>, items: readonly Item[]): void;
   /** Something to be done when the transaction is committed, and lost without harm when the process dies. */
   afterCommit(act: () => void): void;
 }

@@ -97,6 +97,30 @@ test('many tasks share few transactions', async () => {
   expect(await counter('kilonova_task_transactions_total')).toBeLessThanOrEqual(4);
 });
 
+test('what steps leave for the end is done once, for all tasks and behind all steps of the transaction', async () => {
+  const last = async (_trx: unknown, names: readonly string[]) => void notes.push(`last ${names.join(' ')}`);
+  const { run, ended } = await anEngine(
+    toy
+      .local('one', {
+        run: async (batch, _trx, context) =>
+          context.atEnd(
+            last,
+            batch.map(({ params }) => params.name),
+          ),
+      })
+      .local('two', note('two'))
+      .local('three', {
+        run: async (batch, _trx, context) =>
+          context.atEnd(
+            last,
+            batch.map(({ params }) => `again ${params.name}`),
+          ),
+      }),
+  );
+  await ended(await run(['a']), ['done']);
+  expect(notes).toEqual(['two a', 'last a again a']);
+});
+
 test('one that spoils the batch does not stop the others, and is tried until it works', async () => {
   let left = 3;
   const { run, ended } = await anEngine(

@@ -2,6 +2,7 @@
 import { failure } from '@kilonova/objects';
 import { finishEvents } from '../../db/action-events.ts';
 import { changeInstances } from '../../db/instance-changes.ts';
+import { releaseUsage } from '../../db/quota-usages.ts';
 import { changeMigrations, type MigrationRow, openMigration } from '../../db/server-migrations.ts';
 import { type Begun, record, type Woken } from '../acceptance.ts';
 import { settleOpen } from './accept-move.ts';
@@ -27,7 +28,7 @@ export async function confirmResize(begun: Begun): Promise<Woken> {
   await changeInstances(trx, [{ uuid, vmState: powerState === 4 ? 'stopped' : 'active', taskState: null }]);
   await settleOpen(begun, 'confirmed');
   await finishEvents(trx, [{ instanceUuid: uuid, requestId: request.scope.requestId, event: rule.event, failure: null }]);
-  await countAs(trx, [{ instance, flavor: instance.flavor }]);
+  await releaseUsage(trx, await countAs(trx, [{ instance, flavor: instance.flavor }]));
   return [];
 }
 

@@ -2,7 +2,7 @@ import type { Flavor } from '@kilonova/objects';
 import type { Transaction } from '../../db/connection.ts';
 import { changeInstances, type InstanceRow } from '../../db/instance-changes.ts';
 import { diskOf } from '../../db/new-servers.ts';
-import { releaseUsage } from '../../db/quota-usages.ts';
+import type { UsageChange } from '../../db/quota-usages.ts';
 
 /** What a server of the flavor counts as. */
 export const amountsOf = (flavor: Flavor) => ({ vcpus: flavor.vcpus, memoryMb: flavor.memoryMb, diskGb: diskOf(flavor) });
@@ -17,11 +17,15 @@ export const largerOf = (one: Flavor, other: Flavor) => {
   };
 };
 
-/** The resize is over: each (locked) server counts as one flavor again, and what it counted as besides is given back. */
+/**
+ * The resize is over: each (locked) server counts as one flavor again.
+ *
+ * @returns what it counted as besides, to be released of quota behind everything else of the transaction
+ */
 export async function countAs(
   trx: Transaction,
   ends: readonly { readonly instance: InstanceRow; readonly flavor: Flavor }[],
-): Promise<void> {
+): Promise<readonly UsageChange[]> {
   const changed = ends.filter(({ instance, flavor }) => {
     const { vcpus, memoryMb, diskGb } = amountsOf(flavor);
     return vcpus !== instance.vcpus || memoryMb !== instance.memoryMb || diskGb !== instance.diskGb;
@@ -32,12 +36,9 @@ export async function countAs(
       changed.map(({ instance, flavor }) => ({ uuid: instance.uuid, ...amountsOf(flavor) })),
     ),
   );
-  await releaseUsage(
-    trx,
-    changed
-      .filter(({ instance }) => found.has(instance.uuid))
-      .map(({ instance: { projectId, userId, vcpus, memoryMb }, flavor }) => ({
-        ...{ projectId, userId, instances: 0, cores: vcpus - flavor.vcpus, ram: memoryMb - flavor.memoryMb },
-      })),
-  );
+  return changed
+    .filter(({ instance }) => found.has(instance.uuid))
+    .map(({ instance: { projectId, userId, vcpus, memoryMb }, flavor }) => ({
+      ...{ projectId, userId, instances: 0, cores: vcpus - flavor.vcpus, ram: memoryMb - flavor.memoryMb },
+    }));
 }

@@ -8,6 +8,7 @@ import { regenerate } from '../../db/claims.ts';
 import { leaveBehind } from '../../db/cleanups.ts';
 import type { Transaction } from '../../db/connection.ts';
 import { changeInstances, type InstanceRow, lockInstances } from '../../db/instance-changes.ts';
+import { releaseUsage } from '../../db/quota-usages.ts';
 import { readDomainSpecs } from '../../db/placement.ts';
 import { changeMigrations } from '../../db/server-migrations.ts';
 import { type Batch, type Order, type StepContext, Task, type TaskItem, type Verdict } from '../engine/definition.ts';
@@ -124,12 +125,13 @@ async function switchBack(batch: Batch<RevertParams>, trx: Transaction, context:
       ...{ host, generation, instanceUuid: instanceUuid!, requestId, undoes: null, reason: 'the move was reverted' },
     })),
   );
-  await countAs(
+  const freed = await countAs(
     trx,
     batch
       .map((item) => ({ instance: instances.get(item.instanceUuid!), flavor: item.params.oldFlavor }))
       .filter((one): one is { instance: InstanceRow; flavor: Flavor } => one.instance !== undefined),
   );
+  context.atEnd(releaseUsage, freed);
   context.afterCommit(() => context.services.cleaner.ring());
 }
 

@@ -3,6 +3,7 @@ import { startEvents } from '../../db/action-events.ts';
 import { moveHosts } from '../../db/claims.ts';
 import type { Transaction } from '../../db/connection.ts';
 import { addFaults, changeInstances, type InstanceRow, lockInstances } from '../../db/instance-changes.ts';
+import { releaseUsage } from '../../db/quota-usages.ts';
 import { changeMigrations, readMigrations } from '../../db/server-migrations.ts';
 import type { StepContext } from '../engine/definition.ts';
 import type { NewTask } from '../engine/new-task.ts';
@@ -102,13 +103,14 @@ export async function unwoundMove(words: MoveWords, batch: MoveBatch, trx: Trans
       .map(({ host }) => ({ host, ioOps: -1 })),
   );
   // What a larger flavor counted as besides; one that is deleted gives everything back then.
-  await countAs(
+  const freed = await countAs(
     trx,
     endingIn('as before', 'lost', 'restore')
       .map(({ instance }) => instance)
       .filter((instance): instance is InstanceRow => instance !== undefined && instance.deletedAt === null)
       .map((instance) => ({ instance, flavor: instance.flavor })),
   );
+  context.atEnd(releaseUsage, freed);
   if (words.live)
     offerPlaces(
       endings.filter(({ ending }) => ending !== 'next host').map(({ item }) => item.params.host),
