@@ -34,8 +34,8 @@ export class Sightings {
 }
 
 const RETRY_MS = 100;
-/** An answer may wait for an event loop as well, here and there. */
-const SLACK_MS = 2_000;
+/** An answer may wait for event loops as well, here and there. */
+const SLACK_MS = 5_000;
 const GIVE_UP_MS = 120_000;
 
 /** An api by its name. */
