@@ -13,7 +13,7 @@ import { faultKinds } from './faults/index.ts';
 import { faultedOperations, lateWithoutCause } from './fault-windows.ts';
 import { type Field, openField } from './field.ts';
 import { Moments } from './moments.ts';
-import { historyOf, InvariantWatch, violations } from './oracle.ts';
+import { historyOf, InvariantWatch, violations } from './invariants.ts';
 import { FaultPlan } from './plan.ts';
 import { Probes } from './probes.ts';
 import { TwinWatch } from './twins.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Cloud } from '../support/cloud.ts';
-import { domainsOf, RUNNING } from './oracle.ts';
+import { domainsOf, RUNNING } from './invariants.ts';
 
 const LOOK_MS = 250;
 

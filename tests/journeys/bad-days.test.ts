@@ -3,7 +3,7 @@
  * meanwhile is told so in bounded time, and everything works again by itself when the part returns.
  */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { domainsOf } from '../crash/oracle.ts';
+import { domainsOf } from '../crash/invariants.ts';
 import { killBroker, startBroker } from '../support/broker.ts';
 import { startCloud, type Cloud, type Member } from '../support/cloud.ts';
 import type { ComputeClient } from '../support/compute-client.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Random } from '@kilonova/runtime';
 import type { ComputeClient } from '../support/compute-client.ts';
-import type { Request } from '../crash/workload.ts';
+import type { Request } from '../crash/workload/server-user.ts';
 
 /** What a balancer would have before several apis: those that take requests now. */
 export class Rotation {
