@@ -29,7 +29,7 @@ export async function advance<Services>(advancing: Advance<Services>, tasks: rea
   const all = [...tasks];
   const atEnd: Endings = new Map();
   for (let group = nextGroup(all); group !== undefined; group = nextGroup(all)) all.push(...(await moveGroup(advancing, group, atEnd)));
-  for (const [work, items] of atEnd) await work(advancing.trx, items);
+  for (const [last, items] of atEnd) await last(advancing.trx, items);
   return all;
 }
 
