@@ -22,6 +22,7 @@ export class TwinWatch {
 
   start(): void {
     this.#done = this.#run();
+    this.#done.catch(() => undefined); // told by stop
   }
 
   /** @returns guests that ran twice, but for those that were evacuated: their dead host is fenced by the operator's word alone */

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FaultKind, FaultScene } from './fault.ts';
 import { between, Turn } from './fault.ts';
-import { withMember } from './processes.ts';
+import { reviveAgain, withMember } from './processes.ts';
 
 const LOOK_MS = 200;
 const LOOKS = 75;
@@ -29,7 +29,7 @@ export const lostHost: FaultKind = {
         await pause(between(scene, 0, 500));
         // It clears up before it gets new work: first it comes back, then it is believed again, or the other way round.
         if (scene.random.next() < 0.5) await force(false);
-        await cloud.revive(member);
+        await reviveAgain(scene, member);
         await force(false);
       }),
     ),

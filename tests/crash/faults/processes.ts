@@ -14,6 +14,20 @@ export async function withMember(scene: FaultScene, role: Role, act: (member: Me
   }
 }
 
+const STARTS = 10;
+
+/** As a supervisor does: a process that ended while it started, because its database went away right then, is started again. */
+export async function reviveAgain({ cloud }: FaultScene, member: Member): Promise<void> {
+  for (let start = 1; ; start += 1) {
+    try {
+      return await cloud.revive(member);
+    } catch (error) {
+      if (start === STARTS) throw error;
+    }
+    await cloud.kill(member);
+  }
+}
+
 export const NAMES: Readonly<Record<Role, string>> = {
   api: 'an api',
   conductor: 'a conductor',
@@ -28,7 +42,7 @@ const killed = (role: Role): FaultKind => ({
     withMember(scene, role, async (member) => {
       await scene.cloud.kill(member);
       await pause(between(scene, 0, 1_500));
-      await scene.cloud.revive(member);
+      await reviveAgain(scene, member);
     }),
 });
 
@@ -57,7 +71,7 @@ const skewed: FaultKind = {
       await pause(between(scene, 500, 3_000));
       if (scene.random.next() < 0.5) {
         await scene.cloud.kill(member);
-        await scene.cloud.revive(member);
+        await reviveAgain(scene, member);
         await pause(between(scene, 500, 2_000));
       }
       clock.end();
