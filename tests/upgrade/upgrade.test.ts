@@ -28,6 +28,7 @@ const ANSWERS_BETWEEN = 25;
 /** Looks often, so that a test need not wait long for a pin that moves by itself. */
 const ours: Build = {
   env: {
+    KILONOVA_BROKER_HOST_RETRY_CAP_MS: '1000',
     KILONOVA_CONDUCTOR_VERSION_LOOK_MS: '250',
     KILONOVA_SCHEDULER_PIN_ASK_MS: '500',
     KILONOVA_API_PIN_ASK_MS: '500',
@@ -43,6 +44,7 @@ beforeAll(async () => {
   cloud = await startCloud({
     ...{ conductors: 2, schedulers: 2, apis: 2, hosts: 3, build: released },
     config: {
+      broker: { host_retry_cap_ms: undefined }, // the release refuses what it does not know
       conductor: { heartbeat_ms: 500, service_down_ms: 8_000 },
       scheduler: { heartbeat_interval_ms: 500, digest_interval_ms: 1_000 },
       fake: { latency_ms: { spawn: 40, remove: 20, stop: 20, start: 20, migrateOut: 60, prepareIncoming: 20, finishIncoming: 20 } },
