@@ -24,6 +24,11 @@ export default defineConfig({
           include: ['packages/*/{src,scripts}/**/*.test.ts', 'scripts/**/*.test.ts', 'tests/{support,conformance}/**/*.test.ts'],
         },
       },
+      // A whole control plane in one process and under one seed: what it finds repeats.
+      {
+        extends: true,
+        test: { name: 'simulation', include: ['tests/simulation/**/*.test.ts'], fileParallelism: false, testTimeout: 3_600_000 },
+      },
       // Whole clouds of processes: one file at a time has the two cores for itself.
       {
         extends: true,

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 /** In the order they run. `packages` are the unit and integration tests. */
-export const STAGES = ['check', 'packages', 'journeys', 'upgrade', 'crash'] as const;
+export const STAGES = ['check', 'packages', 'simulation', 'journeys', 'upgrade', 'crash'] as const;
 export type Stage = (typeof STAGES)[number];
 
 export interface TestPlan {

@@ -4,4 +4,5 @@ export { fakeSection, type Capacity, type FakeConfig } from './driver/fake/confi
 export { FakeDriver } from './driver/fake/fake-driver.ts';
 export type { FaultRule } from './driver/fake/faults.ts';
 export { JournalDamaged } from './journal/frame.ts';
+export type { JournalStorage } from './journal/storage.ts';
 export { startCompute, type ComputeParts } from './main.ts';

@@ -62,6 +62,7 @@ export type { InProcessConnection } from './in-process/transport.ts';
 export type { Faults } from './in-process/faults.ts';
 export { seededRandom } from './in-process/seeded-random.ts';
 export { VirtualClock } from './in-process/virtual-clock.ts';
+export type { VirtualClockOptions } from './in-process/virtual-clock.ts';
 export { decoderFor, encoderFor } from './codec/codec.ts';
 export type { Decoder, Encoder } from './codec/codec.ts';
 export type { Attachment } from './wire/attachments.ts';

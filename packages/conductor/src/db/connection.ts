@@ -1,5 +1,5 @@
 import knexFactory, { type Knex } from 'knex';
-import { types as parsers } from 'pg';
+import { type ClientConfig, type CustomTypesConfig, types as parsers } from 'pg';
 import type { DatabaseConfig } from '../config.ts';
 import { preparing } from './prepared-statements.ts';
 
@@ -26,35 +26,46 @@ const isoTime = (text: string): string => {
 
 const ignore = () => undefined;
 
+/** What a connection of a conductor is opened with: limits of its statements, its time zone, how values are read. */
+export const connectionSettings = (config: DatabaseConfig): ClientConfig => ({
+  connectionString: config.url,
+  connectionTimeoutMillis: config.connectTimeoutMs,
+  statement_timeout: config.statementTimeoutMs,
+  lock_timeout: config.lockTimeoutMs,
+  idle_in_transaction_session_timeout: config.idleTransactionTimeoutMs,
+  // A server that vanished without a word must not hold a query for ever.
+  ...(config.statementTimeoutMs > 0 && { query_timeout: config.statementTimeoutMs + 2 * config.connectTimeoutMs }),
+  keepAlive: true,
+  application_name: 'kilonova-conductor',
+  // Short queries on rows that are in memory: an index costs little more than a page in order, and compiling never pays.
+  options: '-c timezone=UTC -c default_transaction_isolation=read\\ committed -c random_page_cost=1.1 -c jit=off',
+  types: types as CustomTypesConfig,
+});
+
+/** Where connections come from when they are handed in, as a pool of pg gives them. */
+export interface ConnectionPool {
+  connect(): Promise<object>;
+}
+
 /**
  * A bounded pool of connections. Nothing is opened before the first query. A query that finds no connection in time
  * rejects, see `isUnavailable` in `db/unavailable.ts`.
+ *
+ * @param pool gives connections opened with `connectionSettings`; default: a pool of its own, which ends with the Knex
  */
-export const openDatabase = (config: DatabaseConfig): Knex =>
+export const openDatabase = (config: DatabaseConfig, pool?: ConnectionPool): Knex =>
   knexFactory({
     client: preparing(config.preparedStatements),
-    connection: {
-      connectionString: config.url,
-      connectionTimeoutMillis: config.connectTimeoutMs,
-      statement_timeout: config.statementTimeoutMs,
-      lock_timeout: config.lockTimeoutMs,
-      idle_in_transaction_session_timeout: config.idleTransactionTimeoutMs,
-      // A server that vanished without a word must not hold a query for ever.
-      ...(config.statementTimeoutMs > 0 && { query_timeout: config.statementTimeoutMs + 2 * config.connectTimeoutMs }),
-      keepAlive: true,
-      application_name: 'kilonova-conductor',
-      // Short queries on rows that are in memory: an index costs little more than a page in order, and compiling never pays.
-      options: '-c timezone=UTC -c default_transaction_isolation=read\\ committed -c random_page_cost=1.1 -c jit=off',
-      types,
-    } as Knex.PgConnectionConfig,
-    pool: { min: 0, max: config.poolMax, idleTimeoutMillis: 30_000 },
+    ...(pool === undefined
+      ? { connection: connectionSettings(config) as Knex.PgConnectionConfig, pool: { min: 0, max: config.poolMax, idleTimeoutMillis: 30_000 } }
+      : { connectionPool: pool }),
     acquireConnectionTimeout: config.acquireTimeoutMs,
     asyncStackTraces: false,
     // Errors are logged and reach callers: they show statements, never the values bound to them (user data, keys).
     compileSqlOnError: false,
     // What goes wrong reaches whoever asked, and is logged there; knex would print it besides.
     log: { warn: ignore, error: ignore, debug: ignore, deprecate: ignore },
-  });
+  } as Knex.Config);
 
 /** The words that code outside of `db/` uses: knex stays in here. */
 export type Database = Knex;

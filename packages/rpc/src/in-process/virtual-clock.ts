@@ -8,18 +8,29 @@ interface Timer {
 /** What `until` may wait by default: an hour of the clock's own time. */
 const MOST_MS = 3_600_000;
 
+export interface VirtualClockOptions {
+  /**
+   * Settles when nothing is under way for which time must stand still; asked before every timer. Default: when the
+   * promises that wait for nothing outside have gone on. One that also waits for a file or a socket makes both wait.
+   */
+  readonly idle?: () => Promise<void>;
+}
+
 /**
  * Time that goes on only when told to, for tests: an hour's wait takes no time, and timers come in the same order every
- * run. Hand it to `InProcessBroker` as `clock`. What waits for the real world (a file, a socket) does not move it.
+ * run. Hand it to `InProcessBroker` as `clock`. What waits for the real world (a file, a socket) does not move it, unless
+ * `idle` waits for that.
  */
 export class VirtualClock implements Clock {
   readonly #startedAt: number;
+  readonly #idle: () => Promise<void>;
   #elapsedMs = 0;
   readonly #timers = new Set<Timer>();
 
   /** @param startedAt what `now` says first; milliseconds since the epoch */
-  constructor(startedAt = 0) {
+  constructor(startedAt = 0, { idle = settled }: VirtualClockOptions = {}) {
     this.#startedAt = startedAt;
+    this.#idle = idle;
   }
 
   now(): number {
@@ -59,10 +70,10 @@ export class VirtualClock implements Clock {
   /** Lets `ms` pass: the timers within come in order, and what they wake runs before the next. */
   async advance(ms: number): Promise<void> {
     const end = this.#elapsedMs + ms;
-    await settled();
+    await this.#idle();
     for (let timer = this.#first(end); timer !== undefined; timer = this.#first(end)) {
       this.#fire(timer);
-      await settled();
+      await this.#idle();
     }
     this.#elapsedMs = end;
   }
@@ -77,13 +88,13 @@ export class VirtualClock implements Clock {
     let over = false;
     const mark = () => void (over = true);
     work.then(mark, mark);
-    await settled();
+    await this.#idle();
     while (!over) {
       const timer = this.#first(end);
       if (timer === undefined)
         throw new Error(`nothing more happens within ${mostMs} ms of the virtual clock (${this.pending} timers later)`);
       this.#fire(timer);
-      await settled();
+      await this.#idle();
     }
     return work;
   }

@@ -1,0 +1,158 @@
+import { connectionSettings, type ConnectionPool, type DatabaseConfig } from '@kilonova/conductor';
+import { Client } from 'pg';
+import { markOf } from '../trace.ts';
+import type { Life } from '../world/life.ts';
+import type { Observer } from './observer.ts';
+import type { Turn, Turns } from './turns.ts';
+
+type Callback = (error: Error | null, response?: unknown) => void;
+type Statement = string | { readonly text: string; readonly values?: readonly unknown[] };
+
+export interface ConnectionParts {
+  readonly life: Life;
+  readonly turns: Turns;
+  readonly observer: Observer;
+  readonly config: DatabaseConfig;
+  /** As the database reads it. */
+  readonly now: () => string;
+  /** Called right before and right after a statement is done; the process may die there. */
+  readonly onStatement: (moment: 'before' | 'after', text: string) => void;
+}
+
+/** The connections of one simulated process: they end with it, as sockets do. */
+export class Connections implements ConnectionPool {
+  readonly #parts: ConnectionParts;
+  readonly #free: Connection[] = [];
+  readonly #waiting: ((connection: Connection) => void)[] = [];
+  readonly #all = new Set<Connection>();
+  #opened = 0;
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+  }
+
+  /** A free connection, or one more up to the bound. */
+  connect(): Promise<Connection> {
+    const free = this.#free.pop();
+    if (free !== undefined) return Promise.resolve(free);
+    if (this.#all.size >= this.#parts.config.poolMax) return new Promise((settle) => this.#waiting.push(settle));
+    const connection: Connection = new Connection(this.#parts, `${this.#parts.life.name}/${++this.#opened}`, (broken) => this.#back(connection, broken));
+    this.#all.add(connection);
+    return connection.open().then(() => connection);
+  }
+
+  #back(connection: Connection, broken: boolean): void {
+    if (broken) {
+      this.#all.delete(connection);
+      void connection.end();
+      return;
+    }
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free.push(connection);
+    else next(connection);
+  }
+
+  /** Settles when the database knows of none of them any more: what they had begun is rolled back. */
+  async end(): Promise<void> {
+    const all = [...this.#all];
+    this.#all.clear();
+    await this.#parts.observer.terminate(all.flatMap(({ pid }) => pid ?? []));
+    await Promise.all(all.map((connection) => connection.end()));
+  }
+}
+
+class Connection {
+  readonly #parts: ConnectionParts;
+  readonly #name: string;
+  readonly #back: (broken: boolean) => void;
+  readonly #client: Client;
+  readonly #turns = new Set<Turn>();
+  #pid: number | undefined;
+  #told = '';
+  #inTransaction = false;
+
+  constructor(parts: ConnectionParts, name: string, back: (broken: boolean) => void) {
+    this.#parts = parts;
+    this.#name = name;
+    this.#back = back;
+    this.#client = new Client(connectionSettings(parts.config));
+    this.#client.on('error', () => undefined);
+  }
+
+  get pid(): number | undefined {
+    return this.#pid;
+  }
+
+  open(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let failed: unknown;
+      this.#take({
+        run: async () => {
+          await this.#client.connect().catch((error: unknown) => (failed = error));
+          this.#pid = (this.#client as object as { processID: number | null }).processID ?? undefined;
+        },
+        deliver: () => (failed === undefined ? resolve() : reject(failed as Error)),
+      });
+    });
+  }
+
+  query(statement: Statement, done: Callback): void {
+    const { life, onStatement } = this.#parts;
+    if (!life.alive) return;
+    const text = typeof statement === 'string' ? statement : statement.text;
+    let error: Error | null = null;
+    let response: unknown;
+    this.#take({
+      run: async () => {
+        onStatement('before', text);
+        if (!life.alive) return;
+        try {
+          response = await this.#run(text, statement);
+        } catch (thrown) {
+          error = thrown as Error;
+        }
+      },
+      deliver: () => {
+        if (life.alive) onStatement('after', text);
+        if (!life.alive) return;
+        const rows = (response as { rowCount?: number | null } | undefined)?.rowCount;
+        life.note(`${this.#name} ${markOf(JSON.stringify(statement))} ${error === null ? rows : (error as { code?: string }).code}`);
+        done(error, response);
+      },
+    });
+  }
+
+  release(broken: boolean): void {
+    this.#back(broken);
+  }
+
+  async end(): Promise<void> {
+    for (const turn of this.#turns) this.#parts.turns.drop(turn);
+    await this.#client.end().catch(() => undefined);
+  }
+
+  /** The session is told the time whenever a transaction begins, as the database's own clock would be read. */
+  async #run(text: string, statement: Statement): Promise<unknown> {
+    const now = this.#parts.now();
+    if (!this.#inTransaction && this.#told !== now) {
+      await this.#client.query(`set kilonova.now = '${now}'`);
+      this.#told = now;
+    }
+    if (/^\s*begin/i.test(text)) this.#inTransaction = true;
+    if (/^\s*(commit|rollback(?! to))/i.test(text)) this.#inTransaction = false;
+    return this.#client.query(statement as string);
+  }
+
+  #take({ run, deliver }: Pick<Turn, 'run' | 'deliver'>): void {
+    const turn: Turn = {
+      pid: () => this.#pid,
+      run,
+      deliver: () => {
+        this.#turns.delete(turn);
+        deliver();
+      },
+    };
+    this.#turns.add(turn);
+    this.#parts.turns.take(turn);
+  }
+}

@@ -1,0 +1,43 @@
+import { Client } from 'pg';
+
+/** Looks at the database from outside of the simulation. */
+export class Observer {
+  readonly #client: Client;
+
+  private constructor(client: Client) {
+    this.#client = client;
+  }
+
+  static async open(url: string): Promise<Observer> {
+    const client = new Client({ connectionString: url, application_name: 'kilonova-simulation', options: '-c timezone=UTC' });
+    await client.connect();
+    return new Observer(client);
+  }
+
+  async rows<Row extends object>(sql: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
+    return (await this.#client.query<Row>(sql, [...values])).rows;
+  }
+
+  /** Which of these backends wait for a lock. */
+  async blocked(pids: readonly number[]): Promise<ReadonlySet<number>> {
+    const rows = await this.rows<{ pid: number }>(
+      'select pid from unnest($1::int[]) as asked (pid) where cardinality(pg_blocking_pids(pid)) > 0',
+      [pids],
+    );
+    return new Set(rows.map(({ pid }) => pid));
+  }
+
+  /** Ends these backends and settles when they are gone. */
+  async terminate(pids: readonly number[]): Promise<void> {
+    if (pids.length === 0) return;
+    await this.rows('select pg_terminate_backend(pid) from unnest($1::int[]) as asked (pid)', [pids]);
+    for (;;) {
+      const [left] = await this.rows<{ count: number }>('select count(*)::int as count from pg_stat_activity where pid = any ($1::int[])', [pids]);
+      if (left?.count === 0) return;
+    }
+  }
+
+  end(): Promise<void> {
+    return this.#client.end();
+  }
+}

@@ -1,0 +1,103 @@
+import type { VirtualClock } from '@kilonova/rpc';
+import { createMetrics, type Clock, type Logger, type Random, seededRandom, type Surroundings } from '@kilonova/runtime';
+import type { Quiet } from '../quiet.ts';
+import type { Trace } from '../trace.ts';
+
+interface LifeParts {
+  readonly clock: VirtualClock;
+  readonly quiet: Quiet;
+  readonly trace: Trace;
+  /** Of its randomness. */
+  readonly seed: number;
+  /** How far its wall clock is off; milliseconds. */
+  readonly skewMs?: number;
+}
+
+/** One process from its start to its crash: after that no timer of it fires, and nothing it waits for comes. */
+export class Life {
+  readonly name: string;
+  readonly surroundings: Surroundings;
+  alive = true;
+  readonly #trace: Trace;
+  readonly #timers = new Set<() => void>();
+
+  constructor(name: string, { clock, quiet, trace, seed, skewMs = 0 }: LifeParts) {
+    this.name = name;
+    this.#trace = trace;
+    this.surroundings = {
+      clock: this.#clock(clock, quiet, skewMs),
+      random: seededRandom(seed),
+      log: this.#log({}),
+      metrics: createMetrics(name, { ofProcess: false }),
+    };
+  }
+
+  get clock(): Clock {
+    return this.surroundings.clock;
+  }
+
+  get random(): Random {
+    return this.surroundings.random;
+  }
+
+  note(what: string): void {
+    this.#trace.note(this.name, what);
+  }
+
+  die(): void {
+    this.alive = false;
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
+  }
+
+  #clock(clock: VirtualClock, quiet: Quiet, skewMs: number): Clock {
+    const after = (ms: number, act: () => void): (() => void) => {
+      if (!this.alive) return () => undefined;
+      const cancel = clock.after(ms, () => {
+        this.#timers.delete(drop);
+        quiet.stir();
+        act();
+      });
+      const drop = () => {
+        this.#timers.delete(drop);
+        cancel();
+      };
+      this.#timers.add(drop);
+      return drop;
+    };
+    return {
+      now: () => clock.now() + skewMs,
+      monotonic: () => clock.monotonic(),
+      after,
+      sleep: (ms, signal) =>
+        new Promise((resolve, reject) => {
+          if (signal?.aborted === true) return reject(signal.reason as Error);
+          const onAbort = () => {
+            cancel();
+            reject(signal?.reason as Error);
+          };
+          const cancel = after(ms, () => {
+            signal?.removeEventListener('abort', onAbort);
+            resolve();
+          });
+          signal?.addEventListener('abort', onAbort, { once: true });
+        }),
+    };
+  }
+
+  #log(bound: object): Logger {
+    const tell = (level: string) => (fields: object, event: string) => {
+      if (this.alive && level !== 'debug') this.note(`${level} ${event} ${textOf({ ...bound, ...fields })}`);
+    };
+    return {
+      debug: tell('debug'),
+      info: tell('info'),
+      warn: tell('warn'),
+      error: tell('error'),
+      child: (fields) => this.#log({ ...bound, ...fields }),
+    };
+  }
+}
+
+const textOf = (fields: object): string =>
+  JSON.stringify(fields, (_key, value: unknown) => (value instanceof Error ? value.message : value)) ?? '';
