@@ -15,8 +15,9 @@ export interface ConnectionParts {
   readonly config: DatabaseConfig;
   /** As the database reads it. */
   readonly now: () => string;
-  /** Called right before and right after a statement is done; the process may die there. */
-  readonly onStatement: (moment: 'before' | 'after', text: string) => void;
+  /** Called right before and right after a statement is done; the process may die there, or lose the connection. */
+  readonly onStatement: (moment: 'before' | 'after', text: string) => 'goes on' | 'breaks';
+  readonly reachable: () => boolean;
 }
 
 /** The connections of one simulated process: they end with it, as sockets do. */
@@ -61,7 +62,12 @@ export class Connections implements ConnectionPool {
   }
 }
 
+const isBegin = (text: string) => /^\s*begin/i.test(text);
+const isEnd = (text: string) => /^\s*(commit|rollback(?! to))/i.test(text);
+
 class Connection {
+  /** Set, the pool closes it instead of giving it out again. */
+  __knex__disposed: Error | undefined;
   readonly #parts: ConnectionParts;
   readonly #name: string;
   readonly #back: (broken: boolean) => void;
@@ -85,38 +91,40 @@ class Connection {
 
   open(): Promise<void> {
     return new Promise((resolve, reject) => {
-      let failed: unknown;
+      let failed: Error | undefined;
       this.#take({
         run: async () => {
-          await this.#client.connect().catch((error: unknown) => (failed = error));
+          if (!this.#parts.reachable()) failed = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+          else await this.#client.connect().catch((error: Error) => (failed = error));
           this.#pid = (this.#client as object as { processID: number | null }).processID ?? undefined;
         },
-        deliver: () => (failed === undefined ? resolve() : reject(failed as Error)),
+        deliver: () => {
+          if (failed === undefined) return resolve();
+          this.#back(true);
+          reject(failed);
+        },
       });
     });
   }
 
   query(statement: Statement, done: Callback): void {
-    const { life, onStatement } = this.#parts;
+    const { life } = this.#parts;
     if (!life.alive) return;
     const text = typeof statement === 'string' ? statement : statement.text;
     let error: Error | null = null;
     let response: unknown;
     this.#take({
       run: async () => {
-        onStatement('before', text);
-        if (!life.alive) return;
         try {
-          response = await this.#run(text, statement);
+          response = await this.#do(text, statement);
         } catch (thrown) {
           error = thrown as Error;
         }
       },
       deliver: () => {
-        if (life.alive) onStatement('after', text);
         if (!life.alive) return;
         const rows = (response as { rowCount?: number | null } | undefined)?.rowCount;
-        life.note(`${this.#name} ${markOf(JSON.stringify(statement))} ${error === null ? rows : (error as { code?: string }).code}`);
+        life.note(`${this.#name} ${markOf(JSON.stringify(statement))} ${error === null ? rows : ((error as { code?: string }).code ?? 'broken')}`);
         done(error, response);
       },
     });
@@ -131,6 +139,21 @@ class Connection {
     await this.#client.end().catch(() => undefined);
   }
 
+  async #do(text: string, statement: Statement): Promise<unknown> {
+    const { life, onStatement, reachable } = this.#parts;
+    if (this.__knex__disposed !== undefined) throw new Error('Connection terminated unexpectedly');
+    if (!reachable() || onStatement('before', text) === 'breaks') return this.#break();
+    if (!life.alive) return undefined;
+    const response = await this.#run(text, statement);
+    return onStatement('after', text) === 'breaks' ? this.#break() : response;
+  }
+
+  async #break(): Promise<never> {
+    this.__knex__disposed = new Error('Connection terminated unexpectedly');
+    if (this.#pid !== undefined) await this.#parts.observer.terminate([this.#pid]);
+    throw this.__knex__disposed;
+  }
+
   /** The session is told the time whenever a transaction begins, as the database's own clock would be read. */
   async #run(text: string, statement: Statement): Promise<unknown> {
     const now = this.#parts.now();
@@ -138,8 +161,8 @@ class Connection {
       await this.#client.query(`set kilonova.now = '${now}'`);
       this.#told = now;
     }
-    if (/^\s*begin/i.test(text)) this.#inTransaction = true;
-    if (/^\s*(commit|rollback(?! to))/i.test(text)) this.#inTransaction = false;
+    if (isBegin(text)) this.#inTransaction = true;
+    if (isEnd(text)) this.#inTransaction = false;
     return this.#client.query(statement as string);
   }
 

@@ -11,6 +11,8 @@ interface LifeParts {
   readonly seed: number;
   /** How far its wall clock is off; milliseconds. */
   readonly skewMs?: number;
+  /** An event that was logged as an error. */
+  readonly onError: (event: string) => void;
 }
 
 /** One process from its start to its crash: after that no timer of it fires, and nothing it waits for comes. */
@@ -19,11 +21,13 @@ export class Life {
   readonly surroundings: Surroundings;
   alive = true;
   readonly #trace: Trace;
+  readonly #onError: (event: string) => void;
   readonly #timers = new Set<() => void>();
 
-  constructor(name: string, { clock, quiet, trace, seed, skewMs = 0 }: LifeParts) {
+  constructor(name: string, { clock, quiet, trace, seed, skewMs = 0, onError }: LifeParts) {
     this.name = name;
     this.#trace = trace;
+    this.#onError = onError;
     this.surroundings = {
       clock: this.#clock(clock, quiet, skewMs),
       random: seededRandom(seed),
@@ -87,7 +91,10 @@ export class Life {
 
   #log(bound: object): Logger {
     const tell = (level: string) => (fields: object, event: string) => {
-      if (this.alive && level !== 'debug') this.note(`${level} ${event} ${textOf({ ...bound, ...fields })}`);
+      if (!this.alive || level === 'debug') return;
+      const text = `${level} ${event} ${textOf({ ...bound, ...fields })}`;
+      this.note(text);
+      if (level === 'error') this.#onError(`${this.name}: ${text}`);
     };
     return {
       debug: tell('debug'),

@@ -1,6 +1,6 @@
-import { rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { computeSection, fakeSection, startCompute } from '@kilonova/compute';
+import { computeSection, type Domain, fakeSection, startCompute } from '@kilonova/compute';
 import { conductorSection, openDatabase, quotaSection, startConductor, type ConductorConfig } from '@kilonova/conductor';
 import type { InProcessConnection } from '@kilonova/rpc';
 import { defaultsOf } from '@kilonova/runtime';
@@ -8,8 +8,10 @@ import { schedulerSection, startScheduler } from '@kilonova/scheduler';
 import { Connections } from '../database/connections.ts';
 import { Disk } from './journal.ts';
 import type { Life } from './life.ts';
-import { connect } from './wire.ts';
 import type { World } from './world.ts';
+
+/** As faults are counted. */
+type Role = 'crash of a conductor' | 'crash of a scheduler' | 'crash of an agent';
 
 /** A place where a process of the control plane runs, dies, and is started again. */
 export abstract class Process {
@@ -54,15 +56,15 @@ export abstract class Process {
     this.leave();
   }
 
-  protected skewMs = 0;
+  abstract readonly role: Role;
+  protected readonly skewMs: number = 0;
   protected abstract run(life: Life): Promise<void>;
   /** What the machine does when it is gone. */
   protected leave(): void {}
 
   protected connect(life: Life, service: string, id: string, user = service): InProcessConnection {
-    const { broker, quiet } = this.world;
-    const onMessage = (moment: 'before' | 'after', what: string) => this.world.danger(this, moment, what);
-    this.transport = connect({ broker, quiet, life, service, id, user, onMessage });
+    const onMessage = (moment: 'before' | 'after', what: string) => void this.world.danger(this, moment, what);
+    this.transport = this.world.connect({ life, service, id, user, onMessage });
     return this.transport;
   }
 }
@@ -74,14 +76,16 @@ const DEADLINES: Partial<ConductorConfig> = {
 };
 
 export class ConductorProcess extends Process {
+  readonly role = 'crash of a conductor';
   #connections: Connections | undefined;
 
   protected async run(life: Life): Promise<void> {
-    const { turns, observer, databaseConfig: config, random } = this.world;
+    const { turns, observer, databaseConfig: config } = this.world;
     const connections = new Connections({
       ...{ life, turns, observer, config },
       now: () => new Date(this.world.clock.now()).toISOString(),
       onStatement: (moment, text) => this.world.danger(this, moment, text),
+      reachable: () => this.world.databaseReachable(this),
     });
     this.#connections = connections;
     await startConductor({
@@ -94,7 +98,6 @@ export class ConductorProcess extends Process {
         quota: defaultsOf(quotaSection, { instances: 40, cores: 80 }),
       },
     });
-    void random;
   }
 
   protected override leave(): void {
@@ -104,6 +107,7 @@ export class ConductorProcess extends Process {
 }
 
 export class SchedulerProcess extends Process {
+  readonly role = 'crash of a scheduler';
   protected async run(life: Life): Promise<void> {
     await startScheduler({
       ...life.surroundings,
@@ -116,21 +120,53 @@ export class SchedulerProcess extends Process {
 
 /** An agent and its hypervisor: domains and journal outlive the process. */
 export class AgentProcess extends Process {
+  readonly role = 'crash of an agent';
   readonly #disk = new Disk();
+  protected override readonly skewMs: number;
+  #calm = false;
+
+  constructor(world: World, name: string, skewMs: number) {
+    super(world, name);
+    this.skewMs = skewMs;
+  }
 
   get folder(): string {
     return join(this.world.folder, this.name);
   }
 
+  /** From now on the hypervisor does what it is told. */
+  calm(): void {
+    this.#calm = true;
+    if (existsSync(this.folder)) writeFileSync(join(this.folder, 'fake-control.json'), '{}');
+  }
+
+  /** Every guest stops with its machine. */
+  powerOff(): void {
+    const stopped = this.domains().map((domain) => ({ ...domain, power: domain.power === 1 ? 4 : domain.power }));
+    writeFileSync(join(this.folder, 'fake-domains.jsonl'), stopped.map((domain) => `${JSON.stringify(domain)}\n`).join(''));
+  }
+
+  domains(): readonly Domain[] {
+    const domains = new Map<string, Domain>();
+    const path = join(this.folder, 'fake-domains.jsonl');
+    for (const line of existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []) {
+      if (line === '') continue;
+      const domain = JSON.parse(line) as Domain | { readonly uuid: string };
+      if ('power' in domain) domains.set(domain.uuid, domain);
+      else domains.delete(domain.uuid);
+    }
+    return [...domains.values()];
+  }
+
   protected async run(life: Life): Promise<void> {
-    const fake = defaultsOf(fakeSection, this.world.fakeChanges);
+    const fake = defaultsOf(fakeSection, { ...this.world.fakeChanges, ...(this.#calm && { faults: {} }) });
     await startCompute({
       ...life.surroundings,
       transport: this.connect(life, 'compute', this.name, `compute.${this.name}`),
       config: { compute: defaultsOf(computeSection), fake },
       host: this.name,
       stateDir: this.folder,
-      storage: this.#disk.storageOf(life, (moment, what) => this.world.danger(this, moment, what)),
+      storage: this.#disk.storageOf(life, (moment, what) => void this.world.danger(this, moment, what)),
     });
   }
 

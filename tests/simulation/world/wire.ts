@@ -3,6 +3,14 @@ import type { Quiet } from '../quiet.ts';
 import { markOf } from '../trace.ts';
 import type { Life } from './life.ts';
 
+/** What becomes of one message on its way. */
+export interface Fate {
+  /** How often it arrives; 0 is lost, and nobody is told. */
+  readonly copies: number;
+  /** Messages that wait are overtaken. */
+  readonly delayMs: number;
+}
+
 interface WireParts {
   readonly broker: InProcessBroker;
   readonly life: Life;
@@ -12,12 +20,15 @@ interface WireParts {
   readonly id: string;
   /** Called right before and right after a message is given to the broker; the process may die there. */
   readonly onMessage: (moment: 'before' | 'after', key: string) => void;
+  readonly fate: () => Fate;
+  /** The network's clock: what is on its way arrives although its sender died. */
+  readonly later: (ms: number, act: () => void) => void;
 }
 
 const SENDERS = new Set<string | symbol>(['send', 'sendConfirmed']);
 
 /** A process's connection to the broker: what it sends is in the trace, and nothing leaves it when it is dead. */
-export function connect({ broker, life, quiet, service, user, id, onMessage }: WireParts): InProcessConnection {
+export function connect({ broker, life, quiet, service, user, id, onMessage, fate, later }: WireParts): InProcessConnection {
   const { clock, random, log } = life.surroundings;
   const connection = broker.connect({ service, id, user, clock, random, log });
   return new Proxy(connection, {
@@ -26,16 +37,29 @@ export function connect({ broker, life, quiet, service, user, id, onMessage }: W
       if (typeof member !== 'function') return member;
       const act = member.bind(target) as (...given: unknown[]) => unknown;
       if (!SENDERS.has(name)) return act;
+      const never = () => (name === 'send' ? false : new Promise(() => undefined));
       return (message: { readonly key: string; readonly body: Buffer }) => {
         quiet.stir();
         const { key } = message;
         if (life.alive) onMessage('before', key);
-        if (!life.alive) return name === 'send' ? false : new Promise(() => undefined);
-        life.note(`> ${key} ${markOf(message.body)}`);
-        const sent = act(message);
+        if (!life.alive) return never();
+        const sent = transmit(message, act, name === 'send');
         onMessage('after', key);
-        return life.alive || name === 'send' ? sent : new Promise(() => undefined);
+        return life.alive ? sent : never();
       };
     },
   });
+
+  function transmit(message: { readonly key: string; readonly body: Buffer }, act: (message: unknown) => unknown, quick: boolean): unknown {
+    const { copies, delayMs } = connection.connected ? fate() : { copies: 1, delayMs: 0 };
+    life.note(`> ${message.key} ${markOf(message.body)}${copies === 1 ? '' : ` x${copies}`}${delayMs === 0 ? '' : ` +${delayMs.toFixed(0)}`}`);
+    if (copies === 1 && delayMs === 0) return act(message);
+    // The broker said that it has the message; what a copy meets is nobody's affair.
+    for (let copy = 0; copy < copies; copy += 1)
+      later(copy === 0 ? delayMs : fate().delayMs, () => {
+        quiet.stir();
+        void Promise.resolve(act(message)).catch(() => undefined);
+      });
+    return quick ? true : Promise.resolve();
+  }
 }

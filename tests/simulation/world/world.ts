@@ -11,6 +11,7 @@ import { Turns } from '../database/turns.ts';
 import { Quiet } from '../quiet.ts';
 import { Trace } from '../trace.ts';
 import { Life } from './life.ts';
+import { connect, type Fate } from './wire.ts';
 import { AgentProcess, ConductorProcess, type Process, SchedulerProcess } from './process.ts';
 
 /** 2026-01-01, when every simulation begins. */
@@ -22,6 +23,8 @@ export interface WorldOptions {
   readonly conductors: number;
   readonly schedulers: number;
   readonly hosts: number;
+  /** Wall clocks of hosts are off by up to so much. */
+  readonly skewMs?: number;
   readonly conductor?: Partial<ConductorConfig>;
   readonly fake?: Partial<FakeConfig>;
   readonly tell?: (line: string) => void;
@@ -43,8 +46,13 @@ export class World {
   readonly conductors: readonly ConductorProcess[];
   readonly schedulers: readonly SchedulerProcess[];
   readonly agents: readonly AgentProcess[];
-  /** Asked at every step of a process; what it does to it is up to it. */
-  onStep: (process: Process, moment: 'before' | 'after', what: string) => void = () => undefined;
+  /** Asked at every step of a process: it may kill it, or say that its connection to the database breaks. */
+  onStep: (process: Process, moment: 'before' | 'after', what: string) => 'goes on' | 'breaks' = () => 'goes on';
+  /** Asked for every message. */
+  fate: () => Fate = () => ({ copies: 1, delayMs: 0 });
+  databaseReachable: (process: Process) => boolean = () => true;
+  /** Errors that services logged about themselves. */
+  readonly complaints: string[] = [];
   readonly #drop: () => Promise<void>;
 
   private constructor(options: WorldOptions, { config, drop }: Awaited<ReturnType<Template['copy']>>, observer: Observer) {
@@ -65,7 +73,10 @@ export class World {
     const named = <P>(what: string, count: number, make: (name: string) => P) => Array.from({ length: count }, (_, at) => make(`${what}-${at + 1}`));
     this.conductors = named('conductor', options.conductors, (name) => new ConductorProcess(this, name));
     this.schedulers = named('scheduler', options.schedulers, (name) => new SchedulerProcess(this, name));
-    this.agents = named('host', options.hosts, (name) => new AgentProcess(this, name));
+    this.agents = named('host', options.hosts, (name) => {
+      const skewMs = options.skewMs ?? 0;
+      return new AgentProcess(this, name, Math.round((this.random.next() * 2 - 1) * skewMs));
+    });
   }
 
   static async make(template: Template, options: WorldOptions): Promise<World> {
@@ -84,25 +95,31 @@ export class World {
 
   life(name: string, skewMs = 0): Life {
     const { clock, quiet, trace } = this;
-    return new Life(name, { clock, quiet, trace, seed: this.#draw(), skewMs });
+    return new Life(name, { clock, quiet, trace, seed: this.#draw(), skewMs, onError: (event) => void this.complaints.push(event) });
   }
 
   /** A step of a process: the moment at which it may die. */
-  danger(process: Process, moment: 'before' | 'after', what: string): void {
-    this.onStep(process, moment, what);
+  danger(process: Process, moment: 'before' | 'after', what: string): 'goes on' | 'breaks' {
+    return this.onStep(process, moment, what);
   }
 
-  /** Ends a process at once, and starts it again after a while of its supervisor. */
-  kill(process: Process, why: string, restartInMs = 1_000): void {
+  connect(parts: { life: Life; service: string; id: string; user: string; onMessage?: (moment: 'before' | 'after', key: string) => void }) {
+    const { broker, quiet, clock } = this;
+    const later = (ms: number, act: () => void) => void clock.after(ms, act);
+    return connect({ onMessage: () => undefined, ...parts, broker, quiet, later, fate: () => this.fate() });
+  }
+
+  /** Ends a process at once; its supervisor starts it again after a while, unless that is null. */
+  kill(process: Process, why: string, restartInMs: number | null = 1_000): void {
     if (!process.alive) return;
     this.trace.note('world', `kills ${process.name}: ${why}`);
     process.kill();
-    this.clock.after(restartInMs, () => void process.start());
+    if (restartInMs !== null) this.clock.after(restartInMs, () => void process.start());
   }
 
   async end(): Promise<void> {
     for (const process of this.processes) process.kill();
-    await this.turns.idle();
+    await this.turns.idle().catch(() => undefined);
     await this.observer.end();
     await this.#drop();
     rmSync(this.folder, { recursive: true, force: true });
