@@ -156,7 +156,8 @@ export class Adversary {
     const endsAt = clock.monotonic() + this.#between(POWER_OFF_MS);
     await clock.sleep(random.next() * 10_000);
     await this.#insist(() => this.#operator.forceDown(agent.name, true));
-    const servers = await this.#world.observer.rows<{ uuid: string }>('select uuid from instances where host = $1 order by uuid', [agent.name]);
+    const { turns, observer } = this.#world;
+    const servers = await turns.hold(observer.rows<{ uuid: string }>('select uuid from instances where host = $1 order by uuid', [agent.name]));
     for (const { uuid } of servers) {
       if (random.next() < 0.3) continue;
       this.#count('evacuation');

@@ -3,6 +3,8 @@ import { Client } from 'pg';
 /** Looks at the database from outside of the simulation. */
 export class Observer {
   readonly #client: Client;
+  /** One after the other. */
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(client: Client) {
     this.#client = client;
@@ -14,8 +16,10 @@ export class Observer {
     return new Observer(client);
   }
 
-  async rows<Row extends object>(sql: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
-    return (await this.#client.query<Row>(sql, [...values])).rows;
+  rows<Row extends object>(sql: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
+    const result = this.#last.then(async () => (await this.#client.query<Row>(sql, [...values])).rows);
+    this.#last = result.catch(() => undefined);
+    return result;
   }
 
   /** Which of these backends wait for a lock. */

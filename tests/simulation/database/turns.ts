@@ -3,7 +3,6 @@
  * statement that waits for a lock steps aside until whoever holds it went on. So the database, with its own processes and
  * its own clock, becomes a part of the simulation that repeats; and time stands still until no statement is under way.
  */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Random } from '@kilonova/runtime';
 import type { Quiet } from '../quiet.ts';
 
@@ -15,6 +14,11 @@ export interface Turn {
   readonly run: () => Promise<void>;
   /** Hands the outcome to whoever waits. */
   readonly deliver: () => void;
+}
+
+interface Running {
+  over: boolean;
+  readonly end: Promise<void>;
 }
 
 /** How long a statement is waited for before somebody looks whether it waits for a lock; real milliseconds. */
@@ -31,8 +35,8 @@ export class Turns {
   readonly #quiet: Quiet;
   readonly #blocked: (pids: readonly number[]) => Promise<ReadonlySet<number>>;
   readonly #ready: Turn[] = [];
-  readonly #held: Promise<void>[] = [];
-  readonly #running = new Map<Turn, { over: boolean }>();
+  readonly #held: Promise<unknown>[] = [];
+  readonly #running = new Map<Turn, Running>();
 
   constructor(parts: {
     readonly random: Random;
@@ -45,10 +49,11 @@ export class Turns {
     this.#blocked = parts.blocked;
   }
 
-  /** Nothing goes on before this is done: something that happens to the database from outside. */
-  hold(work: Promise<void>): void {
+  /** Nothing goes on before this is done: something that the world outside does. */
+  hold<T>(work: Promise<T>): Promise<T> {
     this.#quiet.stir();
     this.#held.push(work);
+    return work;
   }
 
   take(turn: Turn): void {
@@ -67,7 +72,10 @@ export class Turns {
   async idle(): Promise<void> {
     for (;;) {
       await this.#quiet.settled();
-      await Promise.all(this.#held.splice(0));
+      if (this.#held.length > 0) {
+        await Promise.all(this.#held.splice(0));
+        continue;
+      }
       const next = this.#draw();
       if (next !== undefined) this.#start(next);
       else if (this.#running.size === 0) return;
@@ -87,9 +95,9 @@ export class Turns {
   }
 
   #start(turn: Turn): void {
-    const state = { over: false };
+    const end = turn.run().then(() => void (state.over = true));
+    const state: Running = { over: false, end };
     this.#running.set(turn, state);
-    void turn.run().then(() => (state.over = true));
   }
 
   /** Settles when every statement is over or waits for a lock; `must`: and one is over. */
@@ -112,12 +120,10 @@ export class Turns {
 
   /** Until all are over, for a short while. */
   async #awhile(): Promise<void> {
-    const end = performance.now() + LOOK_MS;
-    while (performance.now() < end) {
-      if (this.#waiting().length === 0) return;
-      await new Promise<void>((settle) => setImmediate(settle));
-    }
-    await pause(0);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((settle) => (timer = setTimeout(settle, LOOK_MS)));
+    await Promise.race([Promise.all([...this.#running.values()].map(({ end }) => end)), late]);
+    clearTimeout(timer);
   }
 
   #waiting(): readonly Turn[] {

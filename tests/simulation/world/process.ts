@@ -102,7 +102,7 @@ export class ConductorProcess extends Process {
 
   protected override leave(): void {
     const connections = this.#connections;
-    if (connections !== undefined) this.world.turns.hold(connections.end());
+    if (connections !== undefined) void this.world.turns.hold(connections.end());
   }
 }
 

@@ -45,7 +45,9 @@ export function connect({ broker, life, quiet, service, user, id, onMessage, fat
         if (!life.alive) return never();
         const sent = transmit(message, act, name === 'send');
         onMessage('after', key);
-        return life.alive ? sent : never();
+        if (life.alive) return sent;
+        void Promise.resolve(sent).catch(() => undefined);
+        return never();
       };
     },
   });
