@@ -157,7 +157,9 @@ export class Adversary {
     await clock.sleep(random.next() * 10_000);
     await this.#insist(() => this.#operator.forceDown(agent.name, true));
     const { turns, observer } = this.#world;
-    const servers = await turns.hold(observer.rows<{ uuid: string }>('select uuid from instances where host = $1 order by uuid', [agent.name]));
+    const servers = await turns.hold(
+      observer.rows<{ uuid: string }>('select uuid from instances where host = $1 order by uuid', [agent.name]),
+    );
     for (const { uuid } of servers) {
       if (random.next() < 0.3) continue;
       this.#count('evacuation');

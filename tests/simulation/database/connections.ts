@@ -37,7 +37,9 @@ export class Connections implements ConnectionPool {
     const free = this.#free.pop();
     if (free !== undefined) return Promise.resolve(free);
     if (this.#all.size >= this.#parts.config.poolMax) return new Promise((settle) => this.#waiting.push(settle));
-    const connection: Connection = new Connection(this.#parts, `${this.#parts.life.name}/${++this.#opened}`, (broken) => this.#back(connection, broken));
+    const connection: Connection = new Connection(this.#parts, `${this.#parts.life.name}/${++this.#opened}`, (broken) =>
+      this.#back(connection, broken),
+    );
     this.#all.add(connection);
     return connection.open().then(() => connection);
   }
@@ -124,7 +126,9 @@ class Connection {
       deliver: () => {
         if (!life.alive) return;
         const rows = (response as { rowCount?: number | null } | undefined)?.rowCount;
-        life.note(`${this.#name} ${markOf(JSON.stringify(statement))} ${error === null ? rows : ((error as { code?: string }).code ?? 'broken')}`);
+        life.note(
+          `${this.#name} ${markOf(JSON.stringify(statement))} ${error === null ? rows : ((error as { code?: string }).code ?? 'broken')}`,
+        );
         done(error, response);
       },
     });

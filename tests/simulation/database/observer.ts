@@ -36,7 +36,9 @@ export class Observer {
     if (pids.length === 0) return;
     await this.rows('select pg_terminate_backend(pid) from unnest($1::int[]) as asked (pid)', [pids]);
     for (;;) {
-      const [left] = await this.rows<{ count: number }>('select count(*)::int as count from pg_stat_activity where pid = any ($1::int[])', [pids]);
+      const [left] = await this.rows<{ count: number }>('select count(*)::int as count from pg_stat_activity where pid = any ($1::int[])', [
+        pids,
+      ]);
       if (left?.count === 0) return;
     }
   }

@@ -114,7 +114,8 @@ export class Turns {
         if (looks === 0) this.blocked += 1;
         if (!must || waiting.length < this.#running.size) return;
       }
-      if (performance.now() - began > STUCK_MS) throw new Error('statements wait for locks that nobody gives back: a transaction waits for time');
+      if (performance.now() - began > STUCK_MS)
+        throw new Error('statements wait for locks that nobody gives back: a transaction waits for time');
     }
   }
 

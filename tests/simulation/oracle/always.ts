@@ -46,7 +46,8 @@ export class Oracle {
     await this.#knex.transaction(async (trx) => {
       await trx.raw(`select set_config('kilonova.now', ?, true)`, [now]);
       for (const { name, find } of invariants)
-        for (const { subject, detail } of await find(trx, { limit: 5, overdueMs: OVERDUE_MS })) this.#find(`${name}: ${subject}: ${detail}`);
+        for (const { subject, detail } of await find(trx, { limit: 5, overdueMs: OVERDUE_MS }))
+          this.#find(`${name}: ${subject}: ${detail}`);
     });
     const rows = await this.#world.observer.rows<{ uuid: string; deleted: boolean }>(
       `select uuid, deleted_at is not null as deleted from instances order by uuid`,

@@ -34,7 +34,9 @@ export async function leftOver(world: World, users: Users): Promise<readonly str
   return [
     ...instances.flatMap(stateViolations),
     ...users.requests.flatMap((request) => requestViolations(request, instances, byUuid)),
-    ...[...users.deleted].flatMap((uuid) => (byUuid.get(uuid)?.state === 'deleted' ? [] : [`${uuid}: deletion accepted, is ${byUuid.get(uuid)?.state}`])),
+    ...[...users.deleted].flatMap((uuid) =>
+      byUuid.get(uuid)?.state === 'deleted' ? [] : [`${uuid}: deletion accepted, is ${byUuid.get(uuid)?.state}`],
+    ),
     ...(await domainViolations(world, byUuid)),
     ...(await rowViolations(world)),
   ];
@@ -47,7 +49,11 @@ function stateViolations({ uuid, state, task, faults }: InstanceRow): string[] {
 }
 
 /** A request came true once, or not at all when its user never heard of it. */
-function requestViolations({ name, count, uuids }: Request, instances: readonly InstanceRow[], byUuid: ReadonlyMap<string, InstanceRow>): string[] {
+function requestViolations(
+  { name, count, uuids }: Request,
+  instances: readonly InstanceRow[],
+  byUuid: ReadonlyMap<string, InstanceRow>,
+): string[] {
   const made = instances.filter((instance) => instance.name === name || (count > 1 && instance.name.startsWith(`${name}-`))).length;
   if (uuids === null) return made === 0 || made === count ? [] : [`${name}: asked for ${count}, made ${made}`];
   if (made !== count || uuids.length !== count) return [`${name}: asked for ${count}, made ${made}, told of ${uuids.length}`];
@@ -79,7 +85,8 @@ async function domainViolations(world: World, instances: ReadonlyMap<string, Ins
   for (const { uuid, state, host } of instances.values()) {
     const power = seen.get(uuid);
     if (state === 'active' && power !== RUNNING) found.push(`${uuid} is active on ${host} and its guest is ${power ?? 'nowhere'}`);
-    if (state === 'stopped' && (power === undefined || power === RUNNING)) found.push(`${uuid} is stopped on ${host} and its guest is ${power ?? 'nowhere'}`);
+    if (state === 'stopped' && (power === undefined || power === RUNNING))
+      found.push(`${uuid} is stopped on ${host} and its guest is ${power ?? 'nowhere'}`);
     if (state === 'resized' && power === undefined) found.push(`${uuid} is resized on ${host} and its guest is nowhere`);
   }
   return found;

@@ -51,7 +51,12 @@ export class Client {
     }
   }
 
-  async create(request: { readonly key: string; readonly name: string; readonly count: number; readonly flavorId: string }): Promise<readonly string[]> {
+  async create(request: {
+    readonly key: string;
+    readonly name: string;
+    readonly count: number;
+    readonly flavorId: string;
+  }): Promise<readonly string[]> {
     const { key, name, count, flavorId } = request;
     const wanted = Object.assign(new CreateServers(), {
       ...{ scope: this.#scope(), idempotencyKey: key, bodyHash: key, name, flavorId, minCount: count, maxCount: count },
@@ -76,7 +81,9 @@ export class Client {
 
   async forceDown(host: string, forcedDown: boolean): Promise<void> {
     const changes = { forcedDown };
-    await this.#conductor.updateService(Object.assign(new UpdateService(), { scope: this.#scope(), host, binary: 'nova-compute', changes }));
+    await this.#conductor.updateService(
+      Object.assign(new UpdateService(), { scope: this.#scope(), host, binary: 'nova-compute', changes }),
+    );
   }
 
   #scope(): Scope {

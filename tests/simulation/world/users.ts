@@ -22,7 +22,11 @@ const RETRY_MS = 700;
 /** Servers that a user keeps before deleting some. */
 const KEPT = 8;
 
-const ACTIONS: readonly { readonly action: string; readonly weight: number; readonly options?: (random: Random) => Record<string, string | null> }[] = [
+const ACTIONS: readonly {
+  readonly action: string;
+  readonly weight: number;
+  readonly options?: (random: Random) => Record<string, string | null>;
+}[] = [
   { action: 'stop', weight: 3 },
   { action: 'start', weight: 3 },
   { action: 'reboot', weight: 2, options: (random) => ({ type: random.next() < 0.5 ? 'SOFT' : 'HARD' }) },

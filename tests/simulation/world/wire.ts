@@ -54,7 +54,9 @@ export function connect({ broker, life, quiet, service, user, id, onMessage, fat
 
   function transmit(message: { readonly key: string; readonly body: Buffer }, act: (message: unknown) => unknown, quick: boolean): unknown {
     const { copies, delayMs } = connection.connected ? fate() : { copies: 1, delayMs: 0 };
-    life.note(`> ${message.key} ${markOf(message.body)}${copies === 1 ? '' : ` x${copies}`}${delayMs === 0 ? '' : ` +${delayMs.toFixed(0)}`}`);
+    life.note(
+      `> ${message.key} ${markOf(message.body)}${copies === 1 ? '' : ` x${copies}`}${delayMs === 0 ? '' : ` +${delayMs.toFixed(0)}`}`,
+    );
     if (copies === 1 && delayMs === 0) return act(message);
     // The broker said that it has the message; what a copy meets is nobody's affair.
     for (let copy = 0; copy < copies; copy += 1)

@@ -66,11 +66,16 @@ export class World {
       blocked: (pids) => observer.blocked(pids),
     });
     this.clock = new VirtualClock(BEGINNING, { idle: () => this.turns.idle() });
-    this.trace = new Trace(() => this.clock.monotonic(), { keep: TAIL, hide: this.folder, ...(options.tell !== undefined && { tell: options.tell }) });
+    this.trace = new Trace(() => this.clock.monotonic(), {
+      keep: TAIL,
+      hide: this.folder,
+      ...(options.tell !== undefined && { tell: options.tell }),
+    });
     this.broker = new InProcessBroker({ clock: this.clock, random: seededRandom(this.#draw()), log: silentLogger });
     this.conductorChanges = options.conductor ?? {};
     this.fakeChanges = options.fake ?? {};
-    const named = <P>(what: string, count: number, make: (name: string) => P) => Array.from({ length: count }, (_, at) => make(`${what}-${at + 1}`));
+    const named = <P>(what: string, count: number, make: (name: string) => P) =>
+      Array.from({ length: count }, (_, at) => make(`${what}-${at + 1}`));
     this.conductors = named('conductor', options.conductors, (name) => new ConductorProcess(this, name));
     this.schedulers = named('scheduler', options.schedulers, (name) => new SchedulerProcess(this, name));
     this.agents = named('host', options.hosts, (name) => {

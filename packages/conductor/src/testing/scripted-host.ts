@@ -15,7 +15,16 @@ import { anInventory } from './services.ts';
 
 /** What a host does with an order of a verb: does it, fails, or says and does nothing (as if cut off). */
 export type Behaviour = 'do' | 'fail' | 'ignore';
-type Verb = 'spawn' | 'remove' | 'powerOn' | 'powerOff' | 'reboot' | 'prepareIncoming' | 'migrateOut' | 'finishIncoming' | 'takeBack';
+export type Verb =
+  | 'spawn'
+  | 'remove'
+  | 'powerOn'
+  | 'powerOff'
+  | 'reboot'
+  | 'prepareIncoming'
+  | 'migrateOut'
+  | 'finishIncoming'
+  | 'takeBack';
 
 /**
  * A host's far side of the wire as the compute contract states it: recognises repeats, refuses what is older than a
@@ -28,6 +37,11 @@ export class ScriptedHost {
   readonly heard: { verb: string; operation: Operation }[] = [];
   /** By verb, also as a judgement of each order. */
   readonly behaviour: Partial<Record<Verb, Behaviour | ((operation: Operation) => Behaviour)>> = {};
+  /** Whether every order is heard twice. */
+  hearsTwice = false;
+  /** Orders of this verb are still on their way, until `arrive`. */
+  awaited: Verb | undefined;
+  readonly #onTheirWay: { readonly operation: Operation; readonly take: () => void }[] = [];
   readonly #reports: ReturnType<typeof createClient<typeof hostReportsContract>>;
   readonly #transport: ReturnType<InProcessBroker['connect']>;
   readonly #outcomes = new Map<string, OperationReport>();
@@ -101,6 +115,23 @@ export class ScriptedHost {
     return this.#reports;
   }
 
+  /** Which orders are still on their way. */
+  get onTheirWay(): readonly string[] {
+    return this.#onTheirWay.map(({ operation }) => operation.operationId);
+  }
+
+  /** What was on its way comes now, and each twice. */
+  arrive(): void {
+    this.awaited = undefined;
+    this.hearsTwice = true;
+    for (const { take } of this.#onTheirWay.splice(0)) take();
+  }
+
+  /** Whether the conductors know of every outcome. */
+  get told(): boolean {
+    return this.#untold.size === 0;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#stop();
@@ -108,6 +139,15 @@ export class ScriptedHost {
   }
 
   #take(verb: Verb, operation: Operation, act: (operation: Operation) => void): void {
+    if (verb === this.awaited) {
+      this.#onTheirWay.push({ operation, take: () => this.#take(verb, operation, act) });
+      return;
+    }
+    this.#hear(verb, operation, act);
+    if (this.hearsTwice) this.#hear(verb, operation, act);
+  }
+
+  #hear(verb: Verb, operation: Operation, act: (operation: Operation) => void): void {
     this.heard.push({ verb, operation });
     const given = this.behaviour[verb] ?? 'do';
     const behaviour = typeof given === 'string' ? given : given(operation);

@@ -5,6 +5,7 @@ import { insertFlavor } from '../db/flavors.ts';
 import { Cloud } from './cloud.ts';
 import { freshDatabase, type FreshDatabase } from './fresh-database.ts';
 import type { Mishap } from './mortal-database.ts';
+import type { Verb } from './scripted-host.ts';
 import { aFlavor, anAdmin, aRequest } from './services.ts';
 
 /** What tests of tasks have: a cloud per test, on one database. */
@@ -56,8 +57,19 @@ export function stage(config: Partial<ConductorConfig> = {}): Stage {
   };
 }
 
+/** A cast step and the order that it gives. */
+export interface OrderStep {
+  readonly kind: string;
+  readonly step: string;
+  readonly verb: Verb;
+}
+
 export interface Story {
   readonly title: string;
+  /** The tasks that it is the story of, by kind. */
+  readonly drives: readonly string[];
+  /** Orders on its way that are overtaken by what takes them back. */
+  readonly orders?: readonly OrderStep[];
   /** Before the conductor is in danger. */
   readonly prepare?: () => Promise<string>;
   readonly request: (uuid: string) => Promise<unknown>;
@@ -75,21 +87,25 @@ const brief: readonly Mishap[] = ['is committed without an answer', 'dies before
 
 /**
  * Every transaction on a task's way fails once, is committed without an answer, and is the last one of its conductor,
- * before or after its commit. Whatever happens, the story ends as it should and nothing is left over.
+ * before or after its commit; every order is said twice, and comes only after what takes it back. Whatever happens, the
+ * story ends as it should and nothing is left over.
  */
 export function tellStories(scene: Stage, stories: readonly Story[]): void {
   describe.each(stories)('$title', (story) => {
     // The request itself is transaction 1: what happens to it is the caller's affair, unless it is accepted.
     const chosen = story.brief === true ? mishaps.filter((mishap) => brief.includes(mishap)) : mishaps;
     const points = chosen.flatMap((mishap) => Array.from({ length: story.transactions }, (_, index) => ({ mishap, at: index + 1 })));
+    const begin = async () => {
+      const conductor = await scene.cloud.startConductor('c1');
+      for (const host of story.hosts ?? ['h1', 'h2']) await scene.cloud.startHost(host);
+      return { conductor, uuid: (await story.prepare?.()) ?? '', hosts: [...scene.cloud.hosts.values()] };
+    };
 
     test.each(points.filter(({ at, mishap }) => at > 1 || mishap === 'dies after the commit'))(
       'ends well when transaction $at $mishap',
       async ({ mishap, at }) => {
         const { cloud } = scene;
-        const one = await cloud.startConductor('c1');
-        for (const host of story.hosts ?? ['h1', 'h2']) await cloud.startHost(host);
-        const uuid = (await story.prepare?.()) ?? '';
+        const { conductor: one, uuid } = await begin();
         one.life.arm(at, mishap);
         const asked = story.request(uuid).catch(() => undefined);
         if (mishap.startsWith('dies')) {
@@ -103,6 +119,36 @@ export function tellStories(scene: Stage, stories: readonly Story[]): void {
         await cloud.assertNothingLeftOver();
       },
     );
+
+    test('ends well when every order is heard twice', async () => {
+      const { uuid, hosts } = await begin();
+      for (const host of hosts) host.hearsTwice = true;
+      await story.request(uuid);
+      await scene.cloud.settled();
+      const kinds = (await scene.rows<{ kind: string }>('select distinct kind from tasks')).map(({ kind }) => kind);
+      expect(kinds).toEqual(expect.arrayContaining([...story.drives]));
+      expect(await scene.servers()).toMatchObject(story.ends);
+      await scene.cloud.assertNothingLeftOver();
+    });
+
+    if (story.orders !== undefined)
+      test.each(story.orders)('leaves nothing behind when $step of $kind is overtaken by its undo', async ({ kind, step, verb }) => {
+        const { uuid, hosts } = await begin();
+        for (const host of hosts) host.awaited = verb;
+        await story.request(uuid);
+        const onTheirWay = () => hosts.flatMap((host) => host.onTheirWay);
+        await expect.poll(onTheirWay, { interval: 5 }).not.toEqual([]);
+        const tasks = await scene.rows<{ id: string }>(`select id from tasks where kind = '${kind}'`);
+        expect(tasks.map(({ id }) => `${id}/${step}`)).toEqual(expect.arrayContaining([onTheirWay()[0]]));
+        // Whatever is under way is taken back when the server goes.
+        for (const { uuid: each } of await scene.rows<{ uuid: string }>('select uuid from instances')) await scene.act(each, 'delete');
+        await scene.cloud.settled();
+        for (const host of hosts) host.arrive();
+        await expect.poll(() => hosts.every((host) => host.told), { interval: 5 }).toBe(true);
+        await scene.cloud.settled();
+        for (const server of await scene.servers()) expect(server).toMatchObject({ vmState: 'deleted', host: null });
+        await scene.cloud.assertNothingLeftOver();
+      });
   });
 }
 

@@ -1,140 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { stage, type Story, tellStories, unlessGone } from '../../testing/story.ts';
+import { aStrandedServer, atHome, moved, moveStories } from '../../testing/stories/moves.ts';
+import { stage, tellStories, unlessGone } from '../../testing/story.ts';
 
 const scene = stage({ resendMinMs: 100 });
 const { act, aServer, rows, servers } = scene;
 
 const host = (name: string) => scene.cloud.hosts.get(name)!;
 const resize = (uuid: string, flavorId = '2') => act(uuid, 'resize', { flavorId });
+const liveMigrate = (uuid: string) => act(uuid, 'liveMigrate', { async: 'true' });
 const usages = () => rows(`select cores::int, ram::int from quota_usages where user_id = ''`);
 
-/** A server that was resized from h1 to h2 and waits for its confirmation. */
-async function aResizedServer(): Promise<string> {
-  const uuid = await aServer();
-  await resize(uuid);
-  await scene.cloud.settled();
-  expect(await servers()).toMatchObject([{ vmState: 'resized', host: 'h2' }]);
-  return uuid;
-}
-
-/** A server whose host was declared dead. */
-async function aStrandedServer(): Promise<string> {
-  const uuid = await aServer();
-  await rows(`update hosts set up = false where host = 'h1'`);
-  return uuid;
-}
-
-const failing = (name: string, verb: 'prepareIncoming' | 'migrateOut' | 'finishIncoming' | 'takeBack' | 'spawn') => {
-  host(name).behaviour[verb] = 'fail';
-};
-
-const atHome = [{ vmState: 'active', taskState: null, host: 'h1', flavorId: '1' }];
-const moved = [{ vmState: 'active', taskState: null, host: 'h2', flavorId: '1' }];
-const resized = [{ vmState: 'resized', taskState: null, host: 'h2', flavorId: '2' }];
-const liveMigrate = (uuid: string) => act(uuid, 'liveMigrate', { async: 'true' });
-
-const stories: readonly Story[] = [
-  { title: 'a resize', prepare: aServer, request: (uuid) => resize(uuid), ends: resized, transactions: 7 },
-  {
-    title: 'a resize that no host has room for',
-    brief: true,
-    prepare: aServer,
-    request: (uuid) => {
-      scene.cloud.choose = () => [];
-      return resize(uuid);
-    },
-    ends: atHome,
-    transactions: 3,
-  },
-  {
-    title: 'a resize whose first destination cannot take it',
-    brief: true,
-    hosts: ['h1', 'h2', 'h3'],
-    prepare: aServer,
-    request: (uuid) => {
-      failing('h2', 'prepareIncoming');
-      return resize(uuid);
-    },
-    ends: [{ ...resized[0], host: 'h3' }],
-    transactions: 9,
-  },
-  {
-    title: 'a resize that the source cannot send',
-    brief: true,
-    prepare: aServer,
-    request: (uuid) => {
-      failing('h1', 'migrateOut');
-      return resize(uuid);
-    },
-    ends: atHome,
-    transactions: 6,
-  },
-  {
-    title: 'a migration that the destination cannot finish',
-    brief: true,
-    prepare: aServer,
-    request: (uuid) => {
-      failing('h2', 'finishIncoming');
-      return act(uuid, 'migrate');
-    },
-    ends: atHome,
-    transactions: 8,
-  },
-  {
-    title: 'a confirmation',
-    brief: true,
-    prepare: aResizedServer,
-    request: (uuid) => act(uuid, 'confirmResize'),
-    ends: [{ ...resized[0], vmState: 'active' }],
-    transactions: 2,
-  },
-  { title: 'a revert', prepare: aResizedServer, request: (uuid) => act(uuid, 'revertResize'), ends: atHome, transactions: 4 },
-  {
-    title: 'a revert that the source cannot do',
-    brief: true,
-    prepare: aResizedServer,
-    request: (uuid) => {
-      failing('h1', 'takeBack');
-      return act(uuid, 'revertResize');
-    },
-    ends: resized,
-    transactions: 5,
-  },
-  {
-    title: 'a delete of a resized server',
-    brief: true,
-    prepare: aResizedServer,
-    request: (uuid) => act(uuid, 'delete'),
-    ends: [{ vmState: 'deleted', host: null }],
-    transactions: 3,
-  },
-  { title: 'a live migration', prepare: aServer, request: liveMigrate, ends: moved, transactions: 6 },
-  {
-    title: 'a live migration that the source cannot do',
-    brief: true,
-    prepare: aServer,
-    request: (uuid) => {
-      failing('h1', 'migrateOut');
-      return liveMigrate(uuid);
-    },
-    ends: atHome,
-    transactions: 6,
-  },
-  { title: 'an evacuation', prepare: aStrandedServer, request: (uuid) => act(uuid, 'evacuate'), ends: moved, transactions: 5 },
-  {
-    title: 'an evacuation to a stopped server whose first destination fails',
-    brief: true,
-    hosts: ['h1', 'h2', 'h3'],
-    prepare: aStrandedServer,
-    request: (uuid) => {
-      failing('h2', 'spawn');
-      return act(uuid, 'evacuate', { stopped: 'true' });
-    },
-    ends: [{ vmState: 'stopped', host: 'h3' }],
-    transactions: 8,
-  },
-];
-tellStories(scene, stories);
+tellStories(scene, moveStories(scene));
 
 describe('a delete during a move', () => {
   const moves = ['resize', 'liveMigrate', 'evacuate'] as const;
@@ -148,7 +24,7 @@ describe('a delete during a move', () => {
     const { cloud } = scene;
     const { life } = await cloud.startConductor('c1');
     for (const name of ['h1', 'h2']) await cloud.startHost(name);
-    const uuid = move === 'evacuate' ? await aStrandedServer() : await aServer();
+    const uuid = move === 'evacuate' ? await aStrandedServer(scene) : await aServer();
     const remove = () => act(uuid, 'delete').catch(unlessGone);
     life.arm(at, moment, remove);
     await act(uuid, move, { flavorId: '2', async: 'true' });

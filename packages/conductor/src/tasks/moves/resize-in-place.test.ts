@@ -17,8 +17,9 @@ const resized = { vmState: 'resized', taskState: null, host: 'h1', flavorId: '2'
 const asBefore = { vmState: 'active', taskState: null, host: 'h1', flavorId: '1' };
 
 const stories: readonly Story[] = [
-  { title: 'a resize on its own host', prepare: aServer, request: resize, ends: [resized], transactions: 6, hosts: ['h1'] },
+  { drives: ['cold-move'], title: 'a resize on its own host', prepare: aServer, request: resize, ends: [resized], transactions: 6, hosts: ['h1'] },
   {
+    drives: ['cold-move'],
     title: 'a resize that its own host cannot do',
     brief: true,
     prepare: aServer,
@@ -32,6 +33,7 @@ const stories: readonly Story[] = [
     hosts: ['h1'],
   },
   {
+    drives: ['cold-move'],
     title: 'a revert of a resize on its own host',
     prepare: aResizedServer,
     request: (uuid) => act(uuid, 'revertResize'),
@@ -40,6 +42,7 @@ const stories: readonly Story[] = [
     hosts: ['h1'],
   },
   {
+    drives: ['cold-move'],
     title: 'a confirmation of a resize on its own host',
     brief: true,
     prepare: aResizedServer,
@@ -49,6 +52,7 @@ const stories: readonly Story[] = [
     hosts: ['h1'],
   },
   {
+    drives: ['cold-move'],
     title: 'a delete of a server that was resized on its own host',
     brief: true,
     prepare: aResizedServer,
