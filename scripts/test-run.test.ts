@@ -4,11 +4,11 @@ import { tallyOf } from './vitest-stage.ts';
 
 describe('the plan of a test run', () => {
   it('runs every stage, the checks first, when nothing is asked', () => {
-    expect(planFrom([])).toEqual({ stages: ['check', 'packages', 'journeys', 'upgrade', 'crash'], filters: [] });
+    expect(planFrom([])).toEqual({ stages: ['check', 'packages', 'simulation', 'journeys', 'upgrade', 'crash'], filters: [] });
   });
 
   it('leaves the checks out when only some files are asked for', () => {
-    expect(planFrom(['quota'])).toEqual({ stages: ['packages', 'journeys', 'upgrade', 'crash'], filters: ['quota'] });
+    expect(planFrom(['quota'])).toEqual({ stages: ['packages', 'simulation', 'journeys', 'upgrade', 'crash'], filters: ['quota'] });
   });
 
   it('runs only the named stages, in their own order', () => {
@@ -17,7 +17,7 @@ describe('the plan of a test run', () => {
 
   it('refuses an unknown stage by name, and an unknown option', () => {
     expect(() => planFrom(['--only', 'jurneys'])).toThrow(
-      'expected one or more of check, packages, journeys, upgrade, crash, found "jurneys"',
+      'expected one or more of check, packages, simulation, journeys, upgrade, crash, found "jurneys"',
     );
     expect(() => planFrom(['--fast'])).toThrow('--fast');
   });

@@ -28,6 +28,8 @@ export interface Outcome {
   readonly realMs: number;
   readonly asked: Users['asked'];
   readonly faults: ReadonlyMap<FaultKind, number>;
+  /** Tasks that there were. */
+  readonly kinds: readonly string[];
   /** The last events. */
   readonly tail: readonly string[];
 }
@@ -37,9 +39,9 @@ export async function simulate(template: Template, seed: number, tell?: (line: s
   const began = performance.now();
   const random = seededRandom(seed);
   const profile = drawProfile(random);
-  const { conductors, schedulers, hosts, skewMs, fake } = profile;
+  const { conductors, schedulers, hosts, skewMs, fake, conductor, quota } = profile;
   const world = await World.make(template, {
-    ...{ seed: Math.floor(random.next() * 2 ** 32), conductors, schedulers, hosts, skewMs, fake },
+    ...{ seed: Math.floor(random.next() * 2 ** 32), conductors, schedulers, hosts, skewMs, fake, conductor, quota },
     ...(tell !== undefined && { tell }),
   });
   world.trace.note('world', JSON.stringify(profile));
@@ -47,6 +49,7 @@ export async function simulate(template: Template, seed: number, tell?: (line: s
   const users = new Users(world, profile);
   const adversary = new Adversary(world, profile);
   const violations: string[] = [];
+  let kinds: readonly string[] = [];
   try {
     await world.start();
     const administrator = new Client(world, 'administrator', 'admin');
@@ -63,6 +66,7 @@ export async function simulate(template: Template, seed: number, tell?: (line: s
     violations.push(...(await underWay(world)).map((what) => `still under way: ${what}`));
     await watched(BELIEVED_MS);
     violations.push(...(await leftOver(world, users)));
+    kinds = (await world.observer.rows<{ kind: string }>('select distinct kind from tasks order by kind')).map(({ kind }) => kind);
   } catch (error) {
     violations.push(`the simulation broke: ${(error as Error).stack}`);
   } finally {
@@ -73,7 +77,7 @@ export async function simulate(template: Template, seed: number, tell?: (line: s
   return {
     ...{ seed, violations, digest: world.trace.digest, events: world.trace.events, statements: world.turns.done, looks: oracle.looks },
     ...{ virtualMs: world.clock.monotonic(), realMs: performance.now() - began, asked: users.asked },
-    ...{ faults: adversary.counts, tail: world.trace.tail },
+    ...{ faults: adversary.counts, kinds, tail: world.trace.tail },
   };
 
   async function watched(ms: number): Promise<void> {

@@ -1,5 +1,5 @@
 export { conductorSection, databaseSection, quotaSection } from './config.ts';
-export type { ConductorConfig, ConductorSettings, DatabaseConfig } from './config.ts';
+export type { ConductorConfig, ConductorSettings, DatabaseConfig, QuotaConfig } from './config.ts';
 export { connectionSettings, openDatabase } from './db/connection.ts';
 export type { ConnectionPool, Database } from './db/connection.ts';
 export { invariants } from './db/invariants/index.ts';

@@ -23,6 +23,9 @@ const RESTART_MS = { least: 50, most: 15_000 };
 const PARTITION_MS = { least: 200, most: 30_000 };
 const OUTAGE_MS = { least: 200, most: 15_000 };
 
+/** A conductor takes many times the steps of the others. */
+const FRAILTY = { 'crash of a conductor': 0.5, 'crash of a scheduler': 5, 'crash of an agent': 8 } as const;
+
 /** Makes things go wrong as its profile says, until it is told to stop; then puts right what was its doing. */
 export class Adversary {
   readonly counts = new Map<FaultKind, number>();
@@ -92,7 +95,7 @@ export class Adversary {
 
   #step(process: Process, moment: 'before' | 'after', what: string): 'goes on' | 'breaks' {
     const { crash, broken } = this.#profile;
-    if (this.#happens(crash / 2)) {
+    if (this.#happens(Math.min(0.1, crash * FRAILTY[process.role]))) {
       this.#count(process.role);
       this.#world.kill(process, `${moment} ${what.slice(0, 40)}`, this.#between(RESTART_MS));
       return 'goes on';

@@ -1,4 +1,5 @@
 import type { FakeConfig } from '@kilonova/compute';
+import type { ConductorConfig, QuotaConfig } from '@kilonova/conductor';
 import type { Random } from '@kilonova/runtime';
 
 /** What goes wrong in one simulation, and how often. */
@@ -16,7 +17,7 @@ export interface Profile {
   readonly double: number;
   readonly delay: number;
   readonly delayMs: number;
-  /** Per step of a process: a statement, a message, a record of a journal. */
+  /** Per step of a process (a statement, a message, a record of a journal); those that take fewer steps die more easily. */
   readonly crash: number;
   /** Per statement: its connection breaks right before or right after. */
   readonly broken: number;
@@ -26,6 +27,8 @@ export interface Profile {
   readonly hostLossEveryMs: number;
   readonly skewMs: number;
   readonly fake: Partial<FakeConfig>;
+  readonly conductor: Partial<ConductorConfig>;
+  readonly quota: Partial<QuotaConfig>;
 }
 
 /** Some simulations are rough in every way, most in a few: what several faults hide, one alone shows. */
@@ -41,9 +44,9 @@ export function drawProfile(random: Random): Profile {
     conductors: whole(1, 3),
     schedulers: whole(1, 2),
     hosts: whole(3, 5),
-    users: whole(2, 5),
-    pauseMs: whole(500, 6_000),
-    chaosMs: whole(60_000, 180_000),
+    users: whole(2, 4),
+    pauseMs: whole(1_500, 6_000),
+    chaosMs: whole(60_000, 150_000),
     lose: sometimes(0.6, () => between(0.002, 0.06)),
     double: sometimes(0.6, () => between(0.01, 0.2)),
     delay: sometimes(0.6, () => between(0.05, 0.6)),
@@ -57,7 +60,15 @@ export function drawProfile(random: Random): Profile {
     fake: {
       latencyMs: Object.fromEntries(VERBS.map((verb) => [verb, whole(1, 1_500)])),
       faults,
+      // So little room that requests get in each other's way.
+      vcpus: whole(4, 16),
     },
+    conductor: {
+      cpuRatio: 1,
+      resizeConfirmWindowS: sometimes(0.4, () => whole(5, 60)),
+      allowResizeToSameHost: random.next() < 0.4,
+    },
+    quota: { instances: whole(8, 40), cores: whole(12, 80) },
   };
 }
 

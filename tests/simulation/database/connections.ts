@@ -64,12 +64,15 @@ export class Connections implements ConnectionPool {
   }
 }
 
+// A name inside of knex.
+const DISPOSED = '__knex__disposed';
+
 const isBegin = (text: string) => /^\s*begin/i.test(text);
 const isEnd = (text: string) => /^\s*(commit|rollback(?! to))/i.test(text);
 
 class Connection {
   /** Set, the pool closes it instead of giving it out again. */
-  __knex__disposed: Error | undefined;
+  [DISPOSED]: Error | undefined;
   readonly #parts: ConnectionParts;
   readonly #name: string;
   readonly #back: (broken: boolean) => void;
@@ -145,7 +148,7 @@ class Connection {
 
   async #do(text: string, statement: Statement): Promise<unknown> {
     const { life, onStatement, reachable } = this.#parts;
-    if (this.__knex__disposed !== undefined) throw new Error('Connection terminated unexpectedly');
+    if (this[DISPOSED] !== undefined) throw new Error('Connection terminated unexpectedly');
     if (!reachable() || onStatement('before', text) === 'breaks') return this.#break();
     if (!life.alive) return undefined;
     const response = await this.#run(text, statement);
@@ -153,9 +156,9 @@ class Connection {
   }
 
   async #break(): Promise<never> {
-    this.__knex__disposed = new Error('Connection terminated unexpectedly');
+    this[DISPOSED] = new Error('Connection terminated unexpectedly');
     if (this.#pid !== undefined) await this.#parts.observer.terminate([this.#pid]);
-    throw this.__knex__disposed;
+    throw this[DISPOSED];
   }
 
   /** The session is told the time whenever a transaction begins, as the database's own clock would be read. */

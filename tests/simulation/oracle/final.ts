@@ -32,20 +32,20 @@ export async function leftOver(world: World, users: Users): Promise<readonly str
   );
   const byUuid = new Map(instances.map((instance) => [instance.uuid, instance]));
   return [
-    ...instances.flatMap(stateViolations),
+    ...instances.flatMap((instance) => stateViolations(instance, users.madeUp.has(instance.uuid))),
     ...users.requests.flatMap((request) => requestViolations(request, instances, byUuid)),
     ...[...users.deleted].flatMap((uuid) =>
       byUuid.get(uuid)?.state === 'deleted' ? [] : [`${uuid}: deletion accepted, is ${byUuid.get(uuid)?.state}`],
     ),
-    ...(await domainViolations(world, byUuid)),
+    ...(await domainViolations(world, byUuid, users.madeUp)),
     ...(await rowViolations(world)),
   ];
 }
 
-function stateViolations({ uuid, state, task, faults }: InstanceRow): string[] {
+function stateViolations({ uuid, state, task, faults }: InstanceRow, madeUp: boolean): string[] {
   if (task !== null) return [`${uuid}: shows ${task}`];
   if (!STATES.has(state)) return [`${uuid}: is ${state}`];
-  return state === 'error' && faults === 0 ? [`${uuid}: is in error and does not say why`] : [];
+  return state === 'error' && faults === 0 && !madeUp ? [`${uuid}: is in error and does not say why`] : [];
 }
 
 /** A request came true once, or not at all when its user never heard of it. */
@@ -61,7 +61,7 @@ function requestViolations(
 }
 
 /** Every guest is where its instance is, in its generation and as it should be, and nowhere else. */
-async function domainViolations(world: World, instances: ReadonlyMap<string, InstanceRow>): Promise<string[]> {
+async function domainViolations(world: World, instances: ReadonlyMap<string, InstanceRow>, madeUp: ReadonlySet<string>): Promise<string[]> {
   const kept = new Set(
     (
       await world.observer.rows<{ kept: string }>(
@@ -83,6 +83,7 @@ async function domainViolations(world: World, instances: ReadonlyMap<string, Ins
     }
   }
   for (const { uuid, state, host } of instances.values()) {
+    if (madeUp.has(uuid)) continue;
     const power = seen.get(uuid);
     if (state === 'active' && power !== RUNNING) found.push(`${uuid} is active on ${host} and its guest is ${power ?? 'nowhere'}`);
     if (state === 'stopped' && (power === undefined || power === RUNNING))

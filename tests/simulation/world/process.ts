@@ -94,8 +94,8 @@ export class ConductorProcess extends Process {
       database: openDatabase(config, connections),
       config: {
         database: config,
-        conductor: defaultsOf(conductorSection, { host: this.name, ...DEADLINES, ...this.world.conductorChanges }),
-        quota: defaultsOf(quotaSection, { instances: 40, cores: 80 }),
+        conductor: defaultsOf(conductorSection, { host: this.name, ...DEADLINES, ...this.world.changes.conductor }),
+        quota: defaultsOf(quotaSection, this.world.changes.quota),
       },
     });
   }
@@ -159,7 +159,7 @@ export class AgentProcess extends Process {
   }
 
   protected async run(life: Life): Promise<void> {
-    const fake = defaultsOf(fakeSection, { ...this.world.fakeChanges, ...(this.#calm && { faults: {} }) });
+    const fake = defaultsOf(fakeSection, { ...this.world.changes.fake, ...(this.#calm && { faults: {} }) });
     await startCompute({
       ...life.surroundings,
       transport: this.connect(life, 'compute', this.name, `compute.${this.name}`),

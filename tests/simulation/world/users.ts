@@ -37,7 +37,9 @@ const ACTIONS: readonly {
   { action: 'revertResize', weight: 4 },
   { action: 'abortMigration', weight: 2 },
   { action: 'forceCompleteMigration', weight: 1 },
-  { action: 'delete', weight: 4 },
+  { action: 'resetState', weight: 0.5, options: (random) => ({ state: random.next() < 0.5 ? 'active' : 'error' }) },
+  { action: 'forceDelete', weight: 1 },
+  { action: 'delete', weight: 3 },
 ];
 
 /** Users who share their servers and get in each other's way. What was accepted must come true exactly once. */
@@ -45,6 +47,8 @@ export class Users {
   readonly requests: Request[] = [];
   /** Servers whose deletion was accepted. */
   readonly deleted = new Set<string>();
+  /** Servers whose state an administrator made up. */
+  readonly madeUp = new Set<string>();
   /** Answers that no user should get. */
   readonly wrong: string[] = [];
   readonly asked = { creates: 0, actions: 0, accepted: 0, refused: 0, unanswered: 0 };
@@ -122,17 +126,19 @@ export class Users {
   }
 
   async #send(client: Client, uuid: string, action: string, options: Record<string, string | null>): Promise<void> {
+    const isDelete = action === 'delete' || action === 'forceDelete';
+    if (action === 'resetState') this.madeUp.add(uuid);
     for (;;) {
       this.asked.actions += 1;
       try {
         await client.act(uuid, action, options);
         this.asked.accepted += 1;
-        if (action === 'delete') this.deleted.add(uuid);
+        if (isDelete) this.deleted.add(uuid);
         return;
       } catch (error) {
         // An earlier attempt, whose answer was lost, may have done it.
-        if (action === 'delete' && codeOf(error) === 'ServerNotFound') this.deleted.add(uuid);
-        if (!this.#again(error, `${action} ${uuid}`) || action !== 'delete') return;
+        if (isDelete && codeOf(error) === 'ServerNotFound') this.deleted.add(uuid);
+        if (!this.#again(error, `${action} ${uuid}`) || !isDelete) return;
       }
       await client.life.clock.sleep(RETRY_MS * (1 + client.life.random.next()));
     }

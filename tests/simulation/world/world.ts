@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FakeConfig } from '@kilonova/compute';
-import type { ConductorConfig, DatabaseConfig } from '@kilonova/conductor';
+import type { ConductorConfig, DatabaseConfig, QuotaConfig } from '@kilonova/conductor';
 import { InProcessBroker, VirtualClock } from '@kilonova/rpc';
 import { type Random, seededRandom, silentLogger } from '@kilonova/runtime';
 import type { Template } from '../database/fresh.ts';
@@ -26,6 +26,7 @@ export interface WorldOptions {
   /** Wall clocks of hosts are off by up to so much. */
   readonly skewMs?: number;
   readonly conductor?: Partial<ConductorConfig>;
+  readonly quota?: Partial<QuotaConfig>;
   readonly fake?: Partial<FakeConfig>;
   readonly tell?: (line: string) => void;
 }
@@ -41,8 +42,7 @@ export class World {
   readonly observer: Observer;
   readonly databaseConfig: DatabaseConfig;
   readonly folder = mkdtempSync(join(tmpdir(), 'kilonova-simulation-'));
-  readonly conductorChanges: Partial<ConductorConfig>;
-  readonly fakeChanges: Partial<FakeConfig>;
+  readonly changes: Pick<WorldOptions, 'conductor' | 'quota' | 'fake'>;
   readonly conductors: readonly ConductorProcess[];
   readonly schedulers: readonly SchedulerProcess[];
   readonly agents: readonly AgentProcess[];
@@ -72,8 +72,7 @@ export class World {
       ...(options.tell !== undefined && { tell: options.tell }),
     });
     this.broker = new InProcessBroker({ clock: this.clock, random: seededRandom(this.#draw()), log: silentLogger });
-    this.conductorChanges = options.conductor ?? {};
-    this.fakeChanges = options.fake ?? {};
+    this.changes = options;
     const named = <P>(what: string, count: number, make: (name: string) => P) =>
       Array.from({ length: count }, (_, at) => make(`${what}-${at + 1}`));
     this.conductors = named('conductor', options.conductors, (name) => new ConductorProcess(this, name));

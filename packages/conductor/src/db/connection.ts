@@ -1,5 +1,5 @@
 import knexFactory, { type Knex } from 'knex';
-import { type ClientConfig, type CustomTypesConfig, types as parsers } from 'pg';
+import { type ClientConfig, types as parsers } from 'pg';
 import type { DatabaseConfig } from '../config.ts';
 import { preparing } from './prepared-statements.ts';
 
@@ -39,7 +39,7 @@ export const connectionSettings = (config: DatabaseConfig): ClientConfig => ({
   application_name: 'kilonova-conductor',
   // Short queries on rows that are in memory: an index costs little more than a page in order, and compiling never pays.
   options: '-c timezone=UTC -c default_transaction_isolation=read\\ committed -c random_page_cost=1.1 -c jit=off',
-  types: types as CustomTypesConfig,
+  types,
 });
 
 /** Where connections come from when they are handed in, as a pool of pg gives them. */
@@ -57,7 +57,10 @@ export const openDatabase = (config: DatabaseConfig, pool?: ConnectionPool): Kne
   knexFactory({
     client: preparing(config.preparedStatements),
     ...(pool === undefined
-      ? { connection: connectionSettings(config) as Knex.PgConnectionConfig, pool: { min: 0, max: config.poolMax, idleTimeoutMillis: 30_000 } }
+      ? {
+          connection: connectionSettings(config) as Knex.PgConnectionConfig,
+          pool: { min: 0, max: config.poolMax, idleTimeoutMillis: 30_000 },
+        }
       : { connectionPool: pool }),
     acquireConnectionTimeout: config.acquireTimeoutMs,
     asyncStackTraces: false,

@@ -43,6 +43,20 @@ test('until gives up on work that waits for nothing, or for too long', async () 
   );
 });
 
+test('time stands still until what the test names is over', async () => {
+  let answer: () => void = () => undefined;
+  const asked = new Promise<void>((settle) => (answer = settle));
+  const seen: string[] = [];
+  const clock = new VirtualClock(0, { idle: () => asked });
+  clock.after(1, () => void seen.push('the timer'));
+  const passed = clock.advance(1_000);
+  await new Promise((settle) => setImmediate(settle));
+  expect([clock.now(), seen]).toEqual([0, []]);
+  answer();
+  await passed;
+  expect([clock.now(), seen]).toEqual([1_000, ['the timer']]);
+});
+
 test('an aborted sleep rejects with the reason and leaves no timer', async () => {
   const clock = new VirtualClock();
   const end = new AbortController();

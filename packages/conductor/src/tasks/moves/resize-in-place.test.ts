@@ -17,7 +17,15 @@ const resized = { vmState: 'resized', taskState: null, host: 'h1', flavorId: '2'
 const asBefore = { vmState: 'active', taskState: null, host: 'h1', flavorId: '1' };
 
 const stories: readonly Story[] = [
-  { drives: ['cold-move'], title: 'a resize on its own host', prepare: aServer, request: resize, ends: [resized], transactions: 6, hosts: ['h1'] },
+  {
+    drives: ['cold-move'],
+    title: 'a resize on its own host',
+    prepare: aServer,
+    request: resize,
+    ends: [resized],
+    transactions: 6,
+    hosts: ['h1'],
+  },
   {
     drives: ['cold-move'],
     title: 'a resize that its own host cannot do',

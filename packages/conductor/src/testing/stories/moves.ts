@@ -71,7 +71,7 @@ export function moveStories(scene: Stage): readonly Story[] {
     {
       title: 'a resize that the source cannot send',
       drives: ['cold-move', 'restore-instance'],
-        prepare: aServer,
+      prepare: aServer,
       request: (uuid) => {
         failing('h1', 'migrateOut');
         return resize(uuid);

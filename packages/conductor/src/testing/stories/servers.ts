@@ -1,3 +1,4 @@
+import { systemClock } from '@kilonova/runtime';
 import { aRequest } from '../services.ts';
 import type { Stage, Story } from '../story.ts';
 
@@ -48,7 +49,7 @@ export function serverStories(scene: Stage): readonly Story[] {
       prepare: aServer,
       request: (uuid) => {
         first().behaviour.remove = 'fail';
-        setTimeout(() => (first().behaviour.remove = 'do'), 100);
+        systemClock.after(100, () => (first().behaviour.remove = 'do'));
         return act(uuid, 'delete');
       },
       ends: [{ vmState: 'deleted', host: null }],
