@@ -13,7 +13,7 @@ const LOOK_MS = 1_000;
 /** Longest deadline of a task, with what may follow it, and a half minute. */
 const SETTLE_MS = 600_000;
 /** Two rounds of the hosts' reports of their domains: then a power state is believed. */
-const BELIEVED_MS = 190_000;
+const BELIEVED_MS = 60_000;
 
 export interface Outcome {
   readonly seed: number;
@@ -49,6 +49,7 @@ export async function simulate(template: Template, seed: number, tell?: (line: s
   const users = new Users(world, profile);
   const adversary = new Adversary(world, profile);
   const violations: string[] = [];
+  let calmSinceMs = Infinity;
   let kinds: readonly string[] = [];
   try {
     await world.start();
@@ -61,6 +62,7 @@ export async function simulate(template: Template, seed: number, tell?: (line: s
     adversary.start();
     for (let ms = 0; ms < profile.chaosMs; ms += LOOK_MS) await watched(LOOK_MS);
     await world.clock.until(adversary.stop());
+    calmSinceMs = world.clock.monotonic();
     await world.clock.until(users.stop());
     for (let ms = 0; ms < SETTLE_MS && (await underWay(world)).length > 0; ms += 5 * LOOK_MS) await watched(5 * LOOK_MS);
     violations.push(...(await underWay(world)).map((what) => `still under way: ${what}`));
@@ -82,6 +84,6 @@ export async function simulate(template: Template, seed: number, tell?: (line: s
 
   async function watched(ms: number): Promise<void> {
     await world.clock.advance(ms);
-    await oracle.look();
+    await oracle.look(calmSinceMs);
   }
 }

@@ -13,6 +13,7 @@ export type FaultKind =
   | 'crash of an agent'
   | 'broken connection'
   | 'partition'
+  | 'pause'
   | 'database outage'
   | 'lost host'
   | 'evacuation';
@@ -21,6 +22,8 @@ export type FaultKind =
 const POWER_OFF_MS = { least: 30_000, most: 90_000 };
 const RESTART_MS = { least: 50, most: 15_000 };
 const PARTITION_MS = { least: 200, most: 30_000 };
+/** Up to several times a conductor's lease. */
+const PAUSE_MS = { least: 500, most: 40_000 };
 const OUTAGE_MS = { least: 200, most: 15_000 };
 
 /** A conductor takes many times the steps of the others. */
@@ -46,26 +49,32 @@ export class Adversary {
   }
 
   start(): void {
-    const { partitionEveryMs, outageEveryMs, hostLossEveryMs } = this.#profile;
+    const { partitionEveryMs, pauseEveryMs, outageEveryMs, hostLossEveryMs } = this.#profile;
     this.#active = true;
     this.#world.onStep = (process, moment, what) => this.#step(process, moment, what);
     this.#world.fate = () => this.#fate();
     this.#world.databaseReachable = (process) => !this.#databaseDown && !this.#cutOff.has(process);
     this.#again(partitionEveryMs, () => this.#partition());
+    this.#again(pauseEveryMs, () => this.#pause());
     this.#again(outageEveryMs, () => this.#outage());
     this.#again(hostLossEveryMs, () => this.#loseHost());
   }
 
-  /** Nothing goes wrong from now on; what is down comes back by itself. Settles when no host is lost any more. */
+  /** Nothing goes wrong from now on; what is down comes back by itself. Settles when every process runs. */
   async stop(): Promise<void> {
     this.#active = false;
     this.#databaseDown = false;
     this.#cutOff.clear();
     this.#world.onStep = () => 'goes on';
     this.#world.fate = () => ({ copies: 1, delayMs: 0 });
-    for (const process of this.#world.processes) if (process.alive) process.transport?.restore();
+    for (const process of this.#world.processes) {
+      if (!process.alive) continue;
+      process.life?.resume();
+      process.transport?.restore();
+    }
     for (const agent of this.#world.agents) agent.calm();
     await this.#evacuating;
+    while (this.#world.processes.some(({ alive }) => !alive)) await this.#life.clock.sleep(100);
   }
 
   #count(kind: FaultKind): void {
@@ -132,6 +141,16 @@ export class Adversary {
       this.#cutOff.delete(process);
       if (life?.alive === true) transport?.restore();
     });
+  }
+
+  /** A process stands still, keeps its connections, and goes on as if no time had passed. */
+  #pause(): void {
+    const candidates = this.#world.processes.filter(({ alive }) => alive);
+    const life = candidates[Math.floor(this.#life.random.next() * candidates.length)]?.life;
+    if (life === undefined) return;
+    this.#count('pause');
+    life.pause();
+    this.#life.clock.after(this.#between(PAUSE_MS), () => life.resume());
   }
 
   #outage(): void {

@@ -23,6 +23,7 @@ export interface Profile {
   readonly broken: number;
   /** Mean time between two of them; milliseconds. */
   readonly partitionEveryMs: number;
+  readonly pauseEveryMs: number;
   readonly outageEveryMs: number;
   readonly hostLossEveryMs: number;
   readonly skewMs: number;
@@ -54,6 +55,7 @@ export function drawProfile(random: Random): Profile {
     crash: sometimes(0.7, () => between(0.0002, 0.004)),
     broken: sometimes(0.5, () => between(0.0005, 0.01)),
     partitionEveryMs: sometimes(0.5, () => between(8_000, 40_000)),
+    pauseEveryMs: sometimes(0.4, () => between(10_000, 40_000)),
     outageEveryMs: sometimes(0.3, () => between(20_000, 60_000)),
     hostLossEveryMs: sometimes(0.4, () => between(20_000, 60_000)),
     skewMs: sometimes(0.4, () => between(1_000, 3_600_000)),

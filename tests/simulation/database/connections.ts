@@ -164,12 +164,14 @@ class Connection {
   /** The session is told the time whenever a transaction begins, as the database's own clock would be read. */
   async #run(text: string, statement: Statement): Promise<unknown> {
     const now = this.#parts.now();
-    if (!this.#inTransaction && this.#told !== now) {
-      await this.#client.query(`set kilonova.now = '${now}'`);
-      this.#told = now;
-    }
+    const tell = this.#inTransaction || this.#told === now ? '' : `set kilonova.now = '${now}'`;
+    if (tell !== '') this.#told = now;
     if (isBegin(text)) this.#inTransaction = true;
     if (isEnd(text)) this.#inTransaction = false;
+    if (tell === '') return this.#client.query(statement as string);
+    // One trip instead of two; what is begun has no values.
+    if (isBegin(text)) return ((await this.#client.query(`${tell}; ${text}`)) as object as unknown[]).at(-1);
+    await this.#client.query(tell);
     return this.#client.query(statement as string);
   }
 

@@ -20,6 +20,8 @@ export class Life {
   readonly name: string;
   readonly surroundings: Surroundings;
   alive = true;
+  /** What came while it stood still, in order. */
+  #held: (() => void)[] | undefined;
   readonly #trace: Trace;
   readonly #onError: (event: string) => void;
   readonly #timers = new Set<() => void>();
@@ -48,8 +50,30 @@ export class Life {
     this.#trace.note(this.name, what);
   }
 
+  /** Stands still, as after SIGSTOP: what comes waits. */
+  pause(): void {
+    this.note('stands still');
+    this.#held ??= [];
+  }
+
+  resume(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    if (!this.alive) return;
+    this.note('goes on');
+    for (const act of held) this.reach(act);
+  }
+
+  /** Does something in this process, as soon as it goes on. */
+  reach(act: () => void): void {
+    if (!this.alive) return;
+    if (this.#held === undefined) act();
+    else this.#held.push(act);
+  }
+
   die(): void {
     this.alive = false;
+    this.#held = undefined;
     for (const cancel of this.#timers) cancel();
     this.#timers.clear();
   }
@@ -57,12 +81,16 @@ export class Life {
   #clock(clock: VirtualClock, quiet: Quiet, skewMs: number): Clock {
     const after = (ms: number, act: () => void): (() => void) => {
       if (!this.alive) return () => undefined;
-      const cancel = clock.after(ms, () => {
+      let dropped = false;
+      const fire = () => {
         this.#timers.delete(drop);
+        if (dropped) return;
         quiet.stir();
         act();
-      });
+      };
+      const cancel = clock.after(ms, () => this.reach(fire));
       const drop = () => {
+        dropped = true;
         this.#timers.delete(drop);
         cancel();
       };

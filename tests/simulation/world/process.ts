@@ -69,8 +69,9 @@ export abstract class Process {
   }
 }
 
-/** Deadlines short enough that a simulation sees them pass. */
-const DEADLINES: Partial<ConductorConfig> = {
+/** Deadlines short enough that a simulation sees them pass; looks so seldom that they are not most of what happens. */
+const TIMES: Partial<ConductorConfig> = {
+  ...{ lookMs: 2_000, adoptMs: 2_000, cleanupLookMs: 2_000 },
   ...{ createDeadlineMs: 60_000, buildDeadlineMs: 60_000, deleteDeadlineMs: 40_000, powerDeadlineMs: 60_000 },
   ...{ moveDeadlineMs: 240_000, moveStepDeadlineMs: 40_000, transferDeadlineMs: 60_000, shutdownGraceMs: 5_000 },
 };
@@ -94,7 +95,7 @@ export class ConductorProcess extends Process {
       database: openDatabase(config, connections),
       config: {
         database: config,
-        conductor: defaultsOf(conductorSection, { host: this.name, ...DEADLINES, ...this.world.changes.conductor }),
+        conductor: defaultsOf(conductorSection, { host: this.name, ...TIMES, ...this.world.changes.conductor }),
         quota: defaultsOf(quotaSection, this.world.changes.quota),
       },
     });
@@ -163,7 +164,7 @@ export class AgentProcess extends Process {
     await startCompute({
       ...life.surroundings,
       transport: this.connect(life, 'compute', this.name, `compute.${this.name}`),
-      config: { compute: defaultsOf(computeSection), fake },
+      config: { compute: defaultsOf(computeSection, { domainReportMs: 15_000 }), fake },
       host: this.name,
       stateDir: this.folder,
       storage: this.#disk.storageOf(life, (moment, what) => void this.world.danger(this, moment, what)),

@@ -1,7 +1,9 @@
-import type { InProcessBroker, InProcessConnection } from '@kilonova/rpc';
+import type { InProcessBroker, InProcessConnection, Transport } from '@kilonova/rpc';
 import type { Quiet } from '../quiet.ts';
 import { markOf } from '../trace.ts';
 import type { Life } from './life.ts';
+
+type Correspondent = Parameters<Transport['attach']>[0];
 
 /** What becomes of one message on its way. */
 export interface Fate {
@@ -25,6 +27,8 @@ interface WireParts {
   readonly later: (ms: number, act: () => void) => void;
 }
 
+type Act = (...given: unknown[]) => unknown;
+
 const SENDERS = new Set<string | symbol>(['send', 'sendConfirmed']);
 
 /** A process's connection to the broker: what it sends is in the trace, and nothing leaves it when it is dead. */
@@ -36,6 +40,12 @@ export function connect({ broker, life, quiet, service, user, id, onMessage, fat
       const member: unknown = Reflect.get(target, name, target);
       if (typeof member !== 'function') return member;
       const act = member.bind(target) as (...given: unknown[]) => unknown;
+      if (name === 'listen')
+        return (address: unknown, prefetch: unknown, take: Act) =>
+          act(address, prefetch, (delivery: unknown) => life.reach(() => take(delivery)));
+      if (name === 'onChange')
+        return (listener: Act) => act((connected: unknown, reason: unknown) => life.reach(() => listener(connected, reason)));
+      if (name === 'attach') return (correspondent: Correspondent) => act(reached(correspondent));
       if (!SENDERS.has(name)) return act;
       const never = () => (name === 'send' ? false : new Promise(() => undefined));
       return (message: { readonly key: string; readonly body: Buffer }) => {
@@ -51,6 +61,16 @@ export function connect({ broker, life, quiet, service, user, id, onMessage, fat
       };
     },
   });
+
+  /** What comes back reaches the process when it does not stand still. */
+  function reached(correspondent: Correspondent): Correspondent {
+    return {
+      onReply: (delivery) => life.reach(() => correspondent.onReply(delivery)),
+      onReturned: (exchange, correlationId) => life.reach(() => correspondent.onReturned(exchange, correlationId)),
+      onBroken: (error) => life.reach(() => correspondent.onBroken(error)),
+      onMended: () => life.reach(() => correspondent.onMended()),
+    };
+  }
 
   function transmit(message: { readonly key: string; readonly body: Buffer }, act: (message: unknown) => unknown, quick: boolean): unknown {
     const { copies, delayMs } = connection.connected ? fate() : { copies: 1, delayMs: 0 };
