@@ -55,11 +55,14 @@ export async function leaveOthersBehind(
 /** Those that are due, each put off for a while that doubles with every try. */
 export async function takeDue(knex: Knex, limits: { batch: number; minMs: number; maxMs: number }): Promise<readonly Cleanup[]> {
   const { rows } = await knex.raw(
-    `update cleanups c set attempts = attempts + 1,
+    `with taken as (
+     update cleanups c set attempts = attempts + 1,
        next_try_at = kilonova_now() + least(:maxMs, :minMs * power(2, least(attempts, 20))) * interval '1 millisecond'
      where (host, instance_uuid, generation) in
-       (select host, instance_uuid, generation from cleanups where next_try_at <= kilonova_now() order by next_try_at limit :batch for update skip locked)
-     returning host, instance_uuid as "instanceUuid", generation, request_id as "requestId", undoes, reason, failures`,
+       (select host, instance_uuid, generation from cleanups where next_try_at <= kilonova_now()
+        order by next_try_at, host, instance_uuid, generation limit :batch for update skip locked)
+     returning host, instance_uuid as "instanceUuid", generation, request_id as "requestId", undoes, reason, failures)
+     select * from taken order by host, "instanceUuid", generation`,
     limits,
   );
   return rows as Cleanup[];

@@ -98,3 +98,13 @@ test('an instance has one live task at most', async () => {
   await aTask(owner, { instanceUuid: uuid });
   await expect(aTask(owner, { instanceUuid: uuid })).rejects.toMatchObject({ code: '23505' });
 });
+
+test('tasks of the same moment come in the order of their ids, wherever their rows lie', async () => {
+  const [before, now] = [await conductor('before'), await conductor('now')];
+  const ids: string[] = [];
+  for (let made = 0; made < 8; made += 1) ids.push(await aTask(before));
+  await lapsed(before);
+  await fenceExpired(database.knex);
+  expect(await adopted(now)).toEqual(ids.toSorted());
+  expect((await tasks.due(database.knex, now, 10)).map(({ id }) => id)).toEqual(ids.toSorted());
+});

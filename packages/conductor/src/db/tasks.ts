@@ -139,7 +139,7 @@ export interface TaskKey {
 export async function due(knex: Knex, owner: Ownership, limit: number): Promise<readonly TaskKey[]> {
   const { rows } = await knex.raw(
     `select id, kind, step from tasks
-     where owner = ? and owner_epoch = ? and state in ${LIVE} and wake_at <= kilonova_now() order by wake_at limit ?`,
+     where owner = ? and owner_epoch = ? and state in ${LIVE} and wake_at <= kilonova_now() order by wake_at, id limit ?`,
     [owner.id, owner.epoch, limit],
   );
   return rows as TaskKey[];
@@ -148,14 +148,15 @@ export async function due(knex: Knex, owner: Ownership, limit: number): Promise<
 /** Takes over tasks without owner and tasks whose owner is no more, of the kinds we know. Call it until it brings none. */
 export async function adopt(knex: Knex, owner: Ownership, known: readonly string[], limit: number): Promise<readonly TaskKey[]> {
   const { rows } = await knex.raw(
-    `with me as materialized (select 1 from conductors where id = :owner and epoch = :epoch for key share)
+    `with me as materialized (select 1 from conductors where id = :owner and epoch = :epoch for key share), adopted as (
      update tasks set owner = :owner, owner_epoch = :epoch, wake_at = kilonova_now(), updated_at = kilonova_now()
      where exists (select from me) and id in (
        select t.id from tasks t
        where t.state in ${LIVE} and t.kind || '/' || t.version = any(:known)
          and (t.owner is null or not exists (select from conductors c where c.id = t.owner and c.epoch = t.owner_epoch))
-       order by t.wake_at limit :limit for update of t skip locked)
-     returning id, kind, step`,
+       order by t.wake_at, t.id limit :limit for update of t skip locked)
+     returning id, kind, step)
+     select * from adopted order by id`,
     { owner: owner.id, epoch: owner.epoch, known: [...known], limit },
   );
   return rows as TaskKey[];

@@ -72,7 +72,8 @@ export class HostPublisher {
   /** True when everything that waited was read. */
   async #send(): Promise<boolean> {
     const { read, log, pieceHosts } = this.#parts;
-    const names = [...this.#waiting];
+    // Statements name hosts in no order that could be relied upon.
+    const names = [...this.#waiting].toSorted();
     this.#waiting.clear();
     for (let start = 0; start < names.length; start += pieceHosts) {
       const piece = names.slice(start, start + pieceHosts);
