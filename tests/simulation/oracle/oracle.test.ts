@@ -1,4 +1,5 @@
 /** The oracle must see what it is there for: each of these worlds is well until somebody tampers with it. */
+import assert from 'node:assert/strict';
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -33,7 +34,7 @@ beforeEach(async () => {
   users.requests.push({ ...request, uuids: [uuid] });
   await world.clock.advance(5_000);
   await seen();
-  expect(found).toEqual([]);
+  assert.deepEqual(found, []);
 });
 afterEach(async () => {
   await oracle.end();
