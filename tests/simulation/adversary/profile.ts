@@ -51,7 +51,8 @@ export function drawProfile(random: Random): Profile {
     lose: sometimes(0.6, () => between(0.002, 0.06)),
     double: sometimes(0.6, () => between(0.01, 0.2)),
     delay: sometimes(0.6, () => between(0.05, 0.6)),
-    delayMs: between(20, 3_000),
+    // Some come so late that what they ask for was taken back long ago.
+    delayMs: random.next() < 0.25 ? between(5_000, 60_000) : between(20, 3_000),
     crash: sometimes(0.7, () => between(0.0002, 0.004)),
     broken: sometimes(0.5, () => between(0.0005, 0.01)),
     partitionEveryMs: sometimes(0.5, () => between(8_000, 40_000)),
