@@ -1,5 +1,5 @@
 /** Chosen once: together they meet every kind of fault, with one to three conductors. */
-const FIXED = [1, 4, 5, 7, 9] as const;
+const FIXED = [15, 3, 5, 22, 23] as const;
 
 export interface Plan {
   readonly seeds: readonly number[];
