@@ -1,7 +1,7 @@
 export { conductorSection, databaseSection, quotaSection } from './config.ts';
 export type { ConductorConfig, ConductorSettings, DatabaseConfig, QuotaConfig } from './config.ts';
 export { connectionSettings, openDatabase } from './db/connection.ts';
-export type { ConnectionPool, Database } from './db/connection.ts';
+export type { ConnectionSource, Database } from './db/connection.ts';
 export { invariants } from './db/invariants/index.ts';
 export { migrateDatabase } from './db/migrate.ts';
 export { inspectDatabase } from './db/inspect.ts';

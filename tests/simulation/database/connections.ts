@@ -1,4 +1,4 @@
-import { connectionSettings, type ConnectionPool, type DatabaseConfig } from '@kilonova/conductor';
+import { connectionSettings, type ConnectionSource, type DatabaseConfig } from '@kilonova/conductor';
 import { Client } from 'pg';
 import { markOf } from '../trace.ts';
 import type { Life } from '../world/life.ts';
@@ -21,7 +21,7 @@ export interface ConnectionParts {
 }
 
 /** The connections of one simulated process: they end with it, as sockets do. */
-export class Connections implements ConnectionPool {
+export class Connections implements ConnectionSource {
   readonly #parts: ConnectionParts;
   readonly #free: Connection[] = [];
   readonly #waiting: ((connection: Connection) => void)[] = [];

@@ -43,7 +43,7 @@ export const connectionSettings = (config: DatabaseConfig): ClientConfig => ({
 });
 
 /** Where connections come from when they are handed in, as a pool of pg gives them. */
-export interface ConnectionPool {
+export interface ConnectionSource {
   connect(): Promise<object>;
 }
 
@@ -51,17 +51,17 @@ export interface ConnectionPool {
  * A bounded pool of connections. Nothing is opened before the first query. A query that finds no connection in time
  * rejects, see `isUnavailable` in `db/unavailable.ts`.
  *
- * @param pool gives connections opened with `connectionSettings`; default: a pool of its own, which ends with the Knex
+ * @param source gives connections opened with `connectionSettings`; default: a pool of its own, which ends with the Knex
  */
-export const openDatabase = (config: DatabaseConfig, pool?: ConnectionPool): Knex =>
+export const openDatabase = (config: DatabaseConfig, source?: ConnectionSource): Knex =>
   knexFactory({
     client: preparing(config.preparedStatements),
-    ...(pool === undefined
+    ...(source === undefined
       ? {
           connection: connectionSettings(config) as Knex.PgConnectionConfig,
           pool: { min: 0, max: config.poolMax, idleTimeoutMillis: 30_000 },
         }
-      : { connectionPool: pool }),
+      : { connectionPool: source }),
     acquireConnectionTimeout: config.acquireTimeoutMs,
     asyncStackTraces: false,
     // Errors are logged and reach callers: they show statements, never the values bound to them (user data, keys).

@@ -161,6 +161,7 @@ test('a queued live migration is given up at its deadline', async () => {
 tellStories(scene, [
   {
     title: 'a live migration that waits for its place',
+    drives: ['queue-live-move'],
     prepare: oneToWait,
     request: (uuid) => go(uuid).finally(goOn),
     ends: [
