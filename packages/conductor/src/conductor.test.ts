@@ -260,17 +260,6 @@ describe('what hosts say', () => {
         Object.assign(new DomainsReport(), { host, round, last, domains: list.map((domain) => Object.assign(new DomainReport(), domain)) }),
       );
 
-  test('a domain that is not its own goes, whoever made it', async () => {
-    await aCloud(['h1', 'h2']);
-    const uuid = await aServer();
-    const h2 = cloud.hosts.get('h2')!;
-    h2.domains.set(uuid, { generation: 1, power: 1 });
-    await domains('h2', 1, [{ uuid, generation: 1, power: 1 }]);
-    await expect.poll(() => h2.domains.size, { interval: 10 }).toBe(0);
-    await cloud.settled();
-    await cloud.assertNothingLeftOver();
-  });
-
   test('an instance is shown stopped when two rounds in a row miss it, and not before', async () => {
     await aCloud(['h1']);
     const uuid = await aServer();

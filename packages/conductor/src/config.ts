@@ -115,6 +115,24 @@ export const conductorSection = section('conductor', {
     max: 100,
     help: 'Rounds of domain reports in a row that must agree before a power state is believed.',
   }),
+  hostShare: integer(8, {
+    min: 1,
+    max: 1_000,
+    help: 'Requests of one host in work at the same time in one conductor; more are told to come again.',
+  }),
+  reportsPerMessage: integer(1_000, { min: 1, max: 10_000, help: 'Outcomes in one message of a host; more are refused.' }),
+  domainsPerMessage: integer(400, { min: 1, max: 10_000, help: 'Domains in one message of a host; more are refused.' }),
+  domainPiecesMax: integer(1_000, {
+    min: 1,
+    max: 100_000,
+    help: 'Messages of one round of domain reports of a host; more are not remembered.',
+  }),
+  straysMax: integer(1_000, {
+    min: 1,
+    max: 100_000,
+    help: 'Domains of a host that it was not given and that are remembered; more are not.',
+  }),
+  inventoryMaxBytes: integer(16_384, { min: 1_024, max: 131_072, help: 'What the inventory of a host may measure as JSON.' }),
   syncPowerStates: flag(true, { help: 'An instance that a host shows stopped or running follows that.' }),
   // Hosts and services
   cpuRatio: decimal(4, { min: 0.01, help: 'vCPUs that may be claimed per vCPU of a host.' }),

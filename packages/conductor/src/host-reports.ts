@@ -1,5 +1,5 @@
-import { ConductorVersion, type hostReportsContract, ReportsAccepted } from '@kilonova/objects';
-import { Empty, type Handlers } from '@kilonova/rpc';
+import { type computeContract, ConductorVersion, type hostReportsContract, ReportsAccepted } from '@kilonova/objects';
+import { type Client, Empty, type Handlers } from '@kilonova/rpc';
 import { asRefusal } from './db/refusals.ts';
 import { asServiceError } from './db/unavailable.ts';
 import { assertHostAccount } from './hosts/host-account.ts';
@@ -19,18 +19,12 @@ export interface HostReportParts {
   readonly transfers: TransferReports;
   readonly cleaner: { ring(): void };
   readonly versions: Pick<PeerVersions, 'registered' | 'oldestConductor'>;
+  readonly compute: Pick<Client<typeof computeContract>, 'at'>;
 }
 
 /** Every method of the hosts' contract and the function that does it. A host speaks for itself only. */
-export function hostReportHandlers({
-  services,
-  heartbeats,
-  registrations,
-  operations,
-  transfers,
-  cleaner,
-  versions,
-}: HostReportParts): Handlers<typeof hostReportsContract> {
+export function hostReportHandlers(parts: HostReportParts): Handlers<typeof hostReportsContract> {
+  const { services, heartbeats, registrations, operations, transfers, cleaner, versions } = parts;
   const enforced = services.config.conductor.enforceHostAccounts;
   const told = async <T>(act: () => Promise<T>): Promise<T> => {
     try {
@@ -59,7 +53,7 @@ export function hostReportHandlers({
     reportDomains: (context, report) =>
       told(async () => {
         assertHostAccount(context, report.host, enforced);
-        await takeDomains(services, cleaner, report);
+        await takeDomains(parts, report);
         return new Empty();
       }),
     oldestConductor: () => Object.assign(new ConductorVersion(), { oldest: versions.oldestConductor }),

@@ -10,6 +10,7 @@ import { isUnavailable } from './db/unavailable.ts';
 import { conductorHandlers } from './handlers/index.ts';
 import { hostReportHandlers } from './host-reports.ts';
 import { InvariantWatch } from './invariants/watch.ts';
+import { HostGate } from './hosts/host-gate.ts';
 import { Heartbeats } from './hosts/heartbeats.ts';
 import { HostPublisher } from './hosts/publisher.ts';
 import { Registrations } from './hosts/registrations.ts';
@@ -120,11 +121,16 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
       closing.push(() => confirming.stop());
     }
 
+    const gate = new HostGate(services);
     const operations = new OperationReports({
       batch: limits.reportBatch,
       places,
       move: (find) => engine.move(find),
       publisher,
+      onUnbelieved: (host, count, of) => {
+        gate.note(`compute.${host}`, 'NotGiven', count);
+        log.warn({ host, reports: count, of }, 'reports of what the host was not given, not believed');
+      },
     });
     const transfers = new TransferReports(services);
     closing.push(() => transfers.stop());
@@ -135,9 +141,11 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
       await serve(
         transport,
         hostReportsContract,
-        hostReportHandlers({ services, heartbeats, registrations, operations, transfers, cleaner, versions }),
+        hostReportHandlers({ services, heartbeats, registrations, operations, transfers, cleaner, versions, compute }),
         {
-          graceMs,
+          ...{ graceMs, interceptors: [gate.intercept] },
+          // A host that names another place would have the conductor speak there.
+          ...(limits.enforceHostAccounts && { repliesTo: (account: string) => `reply.${account}` }),
         },
       ),
     );

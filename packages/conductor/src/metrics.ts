@@ -2,6 +2,7 @@ import type { Logger } from '@kilonova/runtime';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { poolOf, type Database } from './db/connection.ts';
 import { countCleanups } from './db/cleanups.ts';
+import { countStrays } from './db/strays.ts';
 import { countLive, longestDueSeconds } from './db/tasks.ts';
 
 /**
@@ -49,6 +50,18 @@ export function databaseMetrics(registry: Registry, knex: Database, log: Logger)
     new Gauge({
       ...{ name: 'kilonova_database_connections_limit', help: 'Connections that this process may keep.', registers: [] },
       collect: asked(async (gauge) => gauge.set(poolOf(knex).limit)),
+    }),
+      ...{
+        name: 'kilonova_strays',
+        help: 'Domains that hosts show without being given them.',
+        labelNames: ['host', 'standing'],
+        registers: [],
+      },
+      collect: asked(async (gauge) => {
+        const counts = await countStrays(knex);
+        gauge.reset();
+        for (const { host, standing, count } of counts) gauge.set({ host, standing }, count);
+      }),
     }),
   ];
   for (const figure of figures) registry.registerMetric(figure);

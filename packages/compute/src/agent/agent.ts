@@ -72,7 +72,7 @@ export class Agent {
     const { ledger, journal, metrics, log } = this.#parts;
     if (journal.failure !== undefined) throw journal.failure;
     const known = ledger.operation(order.operationId);
-    if (known !== undefined && !isFailedRemoval(known, order)) {
+    if (known !== undefined && !isWantedAgain(known, order)) {
       metrics.repeats.inc({ verb: order.verb });
       this.#urge(order);
       return this.#tellAgain(known);
@@ -313,8 +313,12 @@ const LATE_MAKERS: readonly Order['verb'][] = ['spawn', 'prepareIncoming', 'fini
 
 const namesOf = ({ operationId, instanceUuid }: Pick<Operation, 'operationId' | 'instanceUuid'>) => ({ operationId, instanceUuid });
 
-/** Removing is tried for ever (rule of undo), so a removal that failed is done again when it is ordered again. */
-const isFailedRemoval = (known: Operation, order: Order): boolean => order.verb === 'remove' && known.outcome?.result === 'failed';
+/**
+ * Removing is tried for ever (rule of undo), so a removal that failed is done again when it is ordered again. So is one of
+ * which the conductor knows that it was done: it saw the domain since.
+ */
+const isWantedAgain = (known: Operation, order: Order): boolean =>
+  order.verb === 'remove' && (known.outcome?.result === 'failed' || known.settled);
 
 /** Names and messages of an error and its causes, without stacks. */
 function detailsOf(error: Error | undefined): string {

@@ -1,35 +1,18 @@
 import type { Knex } from 'knex';
+import { forgetStrays, type Sighting } from './strays.ts';
 
-/** A domain as its host shows it. */
-export interface Sighting {
-  readonly uuid: string;
-  readonly generation: number;
-  readonly power: number;
-}
-
-/**
- * Those that the database does not give to this host at this generation. Who holds an allocation may have the domain; an
- * older one is replaced by what the host was given it for.
- */
-export async function findStrays(knex: Knex, host: string, domains: readonly Sighting[]): Promise<readonly Sighting[]> {
-  if (domains.length === 0) return [];
-  const { rows } = await knex.raw(
-    `select d.uuid, d.generation, d.power
-     from jsonb_to_recordset(cast(:domains as jsonb)) as d (uuid uuid, generation integer, power integer)
-     where not exists (select from instances i where i.uuid = d.uuid and i.host = :host and i.generation = d.generation)
-       and not exists (select from allocations a where a.instance_uuid = d.uuid and a.host = :host and a.generation >= d.generation)
-       and not exists (select from cleanups c where c.instance_uuid = d.uuid and c.host = :host and c.generation = d.generation)`,
-    { host, domains: JSON.stringify(domains) },
-  );
-  return rows as Sighting[];
-}
-
-/** Keeps what a piece of a round named, until the round's last piece. */
-export async function keepSightings(knex: Knex, host: string, round: number, piece: string, domains: readonly Sighting[]): Promise<void> {
+/** Keeps what a piece of a round named, until the round's last piece. Of a host only one round is kept, in so many pieces. */
+export async function keepSightings(
+  knex: Knex,
+  { host, round, piece, most }: { readonly host: string; readonly round: number; readonly piece: string; readonly most: number },
+  domains: readonly Sighting[],
+): Promise<void> {
   await knex.raw(
-    `insert into domain_sightings (host, round, piece, instance_uuids)
-     select :host, :round, cast(:piece as uuid), coalesce(array_agg(d.uuid), '{}') from jsonb_to_recordset(cast(:domains as jsonb)) as d (uuid uuid)`,
-    { host, round, piece, domains: JSON.stringify(domains) },
+    `with former as (delete from domain_sightings where host = :host and round < :round)
+     insert into domain_sightings (host, round, piece, instance_uuids)
+     select :host, :round, cast(:piece as uuid), coalesce(array_agg(d.uuid), '{}') from jsonb_to_recordset(cast(:domains as jsonb)) as d (uuid uuid)
+     having (select count(*) from domain_sightings where host = :host and round >= :round) < cast(:most as integer)`,
+    { host, round, piece, most, domains: JSON.stringify(domains) },
   );
 }
 
@@ -79,5 +62,6 @@ export async function endRound(
     { host, round, needed, sync, domains: JSON.stringify(domains) },
   );
   await trx.raw('delete from domain_sightings where host = :host and round <= :round', { host, round });
+  await forgetStrays(trx, host, round);
   return (rows as { uuid: string; stops: boolean }[]).filter(({ stops }) => stops).map(({ uuid }) => uuid);
 }

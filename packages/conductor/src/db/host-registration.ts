@@ -1,6 +1,7 @@
 import { failure, type HostRegistration, type Inventory } from '@kilonova/objects';
 import type { Knex } from 'knex';
 import { touchHosts, type DefaultRatios } from './host-capacity.ts';
+import { RID_OF_EVACUATED } from './hosts-up.ts';
 import { brokenCheckOf, doubleOf } from './refusals.ts';
 import { rowsOf } from './rows.ts';
 
@@ -12,7 +13,7 @@ export interface NewHostIds {
 
 /**
  * A host says that it is there and what it has: its service and its row are made or brought up to date, and it is up
- * unless an operator forced it down. What was claimed of it stays.
+ * unless an operator forced it down or something evacuated may still run there. What was claimed of it stays.
  *
  * @throws Conflict when another host has its node.
  */
@@ -42,9 +43,8 @@ export async function registerHost(
     throw error;
   }
   // An agent counts its rounds by its clock, which may have been ahead: what the agents before it counted says nothing any more.
-  await trx.raw('update hosts set up = :up, heartbeat_sequence = 0, domains_round = 0 where host = :host', {
-    host,
-    up: !services[0]!.forced_down,
+  await trx.raw(`update hosts h set up = :up and ${RID_OF_EVACUATED}, heartbeat_sequence = 0, domains_round = 0 where h.host = :host`, {
+    ...{ host, up: !services[0]!.forced_down },
   });
   await trx.raw('delete from domain_sightings where host = ?', [host]);
   await writeInventory(trx, host, inventory);

@@ -34,3 +34,10 @@ export async function hostIsKnown(knex: Knex, host: string): Promise<boolean> {
   const { rows } = await knex.raw('select 1 from hosts where host = ?', [host]);
   return rows.length > 0;
 }
+
+/**
+ * SQL: nothing that was evacuated from the host `h` may still run there. A host that returns gets no work before it said so:
+ * until then two of one guest may run.
+ */
+export const RID_OF_EVACUATED = `not exists (select from server_migrations m
+  where m.source_host = h.host and m.type = 'evacuation' and (m.open or m.status = 'done'))`;

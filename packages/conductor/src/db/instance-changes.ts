@@ -1,5 +1,6 @@
 import type { Flavor, PowerState, TaskState, VmState } from '@kilonova/objects';
 import type { Knex } from 'knex';
+import { LAST_GENERATION } from './strays.ts';
 
 /** What tasks must know of an instance to decide about it. */
 export interface InstanceRow {
@@ -13,7 +14,7 @@ export interface InstanceRow {
   readonly host: string | null;
   readonly node: string | null;
   readonly generation: number;
-  /** The highest that any host was ever given. */
+  /** The highest that any host is known to have been given. */
   readonly lastGeneration: number;
   readonly flavor: Flavor;
   readonly launchedAt: string | null;
@@ -31,9 +32,9 @@ export interface InstanceRow {
 export async function lockInstances(trx: Knex.Transaction, uuids: readonly string[]): Promise<ReadonlyMap<string, InstanceRow>> {
   const { rows } = await trx.raw(
     `select uuid, project_id as "projectId", user_id as "userId", vm_state as "vmState", task_state as "taskState", power_state as "powerState", locked,
-       host, node, generation, last_generation as "lastGeneration", flavor, launched_at as "launchedAt", deleted_at as "deletedAt", vcpus, memory_mb as "memoryMb", disk_gb as "diskGb",
+       host, node, generation, ${LAST_GENERATION} as "lastGeneration", flavor, launched_at as "launchedAt", deleted_at as "deletedAt", vcpus, memory_mb as "memoryMb", disk_gb as "diskGb",
        availability_zone as "availabilityZone", server_group_uuid as "serverGroupUuid", request_spec ->> 'forcedHost' as "forcedHost"
-     from instances where uuid = any(cast(? as uuid[])) order by uuid for update`,
+     from instances i where uuid = any(cast(? as uuid[])) order by uuid for update of i`,
     [[...uuids]],
   );
   return new Map((rows as InstanceRow[]).map((row) => [row.uuid, row]));
@@ -159,6 +160,24 @@ export async function admitReports(trx: Knex.Transaction, stamps: readonly Repor
      update allocations a set report_number = l.number from locked l
      where a.instance_uuid = l.instance_uuid and a.host = l.host and a.generation = l.generation
      returning a.instance_uuid as "instanceUuid", a.host, a.generation`,
+    [JSON.stringify(stamps)],
+  );
+  return new Set((rows as Omit<ReportStamp, 'number'>[]).map(stampKey));
+}
+
+/**
+ * Which of these owners the database knows: the instance's, one that holds an allocation of it, or one that still has to
+ * clean up. What is said of a deleted instance is old news, whoever had it.
+ */
+export async function findGiven(trx: Knex.Transaction, stamps: readonly ReportStamp[]): Promise<ReadonlySet<string>> {
+  if (stamps.length === 0) return new Set();
+  const { rows } = await trx.raw(
+    `select s."instanceUuid", s.host, s.generation
+     from jsonb_to_recordset(cast(? as jsonb)) as s ("instanceUuid" uuid, host text, generation integer)
+     where exists (select from instances i where i.uuid = s."instanceUuid"
+         and (i.deleted_at is not null or (i.host = s.host and i.generation = s.generation)))
+       or exists (select from allocations a where a.instance_uuid = s."instanceUuid" and a.host = s.host and a.generation = s.generation)
+       or exists (select from cleanups c where c.instance_uuid = s."instanceUuid" and c.host = s.host and c.generation = s.generation)`,
     [JSON.stringify(stamps)],
   );
   return new Set((rows as Omit<ReportStamp, 'number'>[]).map(stampKey));

@@ -7,7 +7,7 @@ import type { OperationReport } from '@kilonova/objects';
 import * as cleanups from '../db/cleanups.ts';
 import type { OwnerKey } from '../db/claims.ts';
 import type { Transaction } from '../db/connection.ts';
-import { admitReports, stampKey } from '../db/instance-changes.ts';
+import { admitReports, findGiven, stampKey } from '../db/instance-changes.ts';
 import { isUuid } from '../db/rows.ts';
 import * as tasks from '../db/tasks.ts';
 import type { HostChangePublisher } from '../services.ts';
@@ -29,6 +29,8 @@ export interface OperationReportsParts {
   /** The engine's transaction. */
   readonly move: (find: Find) => Promise<void>;
   readonly publisher: HostChangePublisher;
+  /** Reports that count for nothing because the host was not given what they are of. `of`: the first of these instances. */
+  readonly onUnbelieved?: (host: string, count: number, of: string) => void;
 }
 
 export class OperationReports {
@@ -56,13 +58,20 @@ export class OperationReports {
     return reports.filter((_, index) => settled[index]).map(({ operationId }) => operationId);
   }
 
+  #complain(foreign: readonly Heard[]): void {
+    const byHost = new Map<string, Heard[]>();
+    for (const entry of foreign) byHost.set(entry.host, [...(byHost.get(entry.host) ?? []), entry]);
+    for (const [host, entries] of byHost) this.#parts.onUnbelieved?.(host, entries.length, entries[0]!.report.instanceUuid);
+  }
+
   async #settle(heard: readonly Heard[]): Promise<void> {
     try {
       const touched = new Set<string>();
-      const unread = new Set<Heard>();
-      await this.#parts.move((trx, owner, load) => settleReports(trx, owner, load, heard, { touched, unread }));
+      const found: Findings = { touched, unread: new Set(), foreign: [] };
+      await this.#parts.move((trx, owner, load) => settleReports(trx, owner, load, heard, found));
+      this.#complain(found.foreign);
       if (touched.size > 0) this.#parts.publisher.hostsTouched(touched);
-      for (const one of heard) one.settled(unread.has(one) ? new Error('of a task that this release does not know') : undefined);
+      for (const one of heard) one.settled(found.unread.has(one) ? new Error('of a task that this release does not know') : undefined);
     } catch (error) {
       if (heard.length === 1) return heard[0]!.settled(error);
       const middle = Math.ceil(heard.length / 2);
@@ -81,6 +90,8 @@ interface Findings {
   readonly touched: Set<string>;
   /** Of tasks of a newer release: they are not settled, so that they are told again, to another conductor. */
   readonly unread: Set<Heard>;
+  /** Of instances that the host was not given. */
+  foreign: readonly Heard[];
 }
 
 async function settleReports(
@@ -96,10 +107,11 @@ async function settleReports(
   const rows = await tasks.lockAwaiting(trx, owner, awaited);
   const waiting = new Map(rows.map((row) => [row.awaits!, { row, task: load(row) }]));
   for (const entry of heard) if (isOfNewerRelease(waiting.get(entry.report.operationId))) found.unread.add(entry);
-  const believed = await believe(
+  const { believed, foreign } = await believe(
     trx,
     heard.filter((entry) => !found.unread.has(entry)),
   );
+  found.foreign = foreign;
 
   const moving: MovingTask[] = [];
   for (const entry of heard) {
@@ -118,7 +130,10 @@ async function settleReports(
 }
 
 /** Those that are news of instances which the database gives to whoever reports, or of what it holds of them. */
-async function believe(trx: Transaction, heard: readonly Heard[]): Promise<ReadonlySet<Heard>> {
+async function believe(
+  trx: Transaction,
+  heard: readonly Heard[],
+): Promise<{ readonly believed: ReadonlySet<Heard>; readonly foreign: readonly Heard[] }> {
   const known = heard.filter(
     ({ report }) => report.outcome !== 'unknown' && taskIdOf(report.operationId) !== undefined && isUuid(report.instanceUuid),
   );
@@ -126,13 +141,17 @@ async function believe(trx: Transaction, heard: readonly Heard[]): Promise<Reado
     ...{ host, instanceUuid: instanceUuid.toLowerCase(), generation, number },
   });
   const admitted = await admitReports(trx, known.map(stampOf));
-  return new Set(known.filter((entry) => admitted.has(stampKey(stampOf(entry)))));
+  const believed = new Set(known.filter((entry) => admitted.has(stampKey(stampOf(entry)))));
+  const unbelieved = known.filter((entry) => !believed.has(entry));
+  const given = await findGiven(trx, unbelieved.map(stampOf));
+  return { believed, foreign: unbelieved.filter((entry) => !given.has(stampKey(stampOf(entry)))) };
 }
 
 function apply(task: MovingTask, { outcome, power, message, details, destination, progress }: OperationReport): void {
   const besides = { ...(destination !== '' && { destination }), ...(progress !== null && { progress }) };
   if (outcome === 'done') return task.settle({ outcome: 'done', failure: null, power, ...besides });
-  if (outcome === 'failed') return task.settle({ outcome: 'failed', failure: { message, details }, power });
+  if (outcome === 'failed')
+    return task.settle({ outcome: 'failed', failure: { message: storable(message), details: storable(details) }, power });
   task.settle({
     outcome: 'failed',
     failure: { message: `The order did not reach host ${task.awaitsHost} in time.`, unanswered: true },
@@ -140,12 +159,15 @@ function apply(task: MovingTask, { outcome, power, message, details, destination
   });
 }
 
+/** PostgreSQL keeps no NUL and no half of a character, and an older agent may have cut one in two. */
+const storable = (text: string): string => Buffer.from(text.replaceAll('\0', ' '), 'utf8').toString('utf8');
+
 /** Removals of what was left behind. A cleanup belongs to its host whatever became of the instance. */
 async function settleCleanups(trx: Transaction, heard: readonly Heard[]): Promise<readonly string[]> {
   const of = (outcome: string): (OwnerKey & { message: string })[] =>
     heard
       .filter(({ report }) => report.operationId.startsWith('cleanup/') && report.outcome === outcome && isUuid(report.instanceUuid))
-      .map(({ host, report: { instanceUuid, generation, message } }) => ({ instanceUuid, host, generation, message }));
+      .map(({ host, report: { instanceUuid, generation, message } }) => ({ instanceUuid, host, generation, message: storable(message) }));
   const confirmed = await cleanups.confirm(trx, of('done'));
   const superseded = await cleanups.noteRefusals(trx, of('failed'));
   return [...confirmed, ...superseded];

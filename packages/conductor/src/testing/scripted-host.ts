@@ -153,7 +153,9 @@ export class ScriptedHost {
     const behaviour = typeof given === 'string' ? given : given(operation);
     if (behaviour === 'ignore') return;
     const { operationId } = operation;
-    if (!this.#outcomes.has(operationId)) this.#outcomes.set(operationId, this.#carryOut(verb, operation, behaviour, act));
+    // A removal that is ordered again is wanted again, whatever became of the first.
+    if (verb === 'remove' || !this.#outcomes.has(operationId))
+      this.#outcomes.set(operationId, this.#carryOut(verb, operation, behaviour, act));
     this.#tell(operationId);
   }
 

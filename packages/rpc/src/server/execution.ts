@@ -8,6 +8,7 @@ import { chain, type IncomingCall } from '../interceptors.ts';
 import type { Job } from './job.ts';
 import { isOrdered } from '../contract/lane.ts';
 import { loggedError } from '../telemetry/logged-error.ts';
+import type { RefusalLog } from './refusal-log.ts';
 import { interceptHandling, Refused, type Around } from './refused.ts';
 import type { ServerCounts } from './server-counts.ts';
 import type { ServeOptions } from './server.ts';
@@ -30,6 +31,7 @@ export interface ExecutionParts {
   readonly counts: ServerCounts;
   /** Undefined: nothing is remembered. */
   readonly memory: AnswerMemory | undefined;
+  readonly refusals: RefusalLog;
 }
 
 /** Runs one job: asks whether its sender may, calls the handler, answers, acknowledges. */
@@ -38,6 +40,7 @@ export class Execution {
   readonly #answers: Answers;
   readonly #counts: ServerCounts;
   readonly #memory: AnswerMemory | undefined;
+  readonly #refusals: RefusalLog;
   readonly #authorize: ServeOptions['authorize'];
   /** Undefined where there are none. */
   readonly #around: Around | undefined;
@@ -46,7 +49,7 @@ export class Execution {
   /** `again` runs a job once more after a while; false when it will not. */
   constructor(
     transport: Transport,
-    { answers, counts, memory }: ExecutionParts,
+    { answers, counts, memory, refusals }: ExecutionParts,
     options: Pick<ServeOptions, 'authorize' | 'interceptors'>,
     again: (job: Job, ms: number) => boolean,
   ) {
@@ -54,6 +57,7 @@ export class Execution {
     this.#answers = answers;
     this.#counts = counts;
     this.#memory = memory;
+    this.#refusals = refusals;
     this.#authorize = options.authorize;
     this.#around = chain(transport.environment.interceptors.server, options.interceptors);
     this.#again = again;
@@ -133,7 +137,7 @@ export class Execution {
   #refuse(job: Job, refusal: RpcError): void {
     const { code, message } = refusal;
     this.#counts.count('refused', job.accepted.envelope, code);
-    this.#transport.environment.log.warn({ ...fieldsOf(job), caller: job.context.caller, code, reason: message }, 'message refused');
+    this.#refusals.warn({ ...fieldsOf(job), caller: job.context.caller, code, reason: message }, 'message refused');
     this.#answers.refuse(job.delivery, refusal);
   }
 

@@ -7,12 +7,13 @@ import { isOfOneServer, routesOf } from '../contract/delivery-choice.ts';
 import { Deprecations } from './deprecations.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Dispatch, type Verdict } from './dispatch.ts';
-import { Busy, Unreachable, type MessageTooLarge } from '../errors.ts';
+import { Busy, NotAuthorized, Unreachable, type MessageTooLarge } from '../errors.ts';
 import { Execution, isRemembered } from './execution.ts';
 import { Gauges } from '../telemetry/gauges.ts';
 import { Intake, type Overload } from './intake.ts';
 import type { AnyHandler, Job } from './job.ts';
 import { isOrdered, type Lane } from '../contract/lane.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { RequestContext } from './request-context.ts';
 import { claim } from './served.ts';
 import { ServerCounts } from './server-counts.ts';
@@ -35,6 +36,7 @@ export class RunningServer implements Server {
   readonly #answers: Answers;
   readonly #counts: ServerCounts;
   readonly #deprecations: Deprecations;
+  readonly #refusals: RefusalLog;
   readonly #memory: AnswerMemory | undefined;
   readonly #intake: Intake;
   #listeners: { readonly lane: Lane | undefined; readonly listener: Listener }[] = [];
@@ -54,10 +56,11 @@ export class RunningServer implements Server {
     this.#dispatch = new Dispatch(topic, endpoints, this.#options);
     this.#answers = new Answers(transport, options.duplicates !== undefined, options.stacks === true ? this.#options.stackLength : 0);
     this.#counts = new ServerCounts(transport.environment.metrics, topic, this.#contracts);
-    this.#deprecations = new Deprecations(transport.environment.log, topic, this.#options.deprecationWarnings);
-    const { clock } = transport.environment;
+    const { clock, log } = transport.environment;
+    this.#deprecations = new Deprecations(log, topic, this.#options.deprecationWarnings);
+    this.#refusals = new RefusalLog(log, clock, this.#options.refusalLines);
     this.#memory = options.duplicates === undefined ? undefined : new AnswerMemory(clock, duplicateLimits(topic, options.duplicates));
-    const parts = { answers: this.#answers, counts: this.#counts, memory: this.#memory };
+    const parts = { answers: this.#answers, counts: this.#counts, memory: this.#memory, refusals: this.#refusals };
     const execution = new Execution(transport, parts, options, (job, ms) => this.#intake.rest(job, ms));
     this.#intake = new Intake(clock, this.#options, (job) => execution.run(job));
   }
@@ -141,6 +144,9 @@ export class RunningServer implements Server {
   }
 
   #take(delivery: Delivery, address: Address, lane: Lane | undefined): void {
+    const { repliesTo } = this.#options;
+    if (repliesTo !== undefined && delivery.replyTo !== undefined && delivery.replyTo !== repliesTo(delivery.userId))
+      return this.#refuseReplyTo(delivery);
     const verdict = this.#tooLarge(delivery) ?? this.#dispatch.judge(delivery, address);
     if (verdict.verdict === 'run') {
       const job = this.#job(delivery, lane, verdict);
@@ -155,9 +161,17 @@ export class RunningServer implements Server {
       const { topic, server, method } = verdict.envelope;
       this.#counts.count(verdict.verdict, verdict.envelope);
       if (verdict.verdict === 'misdirected')
-        this.#transport.environment.log.warn({ topic, server, method, caller: delivery.userId }, 'message for another server dropped');
+        this.#refusals.warn({ topic, server, method, caller: delivery.userId }, 'message for another server dropped');
       delivery.ack();
     }
+  }
+
+  /** Nothing is said to a place that is not the sender's, and nothing kept of it. */
+  #refuseReplyTo(delivery: Delivery): void {
+    const { code, message } = new NotAuthorized('the answer was to go to another than the sender');
+    this.#counts.count('refused', undefined, code);
+    this.#refusals.warn({ topic: this.#topic, caller: delivery.userId, code, reason: message }, 'message refused');
+    delivery.ack();
   }
 
   /** What is too large to be read is too large to be kept. */
@@ -227,7 +241,7 @@ export class RunningServer implements Server {
     const topic = this.#topic;
     const { code, message } = error;
     this.#counts.count('refused', envelope, code);
-    this.#transport.environment.log.warn(
+    this.#refusals.warn(
       {
         topic,
         namespace: envelope?.namespace,

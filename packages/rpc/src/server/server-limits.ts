@@ -17,6 +17,8 @@ export interface ServerLimits extends LaneLimits {
   readonly deprecationWarnings?: number;
   /** How many casts may wait here for another attempt; what fails above it counts as failed for good. Default: half of `prefetch`. */
   readonly maxRetrying?: number;
+  /** Lines of log a second for what is refused of one account; above, refusals are counted only, and the next line says how many. Default 50. */
+  readonly refusalLines?: number;
   /** How many versions that senders name are judged once and remembered, per namespace. Default 256. */
   readonly rememberedVersions?: number;
   /** Characters of a stack that goes with an error, where stacks are sent. Default 8 192. */
@@ -30,7 +32,7 @@ export interface ServerLimits extends LaneLimits {
 /** All of them, given or by default. */
 export type EveryServerLimit = Required<Omit<ServerLimits, 'control'>> & { readonly control: Required<LaneLimits> };
 
-const OWN = { graceMs: 10_000, deprecationWarnings: 1_000, rememberedVersions: 256, stackLength: 8_192 };
+const OWN = { graceMs: 10_000, deprecationWarnings: 1_000, refusalLines: 50, rememberedVersions: 256, stackLength: 8_192 };
 const NORMAL = { concurrency: 64, overloadLimit: 256 };
 const CONTROL = { concurrency: 8, overloadLimit: 64 };
 const LEAST = { concurrency: 1, overloadLimit: 0, prefetch: 1, maxRetrying: 0 };

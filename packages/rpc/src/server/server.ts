@@ -21,6 +21,12 @@ export interface ServeOptions extends ServerLimits {
   /** Throws to refuse; what is no RpcError becomes NotAuthorized. */
   readonly authorize?: Authorize;
   /**
+   * Where answers to an account go: its reply key, `reply.SERVICE.ID`. A request that names another place is refused, and
+   * nobody is told. For accounts that are kept apart, which could else have this server speak to others. Default: where the
+   * sender says.
+   */
+  readonly repliesTo?: (caller: string) => string;
+  /**
    * Remembers what was done, so that a call or cast that comes again to this server (redelivered, or sent again under its
    * id) is not done again: it joins the one in work, or gets the answer of before. `{}` takes the default limits; undefined
    * remembers nothing. What comes again to another server, or to this one after a restart, is unknown to it. Not for

@@ -1,0 +1,112 @@
+/**
+ * Domains that hosts show without being given them. Nothing is removed because the database does not know it: a database
+ * that was restored, or a host under another name, knows less than there is. Only a release of that very generation counts.
+ */
+import type { Knex } from 'knex';
+import { rowsOf } from './rows.ts';
+
+/** A domain as its host shows it. */
+export interface Sighting {
+  readonly uuid: string;
+  readonly generation: number;
+  readonly power: number;
+}
+
+/**
+ * - released: the instance is deleted, or this host had this generation in a move that is over: it must go
+ * - outdated: the instance has another owner, of a higher generation: it must not run, and stays
+ * - unknown, newer, unreleased: the database cannot tell: it is left alone
+ */
+export type Standing = 'released' | 'outdated' | 'unknown' | 'newer' | 'unreleased';
+
+export interface Stray extends Sighting {
+  readonly standing: Standing;
+}
+
+/** Those that the database does not give to this host at this generation. Who holds an allocation may have an older one as well. */
+export function findStrays(knex: Knex, host: string, domains: readonly Sighting[]): Promise<readonly Stray[]> {
+  if (domains.length === 0) return Promise.resolve([]);
+  return rowsOf<Stray>(
+    knex,
+    `select d.uuid, d.generation, d.power, case
+       when i.uuid is null then 'unknown'
+       when d.generation > i.last_generation then 'newer'
+       when i.deleted_at is not null then 'released'
+       when exists (select from server_migrations m where m.instance_uuid = d.uuid and not m.open
+         and ((m.source_host = :host and m.source_generation = d.generation) or (m.dest_host = :host and m.dest_generation = d.generation)))
+         then 'released'
+       when i.host is not null and d.generation < i.generation then 'outdated'
+       else 'unreleased' end as standing
+     from jsonb_to_recordset(cast(:domains as jsonb)) as d (uuid uuid, generation integer, power integer)
+     left join instances i on i.uuid = d.uuid
+     where not exists (select from instances o where o.uuid = d.uuid and o.host = :host and o.generation = d.generation)
+       and not exists (select from allocations a where a.instance_uuid = d.uuid and a.host = :host and a.generation >= d.generation)
+       and not exists (select from cleanups c where c.instance_uuid = d.uuid and c.host = :host and c.generation = d.generation)
+     order by d.uuid`,
+    { host, domains: JSON.stringify(domains) },
+  );
+}
+
+/** Remembers strays of a round, as many of a host as `most`. @returns those that were not known before */
+export async function keepStrays(
+  knex: Knex,
+  { host, round, most }: { readonly host: string; readonly round: number; readonly most: number },
+  strays: readonly Stray[],
+): Promise<readonly Pick<Sighting, 'uuid' | 'generation'>[]> {
+  if (strays.length === 0) return [];
+  return rowsOf(
+    knex,
+    `with d as materialized (
+       select * from jsonb_to_recordset(cast(:strays as jsonb)) as d (uuid uuid, generation integer, power smallint, standing text)),
+     known as (
+       update strays s set power_state = d.power, standing = d.standing, round = greatest(s.round, :round), seen_at = kilonova_now()
+       from d where s.host = :host and s.instance_uuid = d.uuid and s.generation = d.generation
+       returning s.instance_uuid as uuid, s.generation)
+     insert into strays (host, instance_uuid, generation, power_state, standing, round)
+     select distinct on (d.uuid, d.generation) :host, d.uuid, d.generation, d.power, d.standing, :round
+     from d where not exists (select from known k where k.uuid = d.uuid and k.generation = d.generation)
+     order by d.uuid, d.generation
+     limit greatest(0, cast(:most as integer) - (select count(*) from strays where host = :host))
+     on conflict do nothing
+     returning instance_uuid as uuid, generation`,
+    { host, round, most, strays: JSON.stringify(strays) },
+  );
+}
+
+/** Forgets what a whole round no longer showed. */
+export async function forgetStrays(trx: Knex, host: string, round: number): Promise<void> {
+  await trx.raw('delete from strays where host = ? and round < ?', [host, round]);
+}
+
+/** Domains of guests that are built anew elsewhere because this host was down: it must not run them meanwhile. */
+export function runningEvacuated(knex: Knex, host: string, domains: readonly Sighting[]): Promise<readonly Sighting[]> {
+  if (domains.length === 0) return Promise.resolve([]);
+  return rowsOf<Sighting>(
+    knex,
+    `select d.uuid, d.generation, d.power
+     from jsonb_to_recordset(cast(:domains as jsonb)) as d (uuid uuid, generation integer, power integer)
+     join server_migrations m on m.instance_uuid = d.uuid and m.open and m.type = 'evacuation' and m.source_host = :host
+       and m.source_generation = d.generation
+     order by d.uuid`,
+    { host, domains: JSON.stringify(domains) },
+  );
+}
+
+export interface StrayCount {
+  readonly host: string;
+  readonly standing: Standing;
+  readonly count: number;
+}
+
+export const countStrays = (knex: Knex): Promise<readonly StrayCount[]> =>
+  rowsOf<StrayCount>(knex, 'select host, standing, count(*)::int as count from strays group by 1, 2 order by 1, 2');
+
+/** How far beyond what the database knows a generation is believed. */
+const GENERATION_LEAP = 1_000;
+
+/**
+ * SQL: the highest generation of the instance `i` that is known to be given: by this database, or by one that it was
+ * restored from, as hosts show it. What they show counts within bounds, so that no host can use the numbers up.
+ */
+export const LAST_GENERATION = `greatest(i.last_generation, (select max(s.generation) from strays s
+  where s.instance_uuid = i.uuid and s.generation <= greatest(i.last_generation, i.generation) + ${GENERATION_LEAP}))`;

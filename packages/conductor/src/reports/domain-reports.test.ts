@@ -1,0 +1,148 @@
+import { DomainReport, DomainsReport } from '@kilonova/objects';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { stage } from '../testing/story.ts';
+
+const scene = stage({ straysMax: 3 });
+const { act, rows } = scene;
+const host = (name: string) => scene.cloud.hosts.get(name)!;
+const STRANGER = '99999999-9999-4999-8999-999999999999';
+let rounds = 0;
+
+/** What a host's hypervisor shows. */
+const report = (name: string) =>
+  host(name).reports.reportDomains(
+    Object.assign(new DomainsReport(), {
+      host: name,
+      round: ++rounds,
+      domains: [...host(name).domains].map(([uuid, domain]) => Object.assign(new DomainReport(), { uuid, ...domain })),
+    }),
+  );
+const strays = () => rows('select host, instance_uuid as uuid, generation, standing from strays order by 1, 2, 3');
+const cleanups = () => rows('select 1 from cleanups');
+
+beforeEach(async () => {
+  await scene.cloud.startConductor('c1');
+  for (const name of ['h1', 'h2']) await scene.cloud.startHost(name);
+});
+
+describe('a domain that its host was never given', () => {
+  test.each([
+    { title: 'of an instance that the database does not know', uuid: () => STRANGER, generation: 1, standing: 'unknown' },
+    { title: 'of a generation above all that were given out', uuid: (own: string) => own, generation: 7, standing: 'newer' },
+    { title: 'of the generation that another host has', uuid: (own: string) => own, generation: 1, standing: 'unreleased' },
+  ])('$title is left alone, and shown', async ({ uuid: of, generation, standing }) => {
+    const own = await scene.aServer();
+    const uuid = of(own);
+    const other = (await scene.servers())[0]!['host'] === 'h1' ? 'h2' : 'h1';
+    host(other).domains.set(uuid, { generation, power: 1 });
+    await report(other);
+    await report(other);
+    await scene.cloud.settled();
+    expect(host(other).domains.get(uuid)).toEqual({ generation, power: 1 });
+    expect(await cleanups()).toEqual([]);
+    expect(await strays()).toEqual([{ host: other, uuid, generation, standing }]);
+    host(other).domains.delete(uuid);
+    await report(other);
+    expect(await strays()).toEqual([]);
+  });
+});
+
+test('a domain of a server that is deleted goes, whoever still has it', async () => {
+  const uuid = await scene.aServer();
+  await act(uuid, 'delete');
+  await scene.cloud.settled();
+  host('h2').domains.set(uuid, { generation: 1, power: 1 });
+  await report('h2');
+  await expect.poll(() => host('h2').domains.size).toBe(0);
+  expect(await strays()).toEqual([]);
+});
+
+test('a domain that was given back by a move that is over goes', async () => {
+  const uuid = await scene.aServer();
+  const from = (await scene.servers())[0]!['host'] as string;
+  await act(uuid, 'liveMigrate');
+  await scene.cloud.settled();
+  host(from).domains.set(uuid, { generation: 1, power: 1 });
+  await report(from);
+  await expect.poll(() => host(from).domains.size).toBe(0);
+});
+
+test('an older domain of which nothing is known is stopped where it runs beside the owner, and kept', async () => {
+  const uuid = await scene.aServer();
+  const from = (await scene.servers())[0]!['host'] as string;
+  await act(uuid, 'liveMigrate');
+  await scene.cloud.settled();
+  await rows('delete from server_migrations');
+  host(from).domains.set(uuid, { generation: 1, power: 1 });
+  await report(from);
+  await expect.poll(() => host(from).domains.get(uuid)).toEqual({ generation: 1, power: 4 });
+  expect(await strays()).toEqual([{ host: from, uuid, generation: 1, standing: 'outdated' }]);
+  expect(await cleanups()).toEqual([]);
+});
+
+test('a host shows as many strays as it may, and more are not remembered', async () => {
+  for (let number = 1; number <= 5; number += 1) host('h1').domains.set(STRANGER.replace('9', `${number}`), { generation: 1, power: 1 });
+  await report('h1');
+  await report('h1');
+  expect(await strays()).toHaveLength(3);
+  expect(host('h1').domains.size).toBe(5);
+});
+
+describe('a host that was cut off while its server is built elsewhere', () => {
+  async function halfway() {
+    const uuid = await scene.aServer();
+    const from = (await scene.servers())[0]!['host'] as string;
+    const to = from === 'h1' ? 'h2' : 'h1';
+    host(to).behaviour.spawn = 'ignore';
+    await rows(`update hosts set up = false where host = '${from}'`);
+    await act(uuid, 'evacuate');
+    await expect.poll(() => host(to).heard.at(-1)?.verb).toBe('spawn');
+    return { uuid, from, to };
+  }
+  const up = async (name: string) => (await rows(`select up from hosts where host = '${name}'`))[0]!['up'];
+
+  test('stops its guest and keeps it, gets no work, and removes it when the server has its new host', async () => {
+    const { uuid, from, to } = await halfway();
+    await host(from).register();
+    await report(from);
+    await expect.poll(() => host(from).domains.get(uuid)).toEqual({ generation: 1, power: 4 });
+    expect(await up(from)).toBe(false);
+    host(to).behaviour.spawn = 'do';
+    await scene.cloud.settled();
+    await expect.poll(() => host(from).domains.size).toBe(0);
+    await host(from).register();
+    expect(await up(from)).toBe(true);
+    expect(await scene.servers()).toMatchObject([{ vmState: 'active', host: to }]);
+    await scene.cloud.assertNothingLeftOver();
+  });
+
+  test('gets no work as long as it does not say that the guest is gone', async () => {
+    const { from, to } = await halfway();
+    host(from).behaviour.remove = 'fail';
+    host(to).behaviour.spawn = 'do';
+    await expect.poll(scene.servers, { timeout: 5_000 }).toMatchObject([{ vmState: 'active', host: to }]);
+    await host(from).register();
+    await expect.poll(() => host(from).heard.some(({ verb }) => verb === 'remove')).toBe(true);
+    await host(from).register();
+    expect(await up(from)).toBe(false);
+    host(from).behaviour.remove = 'do';
+    await expect.poll(cleanups).toEqual([]);
+    await host(from).register();
+    expect(await up(from)).toBe(true);
+  });
+});
+
+test('after a restore the next generation is above what hosts show, and what no host can have is not believed', async () => {
+  const uuid = await scene.aServer();
+  const from = (await scene.servers())[0]!['host'] as string;
+  const other = from === 'h1' ? 'h2' : 'h1';
+  // As if the server had moved to the other host and back since the backup.
+  host(from).domains.set(uuid, { generation: 3, power: 1 });
+  await report(from);
+  host(other).domains.set(uuid, { generation: 2_000_000, power: 1 });
+  await report(other);
+  expect(await strays()).toMatchObject([{ standing: 'newer' }, { standing: 'newer' }]);
+  await act(uuid, 'migrate').catch(() => undefined);
+  await scene.cloud.settled();
+  expect(await rows('select dest_generation from server_migrations')).toEqual([{ dest_generation: 4 }]);
+});

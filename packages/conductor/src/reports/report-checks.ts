@@ -1,0 +1,120 @@
+/**
+ * What hosts say must be possible before it comes near the database: a number that no column holds, or a text that is no
+ * text to PostgreSQL, would spoil the transaction of others who happened to share it.
+ */
+import {
+  failure,
+  type DomainReport,
+  type DomainsReport,
+  type HostHeartbeat,
+  type HostRegistration,
+  type Inventory,
+  type OperationReport,
+  type OperationReports,
+} from '@kilonova/objects';
+import type { ConductorConfig } from '../config.ts';
+import { isHostName } from '../hosts/host-name.ts';
+
+/** Of what the wire's types do not say. */
+export type ReportLimits = Pick<ConductorConfig, 'reportsPerMessage' | 'domainsPerMessage' | 'inventoryMaxBytes'>;
+
+const MOST = 2 ** 31 - 1;
+const OPERATION_ID = /^[\x21-\x7e]{1,255}$/;
+const VERSION = /^[0-9]{1,4}\.[0-9]{1,4}$/;
+const WORD = /^[A-Za-z0-9._-]{1,64}$/;
+const OUTCOMES: readonly string[] = ['done', 'failed', 'unknown'];
+/** PENDING, RUNNING, PAUSED, SHUTDOWN, CRASHED, SUSPENDED */
+const POWERS: readonly number[] = [0, 1, 3, 4, 6, 7];
+/** What an agent sends at most. */
+const TEXTS = { message: 1_000, details: 4_000, destination: 1_024, startedAt: 40, finishedAt: 40 } as const;
+
+const checks: Readonly<Record<string, (request: never, limits: ReportLimits) => void>> = {
+  register: checkRegistration,
+  heartbeat: checkHeartbeat,
+  reportOperations: checkOperations,
+  reportDomains: checkDomains,
+};
+
+/** @throws InvalidInput */
+export function checkReport(method: string, request: object, limits: ReportLimits): void {
+  checks[method]?.(request as never, limits);
+}
+
+function checkRegistration({ host, node, cell, version, driver, inventory }: HostRegistration, limits: ReportLimits): void {
+  expectName('host', host);
+  // A host that could take any name as its node's would keep the one whose name it is from registering.
+  expect(node === host, 'node', "the host's own name", node);
+  expect(WORD.test(cell), 'cell', 'a word of 1 to 64 characters', cell);
+  expect(WORD.test(driver), 'driver', 'a word of 1 to 64 characters', driver);
+  expect(VERSION.test(version), 'version', 'MAJOR.MINOR', version);
+  checkInventory(inventory, limits);
+}
+
+function checkHeartbeat({ host, sequence, inventory }: HostHeartbeat, limits: ReportLimits): void {
+  expectName('host', host);
+  expect(isCount(sequence, Number.MAX_SAFE_INTEGER), 'sequence', 'a whole number from 0', sequence);
+  if (inventory !== null) checkInventory(inventory, limits);
+}
+
+function checkInventory(inventory: Inventory, { inventoryMaxBytes }: ReportLimits): void {
+  for (const name of ['vcpus', 'memoryMb', 'diskGb', 'reservedVcpus', 'reservedMemoryMb', 'reservedDiskGb', 'hypervisorVersion'] as const)
+    expect(isCount(inventory[name], MOST), `inventory.${name}`, `a whole number from 0 to ${MOST}`, inventory[name]);
+  const { uptimeSeconds, hostIp, hypervisorType, supportedInstances } = inventory;
+  expect(
+    uptimeSeconds === null || isCount(uptimeSeconds, Number.MAX_SAFE_INTEGER),
+    'inventory.uptimeSeconds',
+    'a whole number',
+    uptimeSeconds,
+  );
+  expect(hostIp === null || hostIp.length <= 64, 'inventory.hostIp', 'at most 64 characters', hostIp);
+  expect(hypervisorType.length <= 64, 'inventory.hypervisorType', 'at most 64 characters', hypervisorType);
+  expect(supportedInstances.every(isListOfTexts), 'inventory.supportedInstances', 'lists of texts', supportedInstances);
+  const text = JSON.stringify(inventory);
+  // Schedulers are told of many hosts in one message.
+  expect(Buffer.byteLength(text) <= inventoryMaxBytes, 'inventory', `at most ${inventoryMaxBytes} bytes (inventory_max_bytes)`, '');
+  expect(isStorable(text), 'inventory', 'texts without NUL and halves of characters', '');
+}
+
+function checkOperations({ reports }: OperationReports, { reportsPerMessage }: ReportLimits): void {
+  expect(reports.length <= reportsPerMessage, 'reports', `at most ${reportsPerMessage} (reports_per_message)`, reports.length);
+  for (const report of reports) checkOperation(report);
+}
+
+function checkOperation(report: OperationReport): void {
+  const { number, operationId, instanceUuid, generation, outcome, power } = report;
+  expect(isCount(number, Number.MAX_SAFE_INTEGER), 'number', 'a whole number from 0', number);
+  expect(OPERATION_ID.test(operationId), 'operationId', '1 to 255 printable characters', operationId);
+  expect(instanceUuid.length <= 36, 'instanceUuid', 'a UUID', instanceUuid);
+  expect(isCount(generation, MOST), 'generation', `a whole number from 0 to ${MOST}`, generation);
+  expect(OUTCOMES.includes(outcome), 'outcome', OUTCOMES.join(', '), outcome);
+  expect(POWERS.includes(power), 'power', POWERS.join(', '), power);
+  for (const [name, length] of Object.entries(TEXTS) as [keyof typeof TEXTS, number][]) {
+    const { length: found } = report[name] ?? '';
+    expect(found <= length, name, `at most ${length} characters`, found);
+  }
+}
+
+function checkDomains({ round, domains }: DomainsReport, { domainsPerMessage }: ReportLimits): void {
+  expect(isCount(round, Number.MAX_SAFE_INTEGER), 'round', 'a whole number from 0', round);
+  expect(domains.length <= domainsPerMessage, 'domains', `at most ${domainsPerMessage} (domains_per_message)`, domains.length);
+  for (const domain of domains) checkDomain(domain);
+}
+
+function checkDomain({ uuid, generation, power }: DomainReport): void {
+  expect(uuid.length <= 36, 'uuid', 'a UUID', uuid);
+  expect(isCount(generation, MOST), 'generation', `a whole number from 0 to ${MOST}`, generation);
+  expect(POWERS.includes(power), 'power', POWERS.join(', '), power);
+}
+
+const expectName = (field: string, name: string): void => expect(isHostName(name), field, 'letters, digits, ".", "_" and "-"', name);
+
+const isCount = (value: number, most: number): boolean => Number.isInteger(value) && value >= 0 && value <= most;
+
+const isListOfTexts = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === 'string');
+
+/** JSON writes both as escapes, and keeps a backslash that was there as two. */
+const isStorable = (json: string): boolean => !/(?<!\\)(?:\\\\)*\\u(?:0000|d[89ab][0-9a-f]{2}|d[c-f][0-9a-f]{2})/i.test(json);
+
+function expect(holds: boolean, field: string, what: string, found: unknown): void {
+  if (!holds) throw failure('InvalidInput', `${field}: expected ${what}, got ${JSON.stringify(found)?.slice(0, 200)}`);
+}
