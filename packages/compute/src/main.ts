@@ -64,11 +64,12 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
     });
     closing.push(() => conductors.stop());
     const client = createClient(transport, hostReportsContract, conductors.options);
-    const shared = { ...parts, config, log, ledger, journal, client, driver, metrics: agentMetrics(parts.metrics) };
+    const surroundings = { ...parts, agent: parts.random.uuid(), config, log };
+    const shared = { ...surroundings, ledger, journal, client, driver, metrics: agentMetrics(parts.metrics) };
     const outbox = new Outbox({ ...shared, maxMessageBytes: transport.limits.maxMessageBytes });
     const transfers = new Transfers(shared);
     const agent = new Agent({ ...shared, outbox, transfers });
-    const domains = new DomainReports(shared);
+    const domains = new DomainReports({ ...shared, onSuperseded: (reason) => standStill(reason) });
     // After a return the conductors' version is asked for with the next sign of life: thousands of hosts return together.
     let asked: boolean | undefined;
     const presence = new Presence({
@@ -93,13 +94,20 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
       if (connected) presence.reconnected();
     });
     let server: Server | undefined;
+    let standing: Check = { ok: true };
+    // Two agents of one host would undo each other's work. The guests are none of this one's business any more.
+    const standStill = (reason: string) => {
+      standing = { ok: false, reason };
+      log.error({ reason }, 'another agent speaks for this host: this one stands still, and leaves the guests alone');
+      void Promise.all([server?.stop(), presence.stop(), agent.stop()]);
+    };
     let stopped: Promise<void> | undefined;
     let listening: Check = { ok: false, reason: 'waiting for the queue of this host' };
     const serving = serveCompute(transport, host, agent, clock, config).then(
       async (served) => {
         server = served;
         listening = { ok: true };
-        if (stopped !== undefined) await served.stop();
+        if (stopped !== undefined || !standing.ok) await served.stop();
       },
       (error: unknown) => {
         listening = { ok: false, reason: (error as Error).message };
@@ -124,6 +132,7 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
       health: () =>
         healthOf({
           broker: transportHealth(transport),
+          alone: standing,
           orders: listening,
           registered: checkOf(presence.registrationTrouble),
           driver: checkOf(presence.driverTrouble),

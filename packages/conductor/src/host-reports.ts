@@ -1,5 +1,6 @@
-import { type computeContract, ConductorVersion, type hostReportsContract, ReportsAccepted } from '@kilonova/objects';
+import { type computeContract, ConductorVersion, failure, type hostReportsContract, ReportsAccepted } from '@kilonova/objects';
 import { type Client, Empty, type Handlers } from '@kilonova/rpc';
+import { speaksFor } from './db/host-registration.ts';
 import { asRefusal } from './db/refusals.ts';
 import { asServiceError } from './db/unavailable.ts';
 import { assertHostAccount } from './hosts/host-account.ts';
@@ -53,6 +54,10 @@ export function hostReportHandlers(parts: HostReportParts): Handlers<typeof host
     reportDomains: (context, report) =>
       told(async () => {
         assertHostAccount(context, report.host, enforced);
+        if (!(await speaksFor(services.knex, report.host, report.agent))) {
+          services.log.error({ host: report.host, agent: report.agent }, 'two agents speak for one host: the older one is refused');
+          throw failure('AgentSuperseded', `Another process registered as host ${report.host} since this one did.`);
+        }
         await takeDomains(parts, report);
         return new Empty();
       }),

@@ -51,6 +51,7 @@ export function databaseMetrics(registry: Registry, knex: Database, log: Logger)
       ...{ name: 'kilonova_database_connections_limit', help: 'Connections that this process may keep.', registers: [] },
       collect: asked(async (gauge) => gauge.set(poolOf(knex).limit)),
     }),
+    new Gauge({
       ...{
         name: 'kilonova_strays',
         help: 'Domains that hosts show without being given them.',

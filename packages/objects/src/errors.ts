@@ -51,6 +51,7 @@ export const errorCodes = [
   'IdempotencyConflict',
   'ServiceInUse',
   'Conflict',
+  'AgentSuperseded',
   // 503
   'DatabaseUnavailable',
   'Overloaded',

@@ -12,7 +12,7 @@ export const history = [
     minor: 1,
     name: 'progress-of-moves',
     change:
-      'Hosts report how far a live migration is, on its way and with its outcome; migrations may be queued. Schedulers answer several requests at once.',
+      'Hosts report how far a live migration is, on its way and with its outcome, and which process speaks for them; migrations may be queued. Schedulers answer several requests at once.',
   },
   {
     minor: 2,

@@ -1,5 +1,5 @@
 import { DomainReport, DomainsReport, type hostReportsContract } from '@kilonova/objects';
-import type { Client } from '@kilonova/rpc';
+import { RpcError, type Client } from '@kilonova/rpc';
 import type { Clock, Logger, Random } from '@kilonova/runtime';
 import type { ComputeOptions } from '../config.ts';
 import type { Domain, Driver } from '../driver/driver.ts';
@@ -7,12 +7,16 @@ import { aboutMs, Alarm } from './alarm.ts';
 
 export interface DomainReportsParts {
   readonly host: string;
+  /** This process, among all that ever spoke for the host. */
+  readonly agent: string;
   readonly config: ComputeOptions;
   readonly client: Client<typeof hostReportsContract>;
   readonly driver: Driver;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Another process registered as this host since. */
+  readonly onSuperseded: (reason: string) => void;
 }
 
 /**
@@ -56,7 +60,7 @@ export class DomainReports {
   }
 
   async #run(): Promise<void> {
-    const { config, random, log } = this.#parts;
+    const { config, random, log, onSuperseded } = this.#parts;
     for (;;) {
       await this.#alarm.wait(aboutMs(config.domainReportMs, random));
       if (this.#returned) await this.#alarm.wait(random.next() * Math.min(config.domainReturnMs, config.domainReportMs));
@@ -65,6 +69,7 @@ export class DomainReports {
       try {
         await this.#look();
       } catch (error) {
+        if (isSuperseded(error)) return onSuperseded((error as Error).message);
         if (!this.#alarm.closed) log.warn({ round: this.#round, reason: (error as Error).message }, 'domains not reported');
       }
     }
@@ -84,7 +89,7 @@ export class DomainReports {
   }
 
   async #tell(domains: readonly Domain[]): Promise<void> {
-    const { host, config, client, clock } = this.#parts;
+    const { host, agent, config, client, clock } = this.#parts;
     // Above every round of this host, also of an earlier agent.
     this.#round = Math.max(this.#round + 1, Math.floor(clock.now() / 1_000));
     const pieces = Math.max(1, Math.ceil(domains.length / config.domainPieceSize));
@@ -92,6 +97,7 @@ export class DomainReports {
       const some = domains.slice(piece * config.domainPieceSize, (piece + 1) * config.domainPieceSize);
       const report = Object.assign(new DomainsReport(), {
         host,
+        agent,
         round: this.#round,
         last: piece === pieces - 1,
         domains: some.map(({ uuid, generation, power }) => Object.assign(new DomainReport(), { uuid, generation, power })),
@@ -128,3 +134,4 @@ const fingerprint = (domains: readonly Domain[]): string =>
     .map(({ uuid, generation, power }) => `${uuid} ${generation} ${power}`)
     .toSorted()
     .join('\n');
+const isSuperseded = (error: unknown): boolean => error instanceof RpcError && error.code === 'AgentSuperseded';

@@ -7,6 +7,8 @@ import { aboutMs, Alarm, backoffMs } from './alarm.ts';
 
 export interface PresenceParts {
   readonly host: string;
+  /** This process, among all that ever spoke for the host. */
+  readonly agent: string;
   readonly config: ComputeOptions;
   readonly client: Client<typeof hostReportsContract>;
   readonly driver: Driver;
@@ -93,7 +95,7 @@ export class Presence {
 
   /** Why it did not work. */
   async #register(): Promise<string | undefined> {
-    const { host, config, client, driver, log, onRegistered } = this.#parts;
+    const { host, agent, config, client, driver, log, onRegistered } = this.#parts;
     const wanted = this.#wanted;
     await this.#readInventory();
     const inventory = this.#inventory;
@@ -105,6 +107,7 @@ export class Presence {
       version,
       driver: driver.name,
       inventory,
+      agent,
     });
     try {
       await client.register(registration, { timeoutMs: config.callTimeoutMs, signal: this.#closed.signal });

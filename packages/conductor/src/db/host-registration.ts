@@ -23,7 +23,7 @@ export async function registerHost(
   ids: NewHostIds,
   defaults: DefaultRatios,
 ): Promise<void> {
-  const { host, node, cell, version, driver, inventory } = registration;
+  const { host, node, cell, version, driver, inventory, agent } = registration;
   const services = await rowsOf<{ forced_down: boolean }>(
     trx,
     `insert into services (uuid, "binary", host, version, last_seen_at)
@@ -34,9 +34,10 @@ export async function registerHost(
   );
   try {
     await trx.raw(
-      `insert into hosts (host, uuid, node, cell, driver, version) values (:host, :hostUuid, :node, :cell, :driver, :version)
-       on conflict (host) do update set node = excluded.node, cell = excluded.cell, driver = excluded.driver, version = excluded.version`,
-      { host, hostUuid: ids.hostUuid, node, cell, driver, version },
+      `insert into hosts (host, uuid, node, cell, driver, version, agent) values (:host, :hostUuid, :node, :cell, :driver, :version, :agent)
+       on conflict (host) do update set node = excluded.node, cell = excluded.cell, driver = excluded.driver, version = excluded.version,
+         agent = excluded.agent`,
+      { host, hostUuid: ids.hostUuid, node, cell, driver, version, agent: agent === '' ? null : agent },
     );
   } catch (error) {
     if (doubleOf(error) === 'hosts_node_key') throw failure('Conflict', `Node ${node} belongs to another host than ${host}.`);
@@ -70,6 +71,13 @@ export async function updateInventory(
   await writeInventory(trx, beat.host, beat.inventory);
   await touchHosts(trx, [beat.host], defaults);
   return true;
+}
+
+/** Whether this process is the one that registered last as the host. Older agents do not say who they are. */
+export async function speaksFor(knex: Knex, host: string, agent: string): Promise<boolean> {
+  if (agent === '') return true;
+  const rows = await rowsOf<{ agent: string | null }>(knex, 'select agent from hosts where host = :host', { host });
+  return rows[0] === undefined || rows[0].agent === agent;
 }
 
 /** @throws InvalidInput for amounts below 0 */

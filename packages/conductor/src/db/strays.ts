@@ -92,6 +92,14 @@ export function runningEvacuated(knex: Knex, host: string, domains: readonly Sig
   );
 }
 
+/** Hosts that show a domain of the instance without being given it. */
+export async function strayHosts(knex: Knex, instanceUuid: string): Promise<readonly string[]> {
+  const rows = await rowsOf<{ host: string }>(knex, 'select distinct host from strays where instance_uuid = :instanceUuid order by 1', {
+    instanceUuid,
+  });
+  return rows.map(({ host }) => host);
+}
+
 export interface StrayCount {
   readonly host: string;
   readonly standing: Standing;

@@ -30,6 +30,9 @@ export class HostGate {
     this.#inHand.set(who, (this.#inHand.get(who) ?? 0) + 1);
     try {
       return await next();
+    } catch (error) {
+      if (error instanceof RpcError && error.code === 'AgentSuperseded') this.note(context.caller, error.code, 1);
+      throw error;
     } finally {
       const left = this.#inHand.get(who)! - 1;
       if (left === 0) this.#inHand.delete(who);

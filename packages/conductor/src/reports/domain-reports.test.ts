@@ -142,7 +142,14 @@ test('after a restore the next generation is above what hosts show, and what no 
   host(other).domains.set(uuid, { generation: 2_000_000, power: 1 });
   await report(other);
   expect(await strays()).toMatchObject([{ standing: 'newer' }, { standing: 'newer' }]);
-  await act(uuid, 'migrate').catch(() => undefined);
+  await act(uuid, 'migrate', { host: other });
+  await scene.cloud.settled();
+  expect(host(other).domains.get(uuid)).toEqual({ generation: 2_000_000, power: 1 });
+  expect(await rows('select status from server_migrations')).toEqual([{ status: 'error' }]);
+  await rows('truncate server_migrations, instance_faults');
+  host(other).domains.delete(uuid);
+  await report(other);
+  await act(uuid, 'migrate');
   await scene.cloud.settled();
   expect(await rows('select dest_generation from server_migrations')).toEqual([{ dest_generation: 4 }]);
 });

@@ -11,6 +11,8 @@ import {
   type Inventory,
   type OperationReport,
   type OperationReports,
+  type TransferProgress,
+  type TransferReports,
 } from '@kilonova/objects';
 import type { ConductorConfig } from '../config.ts';
 import { isHostName } from '../hosts/host-name.ts';
@@ -21,6 +23,7 @@ export type ReportLimits = Pick<ConductorConfig, 'reportsPerMessage' | 'domainsP
 const MOST = 2 ** 31 - 1;
 const OPERATION_ID = /^[\x21-\x7e]{1,255}$/;
 const VERSION = /^[0-9]{1,4}\.[0-9]{1,4}$/;
+const AGENT = /^[A-Za-z0-9-]{0,64}$/;
 const WORD = /^[A-Za-z0-9._-]{1,64}$/;
 const OUTCOMES: readonly string[] = ['done', 'failed', 'unknown'];
 /** PENDING, RUNNING, PAUSED, SHUTDOWN, CRASHED, SUSPENDED */
@@ -33,6 +36,7 @@ const checks: Readonly<Record<string, (request: never, limits: ReportLimits) => 
   heartbeat: checkHeartbeat,
   reportOperations: checkOperations,
   reportDomains: checkDomains,
+  reportTransfers: checkTransfers,
 };
 
 /** @throws InvalidInput */
@@ -40,13 +44,14 @@ export function checkReport(method: string, request: object, limits: ReportLimit
   checks[method]?.(request as never, limits);
 }
 
-function checkRegistration({ host, node, cell, version, driver, inventory }: HostRegistration, limits: ReportLimits): void {
+function checkRegistration({ host, node, cell, version, driver, inventory, agent }: HostRegistration, limits: ReportLimits): void {
   expectName('host', host);
   // A host that could take any name as its node's would keep the one whose name it is from registering.
   expect(node === host, 'node', "the host's own name", node);
   expect(WORD.test(cell), 'cell', 'a word of 1 to 64 characters', cell);
   expect(WORD.test(driver), 'driver', 'a word of 1 to 64 characters', driver);
   expect(VERSION.test(version), 'version', 'MAJOR.MINOR', version);
+  expect(AGENT.test(agent), 'agent', 'at most 64 letters, digits and "-"', agent);
   checkInventory(inventory, limits);
 }
 
@@ -81,17 +86,35 @@ function checkOperations({ reports }: OperationReports, { reportsPerMessage }: R
 }
 
 function checkOperation(report: OperationReport): void {
-  const { number, operationId, instanceUuid, generation, outcome, power } = report;
-  expect(isCount(number, Number.MAX_SAFE_INTEGER), 'number', 'a whole number from 0', number);
-  expect(OPERATION_ID.test(operationId), 'operationId', '1 to 255 printable characters', operationId);
-  expect(instanceUuid.length <= 36, 'instanceUuid', 'a UUID', instanceUuid);
-  expect(isCount(generation, MOST), 'generation', `a whole number from 0 to ${MOST}`, generation);
+  const { outcome, power, progress } = report;
+  checkNames(report);
   expect(OUTCOMES.includes(outcome), 'outcome', OUTCOMES.join(', '), outcome);
   expect(POWERS.includes(power), 'power', POWERS.join(', '), power);
+  if (progress !== null) checkProgress(progress);
   for (const [name, length] of Object.entries(TEXTS) as [keyof typeof TEXTS, number][]) {
     const { length: found } = report[name] ?? '';
     expect(found <= length, name, `at most ${length} characters`, found);
   }
+}
+
+function checkTransfers({ transfers }: TransferReports, { reportsPerMessage }: ReportLimits): void {
+  expect(transfers.length <= reportsPerMessage, 'transfers', `at most ${reportsPerMessage} (reports_per_message)`, transfers.length);
+  for (const transfer of transfers) {
+    checkNames(transfer);
+    checkProgress(transfer.progress);
+  }
+}
+
+function checkNames({ number, operationId, instanceUuid, generation }: Pick<OperationReport, 'number' | 'operationId' | 'instanceUuid' | 'generation'>): void {
+  expect(isCount(number, Number.MAX_SAFE_INTEGER), 'number', 'a whole number from 0', number);
+  expect(OPERATION_ID.test(operationId), 'operationId', '1 to 255 printable characters', operationId);
+  expect(instanceUuid.length <= 36, 'instanceUuid', 'a UUID', instanceUuid);
+  expect(isCount(generation, MOST), 'generation', `a whole number from 0 to ${MOST}`, generation);
+}
+
+function checkProgress(progress: TransferProgress): void {
+  for (const [name, bytes] of Object.entries(progress) as [string, number][])
+    expect(isCount(bytes, Number.MAX_SAFE_INTEGER), `progress.${name}`, 'a whole number from 0', bytes);
 }
 
 function checkDomains({ round, domains }: DomainsReport, { domainsPerMessage }: ReportLimits): void {

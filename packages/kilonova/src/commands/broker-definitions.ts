@@ -1,8 +1,6 @@
-import { brokerDefinitions } from '@kilonova/rpc';
-import { UsageError, type Command } from '../cli/command.ts';
-import { hostAccount, passwordOf, trustedRoles } from '../config/broker.ts';
+import type { Command } from '../cli/command.ts';
+import { accountOptions, neededDefinitions } from '../config/broker-accounts.ts';
 import { configFor, configOptions } from '../config/options.ts';
-import { hostList } from '../config/hosts.ts';
 
 export const brokerDefinitionsCommand: Command = {
   name: 'broker definitions',
@@ -10,33 +8,9 @@ export const brokerDefinitionsCommand: Command = {
   details: `The accounts api, conductor and scheduler may declare and send; the account compute.HOST of each host may only talk to the
 conductor and read its own queues. Passwords come from the configuration and leave it as salted hashes:
   kilonova broker definitions --config kilonova.yaml --hosts host-1,host-2 > definitions.json && rabbitmqctl import_definitions definitions.json`,
-  options: {
-    hosts: { value: 'A,B', help: 'Hosts to make accounts for; default: those of broker.host_passwords.' },
-    vhost: { value: 'NAME', help: "RabbitMQ's virtual host.", default: '/' },
-    ...configOptions,
-  },
+  options: { ...accountOptions, ...configOptions },
   async run(given) {
-    const { broker } = configFor(given);
-    const named = given.text('hosts');
-    const hosts = named === undefined ? Object.keys(broker.hostPasswords) : hostList(named);
-    const missing = [
-      ...trustedRoles.filter((role) => passwordOf(broker, role) === '').map((role) => `broker.${role}_password`),
-      ...hosts.filter((host) => !broker.hostPasswords[host]).map((host) => `broker.host_passwords of ${host}`),
-    ];
-    if (missing.length > 0) throw new UsageError(`the configuration lacks ${missing.join(', ')}`);
-    const definitions = brokerDefinitions({
-      namespace: broker.namespace,
-      vhost: given.text('vhost') ?? '/',
-      trusted: trustedRoles.map((role) => ({ user: role, password: passwordOf(broker, role) })),
-      hosts: hosts.map((host) => ({
-        user: hostAccount(host),
-        password: broker.hostPasswords[host] ?? '',
-        topic: 'compute',
-        server: host,
-        talksTo: ['host-reports'],
-      })),
-    });
-    process.stdout.write(`${JSON.stringify(definitions, null, 2)}\n`);
+    process.stdout.write(`${JSON.stringify(neededDefinitions(configFor(given).broker, given), null, 2)}\n`);
     return 0;
   },
 };

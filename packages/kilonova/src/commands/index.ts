@@ -14,6 +14,7 @@ const loaders: readonly (readonly [name: string, load: () => Promise<Command>])[
   ['broker definitions', async () => (await import('./broker-definitions.ts')).brokerDefinitionsCommand],
   ['config', async () => (await import('./config.ts')).config],
   ['doctor', async () => (await import('./doctor.ts')).doctor],
+  ['doctor rabbitmq', async () => (await import('./doctor-rabbitmq.ts')).doctorRabbitmq],
   ['bench', async () => (await import('./bench.ts')).bench],
 ];
 

@@ -37,6 +37,8 @@ export class HostRegistration {
   @Expose() version!: string;
   @Expose() driver!: string;
   @Expose() @Type(() => Inventory) inventory!: Inventory;
+  /** The process that speaks for the host: each start is another one. Older agents say nothing. */
+  @Expose({ since: 1 }) agent: string = '';
 }
 
 /** A sign of life. A lost one changes nothing. */
@@ -49,7 +51,7 @@ export class HostHeartbeat {
   @Expose() @Type(() => Inventory) inventory: Inventory | null = null;
 }
 
-/** Everything that runs on a host, sent periodically in pieces; strays are removed, missing ones noted. */
+/** Everything that runs on a host, sent periodically in pieces: what was released is removed, what is missing noted. */
 @Exclude()
 export class DomainsReport {
   @Expose() host!: string;
@@ -57,6 +59,8 @@ export class DomainsReport {
   @Expose() round!: number;
   @Expose() last: boolean = true;
   @Expose() @Type(() => DomainReport) domains: DomainReport[] = [];
+  /** As it registered. */
+  @Expose({ since: 1 }) agent: string = '';
 }
 
 /** What there was to send of a guest, what was sent, and what is left; bytes. What a guest changes is sent again. */

@@ -9,6 +9,7 @@ import type { Transaction } from '../../db/connection.ts';
 import { changeInstances, type InstanceRow, lockInstances } from '../../db/instance-changes.ts';
 import { readHostRequest } from '../../db/placement.ts';
 import { changeMigrations } from '../../db/server-migrations.ts';
+import { strayHosts } from '../../db/strays.ts';
 import { decideClaims, type Wanted } from '../claim-decision.ts';
 import type { StepContext, Verdict } from '../engine/definition.ts';
 import { noValidHost } from '../faults.ts';
@@ -24,10 +25,15 @@ interface Selected {
 
 export async function selectDestination(item: MoveItem, { knex, scheduler, config }: TaskServices, signal: AbortSignal): Promise<Selected> {
   const { host, flavor, wantedHost, forced, failures, chosen, attempt } = item.params;
+  // What such a host has of the instance may be all that there is of it, and making ready would replace it.
+  const holders = await strayHosts(knex, item.instanceUuid!);
+  if (wantedHost !== null && holders.includes(wantedHost))
+    return { hosts: [], explanation: `host ${wantedHost} has a domain of the instance that it was not given` };
   if (forced && wantedHost !== null) return { hosts: [wantedHost], explanation: '' };
-  if (chosen !== undefined && attempt === 1 && claimOf(item) === undefined) return { hosts: chosen, explanation: '' };
+  if (chosen !== undefined && attempt === 1 && claimOf(item) === undefined)
+    return { hosts: chosen.filter((name) => !holders.includes(name)), explanation: '' };
   const request = await readHostRequest(knex, [item.instanceUuid!], {
-    excludedHosts: [...(mayStay(item, config) ? [] : [host]), ...failures.map((failure) => failure.host)],
+    excludedHosts: [...(mayStay(item, config) ? [] : [host]), ...failures.map((failure) => failure.host), ...holders],
     alternates: config.alternates,
     move: { flavor, requestedHost: wantedHost },
   });
