@@ -76,7 +76,10 @@ export function* falseReports(targets: readonly Target[]): Generator<{ readonly 
         }
       yield {
         kind: `progress of others' moves ${whose}`,
-        body: envelope(of('reportTransfers'), { host: name, transfers: operationIds.map((operationId) => aTransfer(operationId, uuid, generation)) }),
+        body: envelope(of('reportTransfers'), {
+          host: name,
+          transfers: operationIds.map((operationId) => aTransfer(operationId, uuid, generation)),
+        }),
       };
       yield { kind: `a sign of life ${whose}`, body: envelope(of('heartbeat'), { host: name, sequence: 2 ** 40, inventory: null }) };
     }
@@ -95,7 +98,12 @@ const anOutcome = (operationId: string, instanceUuid: string, generation: number
 
 const aTransfer = (operationId: string, instanceUuid: string, generation: number, bytes = 2 ** 40) => ({
   ...{ number: 2 ** 40, operationId, instanceUuid, generation },
-  progress: { ...{ memoryTotalBytes: bytes, memoryProcessedBytes: bytes, memoryRemainingBytes: 0 }, diskTotalBytes: 0, diskProcessedBytes: 0, diskRemainingBytes: 0 },
+  progress: {
+    ...{ memoryTotalBytes: bytes, memoryProcessedBytes: bytes, memoryRemainingBytes: 0 },
+    diskTotalBytes: 0,
+    diskProcessedBytes: 0,
+    diskRemainingBytes: 0,
+  },
 });
 
 const anInventory = (changes: object = {}) => ({
@@ -131,7 +139,7 @@ export function* impossibleReports(
       ...[domain({ generation: number }), domain({ power: number }), outcome({ generation: number }), outcome({ power: number })],
       ...[register({}, { vcpus: number }), register({}, { memoryMb: number }), register({}, { reservedDiskGb: number })],
       envelope(of('reportTransfers'), { host: 'host-1', transfers: [aTransfer(`${uuid}/askTransfer`, uuid, number)] }),
-      envelope(of('reportTransfers'), { host: 'host-1', transfers: [aTransfer(`${uuid}/askTransfer`, uuid, 1, number)] }),
+      envelope(of('reportTransfers'), { host: 'host-1', transfers: [aTransfer(`${uuid}/askTransfer`, uuid, 1, -Math.abs(number))] }),
       envelope(of('heartbeat'), { host: 'host-1', sequence: -1, inventory: anInventory({ diskGb: number }) }),
     ]),
     'texts that cannot be': [

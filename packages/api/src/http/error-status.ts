@@ -49,6 +49,7 @@ const statusOf: Record<ErrorCode, number> = {
   IdempotencyConflict: 409,
   ServiceInUse: 409,
   Conflict: 409,
+  AgentSuperseded: 409,
   DatabaseUnavailable: 503,
   Overloaded: 503,
 };

@@ -105,7 +105,12 @@ function checkTransfers({ transfers }: TransferReports, { reportsPerMessage }: R
   }
 }
 
-function checkNames({ number, operationId, instanceUuid, generation }: Pick<OperationReport, 'number' | 'operationId' | 'instanceUuid' | 'generation'>): void {
+function checkNames({
+  number,
+  operationId,
+  instanceUuid,
+  generation,
+}: Pick<OperationReport, 'number' | 'operationId' | 'instanceUuid' | 'generation'>): void {
   expect(isCount(number, Number.MAX_SAFE_INTEGER), 'number', 'a whole number from 0', number);
   expect(OPERATION_ID.test(operationId), 'operationId', '1 to 255 printable characters', operationId);
   expect(instanceUuid.length <= 36, 'instanceUuid', 'a UUID', instanceUuid);
