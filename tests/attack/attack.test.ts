@@ -1,7 +1,9 @@
 /** Somebody has taken over a compute host, and with it its broker account. What can be done with it, elsewhere? Nothing. */
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { brokerctl } from '../support/broker.ts';
 import { eventually } from '../support/eventually.ts';
+import { KilonovaProcess } from '../support/process.ts';
 import { brokerActs } from './broker-acts.ts';
 import { contracts, definedContracts, envelope, methods } from './contracts.ts';
 import { fingerprint } from './fingerprint.ts';
@@ -61,6 +63,14 @@ const methodOf = (name: string) => methods.find(({ topic, method }) => topic ===
 test('every contract that the sources define is attacked', () => {
   expect(contracts.length).toBe(definedContracts());
   expect(contracts.map(({ topic }) => topic).toSorted()).toEqual(['compute', 'conductor', 'host-reports', 'scheduler']);
+});
+
+test('the doctor finds the accounts of the broker as they should be', async () => {
+  const found = join(stage.cloud.dir, 'found.json');
+  await brokerctl(['export_definitions', found]);
+  const config = join(stage.cloud.dir, 'kilonova.yaml');
+  const said = await KilonovaProcess.run(['doctor', 'rabbitmq', '--config', config, '--found', found]);
+  expect(said).toBe('ok     6 accounts have their rights and no more\n');
 });
 
 test('no method reaches anybody, whichever way it is sent', async () => {

@@ -1,10 +1,10 @@
 import { computeContract, powerState } from '@kilonova/objects';
 import { createClient, ServiceError } from '@kilonova/rpc';
-import { FolderInUse } from '@kilonova/runtime';
+import { FolderInUse, systemRandom } from '@kilonova/runtime';
 import { describe, expect, test } from 'vitest';
 import type { FakeDriver } from '../driver/fake/fake-driver.ts';
 import { FileStorage, type JournalStorage } from '../journal/storage.ts';
-import { aFarSide, aFolder, anAgent, anInquiry, aPowerOrder, aReboot, aRemoval, aSpawn, HOST, watched } from '../testing.ts';
+import { aFarSide, aFolder, anAgent, anInquiry, aPowerOrder, aReboot, aRemoval, aSpawn, aSpec, HOST, watched } from '../testing.ts';
 
 const domainsOf = async (driver: FakeDriver) => (await driver.list()).map(({ uuid, generation, power }) => ({ uuid, generation, power }));
 
@@ -107,6 +107,23 @@ describe('an agent', () => {
     // What it asks for, nothing of generation 2, is the case.
     expect(await outcomeOf(removal)).toMatchObject({ outcome: 'done' });
     expect(await domainsOf(driver)).toEqual([{ uuid: spawn.instanceUuid, generation: 3, power: powerState.running }]);
+  });
+
+  test('a removal that the conductor knows of and orders again is done again: the domain came back', async () => {
+    const { broker, orders, outcomeOf, heard } = await aFarSide();
+    const { driver } = await anAgent({ broker });
+    const removal = aRemoval(systemRandom.uuid());
+    await orders.remove(removal);
+    await outcomeOf(removal);
+    await driver.ensureRunning(aSpec({ uuid: removal.instanceUuid }), { signal: new AbortController().signal });
+    // A repeat that comes before the answer was journalled is only told again.
+    await expect
+      .poll(async () => {
+        await orders.remove(removal);
+        return driver.list();
+      })
+      .toEqual([]);
+    await expect.poll(() => heard.reports.filter(({ operationId }) => operationId === removal.operationId).length).toBeGreaterThan(1);
   });
 
   test('a removal does not wait for the spawn that runs: the spawn is aborted, then its domain removed', async () => {

@@ -73,11 +73,12 @@ export async function updateInventory(
   return true;
 }
 
-/** Whether this process is the one that registered last as the host. Older agents do not say who they are. */
+/** Whether this process is the one that registered last as the host, as far as both said who they are: older agents do not. */
 export async function speaksFor(knex: Knex, host: string, agent: string): Promise<boolean> {
   if (agent === '') return true;
   const rows = await rowsOf<{ agent: string | null }>(knex, 'select agent from hosts where host = :host', { host });
-  return rows[0] === undefined || rows[0].agent === agent;
+  const registered = rows[0]?.agent ?? null;
+  return registered === null || registered === agent;
 }
 
 /** @throws InvalidInput for amounts below 0 */

@@ -2,6 +2,7 @@ import type { DatabaseConfig } from '../config.ts';
 import { openDatabase } from './connection.ts';
 import { invariants, type Violation } from './invariants/index.ts';
 import { pendingMigrations } from './migrate.ts';
+import { countStrays, type StrayCount } from './strays.ts';
 
 export interface DatabaseFindings {
   /** As the server says it: `18.4`. */
@@ -10,6 +11,8 @@ export interface DatabaseFindings {
   readonly pending: readonly string[];
   /** Where what must always hold does not hold; not looked for while migrations are pending. */
   readonly violations: readonly (Violation & { readonly invariant: string })[];
+  /** Domains that hosts show without being given them, by host and by what is known of them. */
+  readonly strays: readonly StrayCount[];
 }
 
 /** Violations of one invariant that are told. */
@@ -27,7 +30,8 @@ export async function inspectDatabase(config: DatabaseConfig): Promise<DatabaseF
     for (const { name, find } of pending.length > 0 ? [] : invariants)
       for (const { subject, detail } of await find(knex, { limit: LIMIT, overdueMs: OVERDUE_MS }))
         violations.push({ invariant: name, subject, detail });
-    return { version: rows[0]?.server_version ?? '', pending, violations };
+    const strays = pending.length > 0 ? [] : await countStrays(knex);
+    return { version: rows[0]?.server_version ?? '', pending, violations, strays };
   } finally {
     await knex.destroy();
   }

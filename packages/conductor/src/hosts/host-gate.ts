@@ -25,8 +25,10 @@ export class HostGate {
   }
 
   readonly intercept: ServerInterceptor = async ({ request, method, context }, next) => {
-    const { host } = request as { readonly host: string };
+    // A question says nothing of a host: whose it is, its account says.
+    const { host } = request as { readonly host?: string };
     const who = this.#admit(context, host, method, request);
+    if (who === undefined) return next();
     this.#inHand.set(who, (this.#inHand.get(who) ?? 0) + 1);
     try {
       return await next();
@@ -46,13 +48,14 @@ export class HostGate {
   }
 
   /** @throws NotAuthorized, InvalidInput, Busy */
-  #admit(context: Caller, host: string, method: string, request: object): string {
+  #admit(context: Caller, host: string | undefined, method: string, request: object): string | undefined {
     const { enforceHostAccounts, hostShare } = this.#services.config.conductor;
     try {
-      assertHostAccount(context, host, enforceHostAccounts);
+      if (host !== undefined) assertHostAccount(context, host, enforceHostAccounts);
       checkReport(method, request, this.#services.config.conductor);
       const who = enforceHostAccounts ? context.caller : host;
-      if ((this.#inHand.get(who) ?? 0) >= hostShare) throw new Busy(`${hostShare} requests of ${who} are in work (host_share)`);
+      if (who !== undefined && (this.#inHand.get(who) ?? 0) >= hostShare)
+        throw new Busy(`${hostShare} requests of ${who} are in work (host_share)`);
       return who;
     } catch (error) {
       if (error instanceof RpcError) this.note(context.caller, error.code, 1);

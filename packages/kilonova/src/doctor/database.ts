@@ -5,12 +5,18 @@ const NAMED = 5;
 
 /** Throws what is wrong, also when tables are missing or rows contradict each other. */
 export async function examineDatabase(config: DatabaseConfig): Promise<string> {
-  const { version, pending, violations } = await inspectDatabase(config);
+  const { version, pending, violations, strays } = await inspectDatabase(config);
   if (pending.length > 0) throw new Error(`PostgreSQL ${version} answers, but lacks ${pending.join(', ')}: run "kilonova db migrate"`);
   if (violations.length > 0) {
     const named = violations.slice(0, NAMED).map(({ invariant, subject, detail }) => `${invariant}: ${subject}: ${detail}`);
     const more = violations.length > NAMED ? [`and ${violations.length - NAMED} more`] : [];
     throw new Error(`PostgreSQL ${version} answers, but its rows contradict each other: ${[...named, ...more].join('; ')}`);
+  }
+  if (strays.length > 0) {
+    const named = strays.slice(0, NAMED).map(({ host, standing, count }) => `${host} shows ${count} (${standing})`);
+    throw new Error(
+      `PostgreSQL ${version} answers, but hosts have domains that they were not given, and leave them alone: ${named.join(', ')}`,
+    );
   }
   return `PostgreSQL ${version}, tables up to date, invariants hold`;
 }

@@ -329,6 +329,17 @@ export function describeTransport(open: () => Promise<Bench>): void {
     expect((await client().look(new Empty())).caller).not.toBe('');
   });
 
+  test('a server that knows where answers to an account go answers there, and refuses what names another place without a word', async () => {
+    let calls = 0;
+    const echo = (_context: unknown, request: Text) => (calls++, request);
+    const server = await run({ echo }, { repliesTo: () => 'reply.near.near-1' });
+    expect(await client().echo(text('here'))).toMatchObject({ text: 'here' });
+    await server.stop();
+    await run({ echo }, { repliesTo: () => 'reply.near.another' });
+    await expect(client().echo(text('there'), { timeoutMs: 300 })).rejects.toMatchObject({ code: 'DeadlineExceeded' });
+    expect(calls).toBe(1);
+  });
+
   test('messages above the limit fail where they are made', async () => {
     await run({ echo: () => text('x'.repeat(300_000)) });
     await expect(client().echo(text('x'.repeat(300_000)))).rejects.toMatchObject({ code: 'MessageTooLarge', details: { limit: 262_144 } });
