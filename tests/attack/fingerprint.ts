@@ -56,7 +56,7 @@ async function brokerPrint(namespace: string): Promise<Readonly<Record<string, u
 
 function isOwn(row: Readonly<Record<string, unknown>>, { host, instances }: Own): boolean {
   if (row['host'] === host || row['awaits_host'] === host) return true;
-  return instances.includes(String(row['instance_uuid'] ?? row['uuid'] ?? ''));
+  return [row['instance_uuid'], row['uuid']].some((uuid) => typeof uuid === 'string' && instances.includes(uuid));
 }
 
 function settled(table: string, row: Readonly<Record<string, unknown>>): string {

@@ -93,7 +93,7 @@ async function take(cloud: Cloud): Promise<Stage> {
       ...Object.values(broker.host_passwords),
       ...Object.entries(broker)
         .filter(([name]) => name.endsWith('_password'))
-        .map(([, value]) => String(value)),
+        .flatMap(([, value]) => (typeof value === 'string' ? [value] : [])),
       ...secretsOf(rest),
     ],
     async metric(name, labels = '') {

@@ -127,9 +127,9 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
       places,
       move: (find) => engine.move(find),
       publisher,
-      onUnbelieved: (host, count, of) => {
-        gate.note(`compute.${host}`, 'NotGiven', count);
-        log.warn({ host, reports: count, of }, 'reports of what the host was not given, not believed');
+      onUnbelieved: (reporter, count, of) => {
+        gate.note(`compute.${reporter}`, 'NotGiven', count);
+        log.warn({ host: reporter, reports: count, of }, 'reports of what the host was not given, not believed');
       },
     });
     const transfers = new TransferReports(services);

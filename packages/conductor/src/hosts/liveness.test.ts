@@ -66,7 +66,9 @@ test('a host speaks for itself only, and a node belongs to one host', async () =
   await expect(register(services, { caller: '' }, aRegistration('a.#'))).rejects.toMatchObject({ code: 'InvalidInput' });
 });
 
-const aRegistration = (host: string) => ({ host, node: host, cell: 'cell1', version: '1.0', driver: 'fake', inventory: anInventory() });
+const aRegistration = (host: string) => ({
+  ...{ host, node: host, cell: 'cell1', version: '1.0', driver: 'fake', agent: '', inventory: anInventory() },
+});
 
 test('a silent host is marked down once, by one of many that look, and comes up with its next heartbeat', async () => {
   for (const host of ['h1', 'h2', 'h3']) await aHost(services, host);

@@ -106,7 +106,7 @@ describe('what a host holds', () => {
     await scene.cloud.settled();
     const report = (name: string) =>
       host(name).reports.reportDomains({
-        ...{ host: name, round: 1, last: true },
+        ...{ host: name, round: 1, last: true, agent: '' },
         domains: [...host(name).domains].map(([one, { generation, power }]) => ({ uuid: one, generation, power })),
       });
     for (const name of ['h1', 'h2']) await report(name);
