@@ -1,5 +1,6 @@
 /** What is sent, and by which ways: generated from the contracts, so that what is new is tried as well. */
 import * as objects from '@kilonova/objects';
+import { fieldsOf } from '@kilonova/rpc';
 import type { Shot } from './attacker.ts';
 import { envelope, forged, methods, type Facts, type Method } from './contracts.ts';
 
@@ -179,7 +180,7 @@ export function* impossibleReports(
       `{"kind":"call","a":${'['.repeat(50_000)}`,
     ],
     'bodies of another shape': methods
-      .filter(({ topic }) => topic === 'host-reports')
+      .filter(({ topic, request }) => topic === 'host-reports' && fieldsOf(request).some(({ name }) => name === 'host'))
       .flatMap((method) => [null, [], 'text', 7, {}, { host: 7 }, { host: null }].map((body) => envelope(method, body))),
     'what is no request': [
       '',
