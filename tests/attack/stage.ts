@@ -68,7 +68,12 @@ async function take(cloud: Cloud): Promise<Stage> {
   await act(unconfirmed, { migrate: { host: 'host-3' } });
   await until(unconfirmed, 'VERIFY_RESIZE');
   const [settled, moving, incoming] = await Promise.all(['settled', 'moving', 'incoming'].map((name) => active(name, 'host-2')));
-  const ofAnotherTenant = await active('another', '', cloud.client(cloud.demo));
+  // A member names no host: until one is somewhere else than on the stolen one.
+  let ofAnotherTenant = '';
+  for (let host: string | undefined = STOLEN; host === STOLEN;) {
+    ofAnotherTenant = await active('another', '', cloud.client(cloud.demo));
+    host = (await cloud.database.query<{ host: string }>('select host from instances where uuid = $1', [ofAnotherTenant]))[0]?.host;
+  }
   rule('host-2', 'migrateOut');
   await act(moving!, { 'os-migrateLive': { host: 'host-3', block_migration: 'auto' } });
   await act(incoming!, { 'os-migrateLive': { host: STOLEN, block_migration: 'auto' } });

@@ -24,26 +24,30 @@ export function accountTroubles(needed: Definitions, found: Definitions): readon
     if (user === undefined) return [`the account ${name} is missing`];
     return [
       ...(tagsOf(user.tags).length === 0 ? [] : [`the account ${name} has the tags ${tagsOf(user.tags).join(', ')}, and should have none`]),
-      ...permissionTroubles(name, of(name, needed.permissions), of(name, found.permissions)),
-      ...permissionTroubles(name, of(name, needed.topic_permissions), of(name, found.topic_permissions)),
+      ...lacking(name, of(name, needed.permissions), of(name, found.permissions)),
+      ...excess(name, of(name, needed.permissions), of(name, found.permissions)),
+      // More of these does no harm: they limit what the rights above give, and give nothing themselves.
+      ...lacking(name, of(name, needed.topic_permissions), of(name, found.topic_permissions)),
     ];
   });
 }
 
 const of = (name: string, permissions: readonly Permission[]): readonly Permission[] => permissions.filter(({ user }) => user === name);
 
-function permissionTroubles(name: string, needed: readonly Permission[], found: readonly Permission[]): readonly string[] {
-  const differing = needed.flatMap((want) => {
+function lacking(name: string, needed: readonly Permission[], found: readonly Permission[]): readonly string[] {
+  return needed.flatMap((want) => {
     const has = found.find((one) => placeOf(one) === placeOf(want));
     if (has === undefined) return [`the account ${name} has no rights ${wordsOf(want)}`];
     return (['configure', 'write', 'read'] as const)
       .filter((right) => (has[right] ?? '') !== (want[right] ?? ''))
       .map((right) => `the account ${name} may ${right} ${has[right]} ${wordsOf(want)}, and should ${want[right]}`);
   });
-  const more = found
+}
+
+function excess(name: string, needed: readonly Permission[], found: readonly Permission[]): readonly string[] {
+  return found
     .filter((has) => !needed.some((want) => placeOf(want) === placeOf(has)))
     .map((has) => `the account ${name} has rights ${wordsOf(has)}, and should have none`);
-  return [...differing, ...more];
 }
 
 const placeOf = ({ vhost, exchange = '' }: Permission): string => JSON.stringify([vhost, exchange]);
