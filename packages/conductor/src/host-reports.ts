@@ -25,7 +25,7 @@ export interface HostReportParts {
 
 /** Every method of the hosts' contract and the function that does it. A host speaks for itself only. */
 export function hostReportHandlers(parts: HostReportParts): Handlers<typeof hostReportsContract> {
-  const { services, heartbeats, registrations, operations, transfers, cleaner, versions } = parts;
+  const { services, heartbeats, registrations, operations, transfers, versions } = parts;
   const enforced = services.config.conductor.enforceHostAccounts;
   const told = async <T>(act: () => Promise<T>): Promise<T> => {
     try {
