@@ -1,5 +1,6 @@
-import { DomainReport, DomainsReport } from '@kilonova/objects';
+import { DomainReport, DomainsReport, HostRegistration } from '@kilonova/objects';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { anInventory } from '../testing/services.ts';
 import { stage } from '../testing/story.ts';
 
 const scene = stage({ straysMax: 3 });
@@ -130,6 +131,25 @@ describe('a host that was cut off while its server is built elsewhere', () => {
     await host(from).register();
     expect(await up(from)).toBe(true);
   });
+});
+
+test('the agent that registered last speaks for its host, also when nothing else changed; one of before is refused', async () => {
+  const registers = (agent: string) =>
+    host('h1').reports.register(
+      Object.assign(new HostRegistration(), {
+        ...{ host: 'h1', node: 'h1', version: '1.1', driver: 'scripted', agent },
+        inventory: anInventory(),
+      }),
+    );
+  const says = (agent: string) =>
+    host('h1').reports.reportDomains(Object.assign(new DomainsReport(), { host: 'h1', round: ++rounds, agent }));
+  await registers('first');
+  await registers('first');
+  await says('first');
+  await registers('second');
+  await says('second');
+  await expect(says('first')).rejects.toMatchObject({ code: 'AgentSuperseded' });
+  await says(''); // an older agent does not say who it is
 });
 
 test('after a restore the next generation is above what hosts show, and what no host can have is not believed', async () => {
