@@ -17,7 +17,10 @@ const others: KilonovaProcess[] = [];
 
 beforeAll(async () => {
   const conductor = { resend_min_ms: 500, sync_power_states: false };
-  cloud = await startCloud({ hosts: 2, config: { compute: { domain_report_ms: 300, retry_cap_ms: 500 }, conductor } });
+  cloud = await startCloud({
+    hosts: 2,
+    config: { compute: { domain_report_ms: 300, domain_refresh_rounds: 1, domain_return_ms: 0, retry_cap_ms: 500 }, conductor },
+  });
   imageRef = await cloud.imageId();
 });
 

@@ -58,9 +58,14 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
     const driver = parts.driver ?? new FakeDriver({ ...parts, log, folder: stateDir, config: parts.config.fake });
     if (parts.driver === undefined) closing.push(() => driver.close());
 
+    const told = tellPin({ log, metrics: parts.metrics }, 'conductor');
+    let speaksOtherwise = () => {};
     const conductors = conductorPin({
       ...{ transport, contract: hostReportsContract, given: parts.pin, clock, everyMs: config.pinAskMs },
-      onMove: tellPin({ log, metrics: parts.metrics }, 'conductor'),
+      onMove: (from, to) => {
+        told(from, to);
+        speaksOtherwise();
+      },
     });
     closing.push(() => conductors.stop());
     const client = createClient(transport, hostReportsContract, conductors.options);
@@ -86,6 +91,9 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
         asked = true;
       },
     });
+
+    // What the registration says is told in the form of that time: an older one has no name for this process.
+    speaksOtherwise = () => presence.reconnected();
 
     agent.resume();
     outbox.start();
