@@ -79,11 +79,9 @@ test(
         moments.toString(),
       ].join('\n\n'),
     );
-    expect(seen.wrong).toEqual([]);
-    expect(lateWithoutCause(seen.late, plan.windows)).toEqual([]);
     const found = [...(await watch.stop()), ...(await twins.stop()), ...(await violations(cloud, workload.requests))];
     if (found.length > 0) console.log(await historyOf(cloud, found));
-    expect(found).toEqual([]);
+    expect({ found, wrong: seen.wrong, late: lateWithoutCause(seen.late, plan.windows) }).toEqual({ found: [], wrong: [], late: [] });
     expect(Math.min(watch.looks, twins.looks)).toBeGreaterThan(0);
     expect(new Set(plan.windows.map(({ kind }) => kind))).toEqual(new Set(kinds.map(({ name }) => name)));
     expect(total).toBeGreaterThan(plan.windows.length);

@@ -20,7 +20,6 @@ const READS = [
   '/os-migrations?limit=50',
   '/os-server-groups',
   '/limits',
-  '/os-quota-sets/admin/detail',
 ];
 
 /** Changes what servers are made of and where, and looks at everything. */
