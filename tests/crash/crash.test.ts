@@ -83,7 +83,7 @@ test(
     if (found.length > 0) console.log(await historyOf(cloud, found));
     expect({ found, wrong: seen.wrong, late: lateWithoutCause(seen.late, plan.windows) }).toEqual({ found: [], wrong: [], late: [] });
     expect(Math.min(watch.looks, twins.looks)).toBeGreaterThan(0);
-    expect(new Set(plan.windows.map(({ kind }) => kind))).toEqual(new Set(kinds.map(({ name }) => name)));
+    if (rounds > 0) expect(new Set(plan.windows.map(({ kind }) => kind))).toEqual(new Set(kinds.map(({ name }) => name)));
     expect(total).toBeGreaterThan(plan.windows.length);
   },
 );
