@@ -11,6 +11,7 @@ import {
   version,
 } from '@kilonova/objects';
 import { createClient, type InProcessBroker, serve } from '@kilonova/rpc';
+import { systemRandom } from '@kilonova/runtime';
 import { anInventory } from './services.ts';
 
 /** What a host does with an order of a verb: does it, fails, or says and does nothing (as if cut off). */
@@ -95,6 +96,7 @@ export class ScriptedHost {
     return host;
   }
 
+  /** Its agent starts (anew). */
   async register(inventory: Parameters<typeof anInventory>[0] = {}): Promise<void> {
     await this.#reports.register(
       Object.assign(new HostRegistration(), {
@@ -102,6 +104,7 @@ export class ScriptedHost {
         node: this.name,
         version,
         driver: 'scripted',
+        agent: systemRandom.uuid(),
         inventory: anInventory(inventory),
       }),
     );
