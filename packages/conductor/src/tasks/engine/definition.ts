@@ -76,7 +76,10 @@ export interface StepContext<Services> {
    * locked last (quota), also where other tasks' steps share the transaction.
    */
   atEnd<Item>(work: AtEnd<Item>, items: readonly Item[]): void;
-  /** Something to be done when the transaction is committed, and lost without harm when the process dies. */
+  /**
+   * Something to be done when the transaction is committed: that somebody looks at rows. Lost without harm when the process dies,
+   * and done also when the answer to the commit is lost.
+   */
   afterCommit(act: () => void): void;
 }
 

@@ -20,7 +20,7 @@ import type { NewTask } from './new-task.ts';
 import { Places } from './places.ts';
 import { type Carry, receive } from './receive.ts';
 import type { EngineSettings } from './settings.ts';
-import { type GoOn, goOnAfter } from './go-on.ts';
+import { type Commit, type GoOn, goOnAfter } from './go-on.ts';
 
 export interface EngineOptions<Services> {
   readonly knex: Database;
@@ -145,8 +145,7 @@ export class Engine<Services> {
       );
     await this.#insert(trx, owner, created);
     return (commit) => {
-      if (commit === 'unknown') this.wake(created.map(({ id }) => id));
-      else if (owner !== null) this.#goOn(created, afterCommit);
+      if (owner !== null) this.#goOn(commit, created, afterCommit);
     };
   }
 
@@ -196,10 +195,9 @@ export class Engine<Services> {
       moved = all;
     });
     await goOnAfter(commit, (answer) => {
-      if (answer === 'unknown') return this.wake(moved.filter(({ live }) => live).map(({ id }) => id));
       metrics.transactions.inc();
       metrics.batch.observe(moved.length);
-      this.#goOn(moved, afterCommit);
+      this.#goOn(answer, moved, afterCommit);
     });
   }
 
@@ -214,9 +212,10 @@ export class Engine<Services> {
     return advance({ trx, definitionOf, services, afterCommit, refused, resendInMs: (attempts) => this.#resendInMs(attempts) }, tasks);
   }
 
-  /** After the commit. */
-  #goOn(tasks: readonly MovingTask[], afterCommit: readonly (() => void)[]): void {
+  /** After a commit; of one that is unknown the rows say where the tasks stand. */
+  #goOn(commit: Commit, tasks: readonly MovingTask[], afterCommit: readonly (() => void)[]): void {
     for (const act of afterCommit) act();
+    if (commit === 'unknown') return this.wake(tasks.filter(({ live }) => live).map(({ id }) => id));
     for (const task of tasks) this.#follow(task);
     this.#order(tasks.filter((task) => task.order !== null));
   }
