@@ -28,7 +28,11 @@ interface Server {
 }
 
 export async function aStolenHost(): Promise<Stage> {
-  const cloud = await startCloud({ accounts: 'separate', hosts: 3, config: { fake: { latency_ms: { spawn: 10 } } } });
+  const cloud = await startCloud({
+    accounts: 'separate',
+    hosts: 3,
+    config: { fake: { latency_ms: { spawn: 10 } }, conductor: { max_concurrent_live_migrations: 0 } },
+  });
   try {
     return await take(cloud);
   } catch (error) {

@@ -157,7 +157,7 @@ export const conductorSection = section('conductor', {
     min: 20,
     help: 'How often a conductor looks which versions the other services speak, to speak the oldest to them.',
   }),
-  publishCollectMs: integer(50, { min: 0, max: 10_000, help: 'How long changes of hosts are collected before schedulers are told.' }),
+  publishCollectMs: integer(20, { min: 0, max: 10_000, help: 'How long changes of hosts are collected before schedulers are told.' }),
   publishPieceHosts: integer(16, { min: 1, max: 1_000, help: 'Hosts in one message to the schedulers.' }),
   publishRetryMs: integer(1 * seconds, { min: 10, help: 'Wait before changed hosts are read again when the database did not answer.' }),
   // Requests

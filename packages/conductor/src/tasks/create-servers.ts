@@ -31,6 +31,8 @@ interface Selected {
 interface Claimed {
   readonly remaining: readonly string[];
   readonly rounds: number;
+  /** Hosts that turned out to have no room any more: what the scheduler knows of them is old. */
+  readonly full?: readonly string[];
 }
 
 /** The conductor's event of a create. */
@@ -38,6 +40,7 @@ export const SCHEDULE_EVENT = 'schedule_instances';
 
 const remainingOf = ({ params, outputs }: TaskItem<CreateParams>): readonly string[] =>
   (outputs['claim'] as Claimed | undefined)?.remaining ?? params.instanceUuids;
+const fullOf = ({ outputs }: TaskItem<CreateParams>): readonly string[] => (outputs['claim'] as Claimed | undefined)?.full ?? [];
 const roundsOf = ({ outputs }: TaskItem<CreateParams>): number => (outputs['claim'] as Claimed | undefined)?.rounds ?? 0;
 
 export const createServers = new Task<CreateParams, TaskServices>('create-servers', 1)
@@ -61,8 +64,12 @@ async function select(item: TaskItem<CreateParams>, { questions, config }: TaskS
   // Alternates of the first selection are still good guesses: the claim decides.
   if (retry !== undefined && retry.alternates.length > 0 && roundsOf(item) === 0)
     return { hosts: Object.fromEntries(remaining.map((uuid) => [uuid, retry.alternates])), explanation: '' };
-  const excludedHosts = (retry?.failures ?? []).map(({ host }) => host);
-  const answer = await questions.ask({ instanceUuids: remaining, wishes: { excludedHosts, alternates: config.alternates } }, signal);
+  const failed = (retry?.failures ?? []).map(({ host }) => host);
+  const ask = (excludedHosts: readonly string[]) =>
+    questions.ask({ instanceUuids: remaining, wishes: { excludedHosts, alternates: config.alternates } }, signal);
+  const elsewhere = fullOf(item).length === 0 ? undefined : await ask([...failed, ...fullOf(item)]);
+  // Those may have room again, and are what the reasons of a refusal are about.
+  const answer = elsewhere?.explanation === '' ? elsewhere : await ask(failed);
   if (answer === undefined) return { hosts: {}, explanation: '' };
   return {
     hosts: Object.fromEntries(answer.selections.map(({ instanceUuid, hosts }) => [instanceUuid, hosts])),
@@ -161,7 +168,10 @@ async function claim(
   );
   return new Map(
     batch.map((item): [string, Verdict] => {
-      const output: Claimed = { remaining: again(item), rounds: roundsOf(item) + 1 };
+      const remaining = again(item);
+      const { hosts: proposed } = item.outputs['select'] as Selected;
+      const full = distinct([...fullOf(item), ...remaining.flatMap((uuid) => proposed[uuid] ?? [])]);
+      const output: Claimed = { remaining, rounds: roundsOf(item) + 1, ...(remaining.length > 0 && { full }) };
       return [item.id, output.remaining.length > 0 ? { goTo: 'select', output } : { output }];
     }),
   );

@@ -8,6 +8,7 @@ interface Timer {
 /** What `until` may wait by default: an hour of the clock's own time. */
 const MOST_MS = 3_600_000;
 
+/** What a clock may be told besides its start. */
 export interface VirtualClockOptions {
   /**
    * Settles when nothing is under way for which time must stand still; asked before every timer. Default: when the

@@ -1,5 +1,6 @@
 /** Whether there is a destination for a live migration that is not accepted yet. What comes after may decide otherwise. */
 import { type ActOnServer, failure } from '@kilonova/objects';
+import { RpcError, ServiceError } from '@kilonova/rpc';
 import { lockHosts, readGroups } from '../../db/claims.ts';
 import { readHostRequest } from '../../db/placement.ts';
 import type { Services } from '../../services.ts';
@@ -8,7 +9,7 @@ import { decideClaims } from '../claim-decision.ts';
 import { noValidHost } from '../faults.ts';
 import { amountsOf } from './counting.ts';
 
-/** Asks the scheduler. @returns the hosts that it names, none when the server is gone. @throws MigrationInvalid */
+/** Asks the scheduler. @returns the hosts that it names, none when the server is gone. @throws MigrationInvalid, Overloaded */
 export async function chooseHosts({ knex, scheduler, config }: Services, request: ActOnServer, source: string): Promise<readonly string[]> {
   const { uuid, options, scope } = request;
   const wanted = await readHostRequest(knex, [uuid], {
@@ -16,10 +17,12 @@ export async function chooseHosts({ knex, scheduler, config }: Services, request
     move: { flavor: null, requestedHost: options['host'] ?? null },
   });
   if (wanted === undefined) return [];
-  const answer = await scheduler.selectDestinations(wanted, {
-    timeoutMs: config.conductor.selectTimeoutMs,
-    requestId: scope.requestId,
-  });
+  const answer = await scheduler
+    .selectDestinations(wanted, { timeoutMs: config.conductor.selectTimeoutMs, requestId: scope.requestId })
+    .catch((error: unknown) => {
+      if (!(error instanceof RpcError) || error instanceof ServiceError) throw error;
+      throw failure('Overloaded', 'No scheduler answers at the moment.');
+    });
   const hosts = answer.selections[0]?.hosts ?? [];
   if (hosts.length === 0) throw failure('MigrationInvalid', noValidHost(answer.explanation, []).message);
   return hosts;
