@@ -167,7 +167,11 @@ class Connection {
     const tell = this.#inTransaction || this.#told === now ? '' : `set kilonova.now = '${now}'`;
     if (tell !== '') this.#told = now;
     if (isBegin(text)) this.#inTransaction = true;
-    if (isEnd(text)) this.#inTransaction = false;
+    if (isEnd(text)) {
+      this.#inTransaction = false;
+      // What a transaction was told with its beginning is taken back with it.
+      this.#told = '';
+    }
     if (tell === '') return this.#client.query(statement as string);
     // One trip instead of two; what is begun has no values.
     if (isBegin(text)) return ((await this.#client.query(`${tell}; ${text}`)) as object as unknown[]).at(-1);
