@@ -16,7 +16,8 @@ const FLOOD = 20_000;
 let stage: Stage;
 let broker: Broker;
 const matrix = new Matrix();
-const own = () => [`${stage.namespace}.compute.${STOLEN}.v2`, `${stage.namespace}.reply.compute.${STOLEN}.v2`];
+const own = () =>
+  [`compute.${STOLEN}`, `reply.compute.${STOLEN}`, `fanout.compute.compute.${STOLEN}`].map((name) => `${stage.namespace}.${name}.v2`);
 const reports = () => ({ exchange: `${stage.namespace}.from-hosts.v2`, key: 'host-reports.any' });
 const effects = () => fingerprint(stage.cloud, stage.namespace, { host: STOLEN, instances: [stage.own] });
 const refusals = () => stage.metric('kilonova_rpc_refused_total', 'topic="host-reports"');

@@ -31,7 +31,12 @@ export async function aStolenHost(): Promise<Stage> {
   const cloud = await startCloud({
     accounts: 'separate',
     hosts: 3,
-    config: { fake: { latency_ms: { spawn: 10 } }, conductor: { max_concurrent_live_migrations: 0 } },
+    config: {
+      fake: { latency_ms: { spawn: 10 }, control_poll_ms: 1 },
+      // Two moves are under way, and nothing is told of them that would change rows by itself.
+      conductor: { max_concurrent_live_migrations: 0 },
+      compute: { transfer_report_ms: 600_000 },
+    },
   });
   try {
     return await take(cloud);
