@@ -59,12 +59,12 @@ export class Session {
     this.#random = random;
   }
 
-  /** An answer with one of the `expected` statuses; any other is written down as wrong. `repeated`: an earlier attempt may have done it. */
+  /** An answer with one of the `expected` statuses; any other is written down as wrong. */
   async ask<T = unknown>(
     verb: string,
     [method, path, options = {}]: readonly [method: string, path: string, options?: RequestOptions],
     expected: readonly number[],
-  ): Promise<Answer<T> & { readonly repeated: boolean }> {
+  ): Promise<Answer<T>> {
     const operation: Operation = { verb, writes: method !== 'GET', beganAt: Date.now(), endedAt: Infinity };
     this.#seen.operations.push(operation);
     let turn = Math.floor(this.#random.next() * this.#clients.length);
@@ -77,7 +77,7 @@ export class Session {
         if (!done) throw new Error(`${verb}: ${method} ${path} had no answer in ${GIVE_UP_MS} ms`);
         if (!expected.includes(answer.status))
           this.#seen.wrong.push(`${verb}: ${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)} (attempt ${attempts})`);
-        return { ...answer, repeated: attempts > 1 };
+        return answer;
       }
       await pause(RETRY_MS);
     }

@@ -20,6 +20,20 @@ export async function addActions(trx: Knex.Transaction, actions: readonly NewAct
   );
 }
 
+/** Which of these requests have recorded an action on their instance: `UUID REQUEST_ID` for each. */
+export async function findAsked(
+  trx: Knex.Transaction,
+  asked: readonly { readonly instanceUuid: string; readonly requestId: string }[],
+): Promise<ReadonlySet<string>> {
+  if (asked.length === 0) return new Set();
+  const { rows } = await trx.raw(
+    `select a.instance_uuid || ' ' || a.request_id as found from jsonb_to_recordset(cast(? as jsonb)) as r ("instanceUuid" uuid, "requestId" text)
+     join instance_actions a on a.instance_uuid = r."instanceUuid" and a.request_id = r."requestId"`,
+    [JSON.stringify(asked)],
+  );
+  return new Set((rows as { found: string }[]).map(({ found }) => found));
+}
+
 export interface EventStart {
   readonly instanceUuid: string;
   readonly requestId: string;

@@ -107,3 +107,18 @@ test('a server that waits for a host is deleted at once, beside others that must
   expect(await tasks()).toEqual([{ kind: 'delete-instance', instance_uuid: placed }]);
   expect(await database.knex('quota_usages').where({ user_id: '' }).first()).toMatchObject({ instances: 1 });
 });
+
+test('a delete that comes once more when its server is gone is answered as the first time, another one is not', async () => {
+  const [uuid] = await servers(1);
+  const request = ask(uuid!, 'delete');
+  expect(await acceptTogether(services, [request])).toMatchObject([{ accepted: {} }]);
+  await database.knex.raw(`update tasks set state = 'done', finished_at = kilonova_now()`);
+  await database.knex.raw(
+    `update instances set vm_state = 'deleted', task_state = null, host = null, node = null, deleted_at = kilonova_now()`,
+  );
+  expect(await acceptTogether(services, [request])).toMatchObject([{ accepted: {} }]);
+  const refused = { refused: { code: 'ServerNotFound' } };
+  expect(await acceptTogether(services, [ask(uuid!, 'delete')])).toMatchObject([refused]);
+  const stranger = aScope({ projectId: 'other', requestId: request.scope.requestId });
+  expect(await acceptTogether(services, [ask(uuid!, 'delete', { scope: stranger })])).toMatchObject([refused]);
+});
