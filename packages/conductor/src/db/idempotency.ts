@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import { rowsOf } from './rows.ts';
+import { changedBy, rowsOf } from './rows.ts';
 
 /** Whose key it is: unique per project, user and route. */
 export interface IdempotencyScope {
@@ -38,3 +38,38 @@ export async function keepAnswers(trx: Knex.Transaction, answers: readonly KeptA
   );
   return kept.length === answers.length;
 }
+
+/** A message of a client that is done once. */
+export interface RequestKey extends IdempotencyScope {
+  readonly bodyHash: string;
+}
+
+/**
+ * Notes a request, until the transaction ends for nobody else to see; waits for another transaction that has it.
+ *
+ * @returns what it was answered when it was done before, else undefined
+ */
+export async function startRequest(trx: Knex.Transaction, key: RequestKey): Promise<object | undefined> {
+  const started = await changedBy(
+    trx,
+    `insert into idempotency_keys (project_id, user_id, route, key, body_hash, response)
+     values (:projectId, :userId, :route, :key, :bodyHash, '{}') on conflict (project_id, user_id, route, key) do nothing`,
+    { ...key },
+  );
+  if (started > 0) return undefined;
+  const rows = await rowsOf<{ response: object }>(
+    trx,
+    'select response from idempotency_keys where project_id = :projectId and user_id = :userId and route = :route and key = :key',
+    { ...key },
+  );
+  return rows[0]?.response ?? {};
+}
+
+/** Keeps the answer of a request that this transaction started. */
+export const finishRequest = (trx: Knex.Transaction, key: RequestKey, answer: object): Promise<number> =>
+  changedBy(
+    trx,
+    `update idempotency_keys set response = cast(:answer as jsonb)
+     where project_id = :projectId and user_id = :userId and route = :route and key = :key`,
+    { ...key, answer: JSON.stringify(answer) },
+  );

@@ -1,4 +1,4 @@
-import { ConductorVersion, type ActOnServer, type conductorContract } from '@kilonova/objects';
+import { ConductorVersion, type ActOnServer, type conductorContract, type Scope } from '@kilonova/objects';
 import type { Context, Empty, Handlers } from '@kilonova/rpc';
 import { createGate } from '../admission/create-servers.ts';
 import { asRefusal } from '../db/refusals.ts';
@@ -10,6 +10,7 @@ import * as aggregates from './aggregates.ts';
 import * as flavors from './flavors.ts';
 import * as hosts from './hosts.ts';
 import * as keypairs from './keypairs.ts';
+import { once } from './once.ts';
 import * as quotas from './quotas.ts';
 import * as serverActions from './server-actions.ts';
 import * as serverGroups from './server-groups.ts';
@@ -56,15 +57,20 @@ export function conductorHandlers({
         throw told(error);
       }
     };
+  /** A change that a message makes once, however often it comes. Functions are named as their methods. */
+  const write = <Req extends { readonly scope: Scope }, Res extends object>(
+    act: (services: Services, request: Req) => Promise<Res>,
+    again?: (services: Services, request: Req) => Promise<Res>,
+  ) => call(once(act.name, act, again));
   const creates = createGate(given);
   return {
     createServers: call((_services, request) => creates.admit(request)),
     listServers: stream(servers.listServers),
     listServerNames: stream(servers.listServerNames),
     getServer: call(servers.getServer),
-    updateServer: call(servers.updateServer),
+    updateServer: write(servers.updateServer, servers.getServer),
     actOnServer: call((_services, request) => actOnServer(request)),
-    changeServerMetadata: call(servers.changeServerMetadata),
+    changeServerMetadata: write(servers.changeServerMetadata),
     listServerActions: stream(serverActions.listServerActions),
     getServerAction: call(serverActions.getServerAction),
     listMigrations: stream(serverMigrations.listMigrations),
@@ -73,24 +79,24 @@ export function conductorHandlers({
 
     listFlavors: stream(flavors.listFlavors),
     getFlavor: call(flavors.getFlavor),
-    createFlavor: call(flavors.createFlavor),
-    updateFlavor: call(flavors.updateFlavor),
-    deleteFlavor: call(flavors.deleteFlavor),
-    changeExtraSpecs: call(flavors.changeExtraSpecs),
+    createFlavor: write(flavors.createFlavor),
+    updateFlavor: write(flavors.updateFlavor),
+    deleteFlavor: write(flavors.deleteFlavor),
+    changeExtraSpecs: write(flavors.changeExtraSpecs),
     getFlavorAccess: call(flavors.getFlavorAccess),
-    changeFlavorAccess: call(flavors.changeFlavorAccess),
+    changeFlavorAccess: write(flavors.changeFlavorAccess),
 
     listAggregates: stream(aggregates.listAggregates),
     getAggregate: call(aggregates.getAggregate),
-    createAggregate: call(aggregates.createAggregate),
-    updateAggregate: call(aggregates.updateAggregate),
-    deleteAggregate: call(aggregates.deleteAggregate),
-    changeAggregateHost: call(aggregates.changeAggregateHost),
-    setAggregateMetadata: call(aggregates.setAggregateMetadata),
+    createAggregate: write(aggregates.createAggregate),
+    updateAggregate: write(aggregates.updateAggregate),
+    deleteAggregate: write(aggregates.deleteAggregate),
+    changeAggregateHost: write(aggregates.changeAggregateHost),
+    setAggregateMetadata: write(aggregates.setAggregateMetadata),
     listZones: stream(hosts.listZones),
     listServices: stream(services.listServices),
-    updateService: call(services.updateService),
-    deleteService: call(services.deleteService),
+    updateService: write(services.updateService),
+    deleteService: write(services.deleteService),
     listHypervisors: stream(hosts.listHypervisors),
     getHypervisor: call(hosts.getHypervisor),
     listHostStates: stream(hosts.listHostStates),
@@ -98,19 +104,19 @@ export function conductorHandlers({
 
     listKeypairs: stream(keypairs.listKeypairs),
     getKeypair: call(keypairs.getKeypair),
-    createKeypair: call(keypairs.createKeypair),
-    deleteKeypair: call(keypairs.deleteKeypair),
+    createKeypair: write(keypairs.createKeypair),
+    deleteKeypair: write(keypairs.deleteKeypair),
 
     getQuota: call(quotas.getQuota),
-    updateQuota: call(quotas.updateQuota),
-    deleteQuota: call(quotas.deleteQuota),
+    updateQuota: write(quotas.updateQuota),
+    deleteQuota: write(quotas.deleteQuota),
     getQuotaClass: call(quotas.getQuotaClass),
-    updateQuotaClass: call(quotas.updateQuotaClass),
+    updateQuotaClass: write(quotas.updateQuotaClass),
 
     listServerGroups: stream(serverGroups.listServerGroups),
     getServerGroup: call(serverGroups.getServerGroup),
-    createServerGroup: call(serverGroups.createServerGroup),
-    deleteServerGroup: call(serverGroups.deleteServerGroup),
+    createServerGroup: write(serverGroups.createServerGroup),
+    deleteServerGroup: write(serverGroups.deleteServerGroup),
 
     serviceHeartbeat(_context, beat) {
       heartbeats.noteService(beat);
