@@ -13,12 +13,16 @@ export interface HttpQuestion {
   readonly signal: AbortSignal;
   /** A longer answer is an error. */
   readonly maxAnswerBytes: number;
+  /** Of an answer with a status of 2xx only the length is wanted: its text is left out. */
+  readonly unread?: boolean;
 }
 
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
+  /** Of the whole body. */
+  readonly bytes: number;
 }
 
 const agents = { plain: new PlainAgent({ keepAlive: true }), secure: new SecureAgent({ keepAlive: true }) };
@@ -42,7 +46,10 @@ export async function askHttp(url: string, question: HttpQuestion): Promise<Http
 /** A connection that had served before broke before an answer came; the socket's error is the cause. */
 class ConnectionGone extends Error {}
 
-function askOnce(url: string, { method = 'GET', headers = {}, body, signal, maxAnswerBytes }: HttpQuestion): Promise<HttpAnswer> {
+function askOnce(
+  url: string,
+  { method = 'GET', headers = {}, body, signal, maxAnswerBytes, unread = false }: HttpQuestion,
+): Promise<HttpAnswer> {
   signal.throwIfAborted();
   return new Promise<HttpAnswer>((resolve, reject) => {
     const address = new URL(url);
@@ -59,8 +66,9 @@ function askOnce(url: string, { method = 'GET', headers = {}, body, signal, maxA
       else reject(outgoing.reusedSocket ? new ConnectionGone(error.message, { cause: error }) : error);
     });
     outgoing.once('response', (incoming) => {
-      textOf(incoming, maxAnswerBytes).then(
-        (text) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text }),
+      const status = incoming.statusCode ?? 0;
+      bodyOf(incoming, maxAnswerBytes, !unread || status < 200 || status > 299).then(
+        (read) => resolve({ status, headers: incoming.headers, ...read }),
         (error: unknown) => reject(signal.aborted ? (signal.reason as Error) : (error as Error)),
       );
     });
@@ -68,13 +76,13 @@ function askOnce(url: string, { method = 'GET', headers = {}, body, signal, maxA
   });
 }
 
-async function textOf(incoming: IncomingMessage, limit: number): Promise<string> {
+async function bodyOf(incoming: IncomingMessage, limit: number, wanted: boolean): Promise<Pick<HttpAnswer, 'text' | 'bytes'>> {
   const pieces: Buffer[] = [];
   let bytes = 0;
   for await (const piece of incoming as AsyncIterable<Buffer>) {
     bytes += piece.byteLength;
     if (bytes > limit) throw new Error(`answer above ${limit} bytes`); // leaving the loop ends the connection
-    pieces.push(piece);
+    if (wanted) pieces.push(piece);
   }
-  return Buffer.concat(pieces).toString('utf8');
+  return { text: Buffer.concat(pieces).toString('utf8'), bytes };
 }

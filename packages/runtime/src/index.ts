@@ -5,6 +5,7 @@ export * from './http-client.ts';
 export * from './http-end.ts';
 export * from './lifecycle.ts';
 export * from './load-config.ts';
+export * from './log-output.ts';
 export * from './log.ts';
 export * from './metrics.ts';
 export * from './nearest-name.ts';

@@ -1,5 +1,5 @@
 import { pino, type DestinationStream } from 'pino';
-import { oneOf, section, type SectionValues } from './config.ts';
+import { integer, oneOf, section, type SectionValues } from './config.ts';
 
 /** One event with fields: `log.info({ instanceUuid, host }, 'claimed')`. */
 export interface Logger {
@@ -13,6 +13,16 @@ export interface Logger {
 export const logSection = section('log', {
   level: oneOf(['debug', 'info', 'warn', 'error', 'silent'], 'info', {
     help: 'The least important events that are logged, as JSON lines on standard output.',
+  }),
+  flushMs: integer(100, {
+    min: 1,
+    max: 10_000,
+    help: 'Lines are written together, at the latest so many milliseconds after they came; those of warnings and errors at once.',
+  }),
+  bufferBytes: integer(4_194_304, {
+    min: 65_536,
+    max: 1_073_741_824,
+    help: 'Lines that nobody takes from standard output wait in memory up to this; more are dropped and counted in kilonova_log_lines_dropped_total.',
   }),
 });
 export type LogConfig = SectionValues<typeof logSection>;

@@ -67,18 +67,18 @@ export class Cloud {
       await this.#renew();
       answer = await this.#send(path, question, base);
     }
-    const { status, text, headers } = answer;
+    const { status, text, bytes, headers } = answer;
     if ((status < 200 || status > 299) && question.also?.includes(status) !== true)
       throw new Error(`${question.method ?? 'GET'} ${path.split('?')[0]}: ${status} ${text.slice(0, 200)}`);
     return {
       status,
-      body: (text === '' || status > 299 || question.unread === true ? undefined : JSON.parse(text)) as T,
-      bytes: text.length,
+      body: (text === '' || status > 299 ? undefined : JSON.parse(text)) as T,
+      bytes,
       date: Date.parse(headers.date ?? ''),
     };
   }
 
-  #send(path: string, { method = 'GET', body, signal }: Question, base: string): Promise<HttpAnswer> {
+  #send(path: string, { method = 'GET', body, signal, unread = false }: Question, base: string): Promise<HttpAnswer> {
     const limit = deadlineIn(QUESTION_MS, systemClock, signal);
     return askHttp(base + path, {
       method,
@@ -91,6 +91,7 @@ export class Cloud {
       ...(body !== undefined && { body: JSON.stringify(body) }),
       signal: limit.signal,
       maxAnswerBytes: MAX_ANSWER_BYTES,
+      unread,
     }).finally(() => limit.end());
   }
 

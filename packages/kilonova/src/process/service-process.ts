@@ -4,6 +4,7 @@ import {
   healthOf,
   jointHealth,
   runUntilSignal,
+  standardOutput,
   startProbes,
   stopAll,
   systemClock,
@@ -44,8 +45,9 @@ export async function runServiceProcess(
   config: KilonovaConfig,
   open: (starting: Starting) => Promise<void>,
 ): Promise<number> {
-  const log = createLogger(name, config.log.level);
-  const registries: Registry[] = [createMetrics(name)];
+  const ofProcess = createMetrics(name);
+  const log = createLogger(name, config.log.level, standardOutput(config.log, ofProcess));
+  const registries: Registry[] = [ofProcess];
   const services: (RunningService & { readonly url?: string })[] = [];
   const stops: (() => Promise<void>)[] = [];
   let up = false;
