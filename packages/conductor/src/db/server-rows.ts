@@ -62,7 +62,9 @@ function flavorOf(json: string): Flavor {
   let flavor = flavors.get(json);
   if (flavor === undefined) {
     if (flavors.size >= MOST_FLAVORS) flavors.clear();
-    flavor = Object.freeze(Object.assign(new Flavor(), JSON.parse(json) as object));
+    flavor = Object.assign(new Flavor(), JSON.parse(json) as object);
+    Object.freeze(flavor.extraSpecs);
+    Object.freeze(flavor); // and so written once (codec of rpc)
     flavors.set(json, flavor);
   }
   return flavor;

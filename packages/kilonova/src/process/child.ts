@@ -9,6 +9,8 @@ export interface ChildOptions {
   readonly name: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Of Node itself. */
+  readonly nodeArgs?: readonly string[];
   readonly logFile: string;
 }
 
@@ -29,9 +31,9 @@ export interface Child {
  * Starts it in a process group of its own: Ctrl-C reaches it through us, in order. The channel lets it tell when it is
  * ready, and makes it stop when we are gone.
  */
-export function startChild({ name, args, env, logFile }: ChildOptions): Child {
+export function startChild({ name, args, env, nodeArgs = [], logFile }: ChildOptions): Child {
   const log = openSync(logFile, 'a', 0o600);
-  const child = spawn(process.execPath, [executable, ...args], {
+  const child = spawn(process.execPath, [...nodeArgs, executable, ...args], {
     env: { ...process.env, ...env },
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],

@@ -10,7 +10,11 @@ export interface PlannedProcess {
   readonly args: readonly string[];
   /** Values of the configuration, by their names in the environment: arguments can be read by every user of the machine. */
   readonly env: Readonly<Record<string, string>>;
+  readonly nodeArgs?: readonly string[];
 }
+
+/** What a request leaves behind dies young: with more room for it, an api and a conductor use a tenth less CPU, and up to 80 MB more each. */
+const FOR_REQUESTS = ['--max-semi-space-size=32'];
 
 /** The processes in groups: all start at once, and each group stops before the one that stands before it. */
 export function planProcesses(
@@ -19,7 +23,7 @@ export function planProcesses(
   passwords: Passwords,
 ): readonly (readonly PlannedProcess[])[] {
   const broker = { KILONOVA_BROKER_URLS: config.broker.urls.join(','), KILONOVA_PROBES_PORT: '0' };
-  const several = (service: string, count: number, plan: (index: number) => Pick<PlannedProcess, 'args' | 'env'>) =>
+  const several = (service: string, count: number, plan: (index: number) => Omit<PlannedProcess, 'name'>) =>
     Array.from({ length: count }, (_, index) => ({ name: `${service}-${index + 1}`, ...plan(index) }));
   const standalone: PlannedProcess = {
     name: 'standalone',
@@ -46,6 +50,7 @@ export function planProcesses(
     several('conductor', options.conductors, () => ({
       args: ['conductor'],
       env: { ...broker, KILONOVA_DATABASE_URL: config.database.url },
+      nodeArgs: FOR_REQUESTS,
     })),
     several('scheduler', options.schedulers, () => ({ args: ['scheduler'], env: broker })),
     several('compute', options.computeProcesses, (index) => ({
@@ -55,6 +60,7 @@ export function planProcesses(
     several('api', options.apis, (index) => ({
       args: ['api'],
       env: { ...broker, ...auth, ...(index > 0 ? { KILONOVA_API_PORT: '0' } : {}) },
+      nodeArgs: FOR_REQUESTS,
     })),
   ];
 }

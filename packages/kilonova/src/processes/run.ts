@@ -50,8 +50,8 @@ export async function runProcesses(
     // All at once: each waits for what it needs.
     for (const group of stopping ? [] : planProcesses(options, config, passwords))
       groups.push(
-        group.map(({ name, args, env }) =>
-          startChild({ name, args: [...args, ...configArgs], env, logFile: join(options.state, `${name}.log`) }),
+        group.map(({ args, ...planned }) =>
+          startChild({ ...planned, args: [...args, ...configArgs], logFile: join(options.state, `${planned.name}.log`) }),
         ),
       );
     for (const child of groups.flat()) {

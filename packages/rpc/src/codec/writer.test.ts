@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { decoderFor, Empty, encoderFor, MalformedMessage, shape } from '../index.ts';
-import { Disk, Labels, Note, Order } from '../testing/order.ts';
+import { Disk, Labels, Note, Order, Parcel } from '../testing/order.ts';
 import { writerFor } from './writer.ts';
 
 const disk = (gb: number, kind = 'ssd') => Object.assign(new Disk(), { gb, kind });
@@ -50,4 +50,39 @@ test('Empty is written as nothing, and a plain value as it is', () => {
   expect(writerFor(Empty, 0)(new Empty())).toBe('{}');
   const names = shape<readonly string[]>('a list of texts', Array.isArray);
   expect(writerFor(names as never, 0)(['a'] as never)).toBe('["a"]');
+});
+
+describe('an object that is frozen', () => {
+  const parcel = (over: Partial<Parcel>) => Object.assign(new Parcel(), { labels: labels() }, over);
+  const write = writerFor(Parcel, 0);
+
+  test('is written once', () => {
+    let reads = 0;
+    const frozen = Object.freeze({
+      ...labels({ words: Object.freeze([]) as never, kept: Object.freeze(['b']) as never, labels: Object.freeze({}) }),
+      get size() {
+        return ++reads;
+      },
+    });
+    const first = write(parcel({ labels: frozen }));
+    const readsOfFirst = reads;
+    expect(write(parcel({ labels: frozen }))).toBe(first);
+    expect(reads).toBe(readsOfFirst);
+  });
+
+  test('is written again as long as something in it may change', () => {
+    const inside = { a: 'before' };
+    const frozen = Object.freeze(labels({ labels: inside, words: Object.freeze([]) as never, kept: Object.freeze([]) as never }));
+    write(parcel({ labels: frozen }));
+    inside.a = 'after';
+    expect(JSON.parse(write(parcel({ labels: frozen })))).toMatchObject({ labels: { labels: { a: 'after' } } });
+  });
+
+  test('has a long text beside each message', () => {
+    const note = Object.freeze(Object.assign(new Note(), { text: 'long '.repeat(500) }));
+    for (const beside of [[], []] as string[][]) {
+      expect(JSON.parse(write(parcel({ note }), beside))).toMatchObject({ note: { text: 0 } });
+      expect(beside).toEqual([note.text]);
+    }
+  });
 });

@@ -15,7 +15,8 @@ type Write = (value: unknown, path: string, attachments: Attachment[] | undefine
 const written = new WeakMap<Class<object>, Map<number, Write>>();
 
 /**
- * The JSON of what `encoderFor(type, minor)` gives, without the fields whose value the reader's class has anyway.
+ * The JSON of what `encoderFor(type, minor)` gives, without the fields whose value the reader's class has anyway. An object in a
+ * field that is frozen through all its depth is written once: what many answers share is best frozen.
  *
  * @throws TypeError when the class uses decorators that have no meaning on the wire.
  */
@@ -73,13 +74,26 @@ function writeOf(field: Field, minor: number): Write {
   const { name, nested, beside } = field;
   if (nested === undefined) return beside ? (part, _path, attachments) => jsonText(putBeside(part, attachments)) : jsonText;
   let write: Write | undefined; // found at the first use: classes may contain each other
+  const kept = new WeakMap<object, string>();
   return (part, path, attachments) => {
     if (part === null) return 'null';
     const one = (write ??= writeFor(nested, minor));
-    if (!Array.isArray(part)) return one(part, `${path}.${name}`, attachments);
+    if (!Array.isArray(part)) {
+      const known = kept.get(part as object);
+      if (known !== undefined) return known;
+      const before = attachments?.length;
+      const text = one(part, `${path}.${name}`, attachments);
+      // What travels beside the JSON has its place in this message only.
+      if (text !== undefined && attachments?.length === before && isFrozen(part)) kept.set(part as object, text);
+      return text;
+    }
     return `[${part.map((element: unknown, index) => one(element, `${path}.${name}[${index}]`, attachments)).join(',')}]`;
   };
 }
+
+/** Whether an object can never change, at no depth: then its JSON cannot, either. */
+const isFrozen = (value: unknown): boolean =>
+  typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozen));
 
 /** Whether a reader that gets nothing has this value. What has no default must be sent. */
 function defaultOf({ initial, optional }: Field): Part['isDefault'] {

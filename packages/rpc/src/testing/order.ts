@@ -62,3 +62,9 @@ export class Labels {
 export class Note {
   @Expose() @Type(() => String) text!: string;
 }
+
+@Exclude()
+export class Parcel {
+  @Expose() @Type(() => Labels) labels!: Labels;
+  @Expose() @Type(() => Note) note: Note | null = null;
+}
