@@ -26,13 +26,15 @@ export async function runAgents(work: AgentsWork, bench: Bench, target: BrokerTa
     await fleet.start({ agents: work.agents, atOnce: work.concurrency, heartbeatMs: work.heartbeatMs }, through, errors);
     const startSeconds = (clock.monotonic() - began) / 1_000;
 
-    const bytesBefore = wire?.bytes ?? 0;
-    const resting = await withCpu(bench, async () => {
-      for (let second = 0; second < work.seconds && !signal.aborted; second += 1) {
-        progress.at(second, work.seconds, 'seconds at rest');
-        await clock.sleep(Math.min(1, work.seconds - second) * 1_000, signal).catch(() => undefined);
+    const rest = async (seconds: number, what: string) => {
+      for (let second = 0; second < seconds && !signal.aborted; second += 1) {
+        progress.at(second, seconds, what);
+        await clock.sleep(Math.min(1, seconds - second) * 1_000, signal).catch(() => undefined);
       }
-    });
+    };
+    await rest(work.settleSeconds, 'seconds to settle');
+    const bytesBefore = wire?.bytes ?? 0;
+    const resting = await withCpu(bench, () => rest(work.seconds, 'seconds at rest'));
     const restBytes = (wire?.bytes ?? 0) - bytesBefore;
 
     const cutAt = clock.monotonic();

@@ -63,6 +63,8 @@ export interface AgentsWork extends Sized {
   readonly kind: 'agents';
   readonly agents: number;
   readonly heartbeatMs: number;
+  /** How long they are left alone after the start: in their first minute hosts tell what runs on them. */
+  readonly settleSeconds: number;
   /** How long they rest. */
   readonly seconds: number;
   /** Connections that are opened at the same time at the start, by agents and by plain amqplib alike. */

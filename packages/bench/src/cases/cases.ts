@@ -130,8 +130,11 @@ export const cases: readonly BenchCase[] = [
   {
     name: 'agents',
     summary: 'Agents with a connection each: what they cost at rest, and how they come back when all connections are cut.',
-    work: { kind: 'agents', agents: 10_000, heartbeatMs: 20_000, seconds: 30, concurrency: 256, timeLimitSeconds: 15 * minutes },
-    small: { agents: 5, heartbeatMs: 200, seconds: 1, concurrency: 4, timeLimitSeconds: 40 },
+    work: {
+      ...{ kind: 'agents', agents: 10_000, heartbeatMs: 20_000, settleSeconds: 90, seconds: 30, concurrency: 256 },
+      timeLimitSeconds: 15 * minutes,
+    },
+    small: { agents: 5, heartbeatMs: 200, settleSeconds: 0, seconds: 1, concurrency: 4, timeLimitSeconds: 40 },
     targets: [
       { figure: 'errors', atMost: 0 },
       { figure: 'idle_cores', atMost: 0.5 },
