@@ -10,7 +10,7 @@ import { seededRandom } from '@kilonova/runtime';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { faultKinds } from './faults/index.ts';
-import { faultedOperations, lateWithoutCause } from './fault-windows.ts';
+import { faultedOperations, faultLog, lateWithoutCause } from './fault-windows.ts';
 import { type Field, openField } from './field.ts';
 import { Moments } from './moments.ts';
 import { historyOf, InvariantWatch, violations } from './invariants.ts';
@@ -81,6 +81,7 @@ test(
     );
     const found = [...(await watch.stop()), ...(await twins.stop()), ...(await violations(cloud, workload.requests))];
     if (found.length > 0) console.log(await historyOf(cloud, found));
+    if (found.length > 0 || seen.wrong.length > 0) console.log(faultLog(plan.windows));
     expect({ found, wrong: seen.wrong, late: lateWithoutCause(seen.late, plan.windows) }).toEqual({ found: [], wrong: [], late: [] });
     expect(Math.min(watch.looks, twins.looks)).toBeGreaterThan(0);
     const owed = rounds > 0 ? kinds.filter(({ name }) => !plan.windows.some(({ kind }) => kind === name)) : [];

@@ -22,6 +22,12 @@ export const lateWithoutCause = (late: readonly LateAnswer[], windows: readonly 
     .filter((answer) => !windows.some((window) => window.victim === answer.api && meets(answer, window)))
     .map(({ api, verb, beganAt, endedAt }) => `${verb} at ${api} took ${endedAt - beganAt} ms`);
 
+/** For whoever looks for the fault behind something wrong. */
+export const faultLog = (windows: readonly FaultWindow[]): string =>
+  windows
+    .map(({ kind, victim, beganAt, endedAt }) => `${new Date(beganAt).toISOString()} ${kind}: ${victim}, ${endedAt - beganAt} ms`)
+    .join('\n');
+
 /** Faulted operations: requests that write, requests that read, and tasks that were in flight while a fault was there. */
 export async function faultedOperations(cloud: Cloud, operations: readonly Operation[], windows: readonly FaultWindow[]) {
   const tasks = await cloud.database.query<{ beganAt: number; endedAt: number }>(

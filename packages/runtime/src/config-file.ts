@@ -1,5 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { createRequire } from 'node:module';
+import type * as Yaml from 'yaml';
+
+/** Seventy files that a process without a config file need not load. */
+const loadYaml = () => createRequire(import.meta.url)('yaml') as typeof Yaml;
 
 /** One `key: value`; `place` is `FILE:LINE`. */
 export interface FileEntry {
@@ -23,6 +27,7 @@ export function readConfigFile(file: string): { readonly sections: readonly File
   } catch (cause) {
     throw new Error(`cannot read the config file ${file}: ${(cause as Error).message}`, { cause });
   }
+  const { isMap, isNode, isScalar, LineCounter, parseDocument } = loadYaml();
   const lines = new LineCounter();
   const document = parseDocument(content, { lineCounter: lines, prettyErrors: false });
   const at = (offset: number | undefined) => `${file}:${lines.linePos(offset ?? 0).line}`;

@@ -33,6 +33,8 @@ export class Sightings {
   longestOperationMs = 0;
 }
 
+const timeOf = (moment: number) => new Date(moment).toISOString();
+
 const RETRY_MS = 100;
 /** An answer may wait for event loops as well, here and there. */
 const SLACK_MS = 5_000;
@@ -76,7 +78,9 @@ export class Session {
         this.#seen.longestOperationMs = Math.max(this.#seen.longestOperationMs, operation.endedAt - operation.beganAt);
         if (!done) throw new Error(`${verb}: ${method} ${path} had no answer in ${GIVE_UP_MS} ms`);
         if (!expected.includes(answer.status))
-          this.#seen.wrong.push(`${verb}: ${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)} (attempt ${attempts})`);
+          this.#seen.wrong.push(
+            `${verb}: ${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)} (attempt ${attempts}, ${timeOf(operation.endedAt)})`,
+          );
         return answer;
       }
       await pause(RETRY_MS);

@@ -10,7 +10,7 @@ export interface ChildOptions {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** Of Node itself. */
-  readonly nodeArgs?: readonly string[];
+  readonly nodeArgs?: readonly string[] | undefined;
   readonly logFile: string;
 }
 

@@ -11,6 +11,8 @@ export interface PlannedProcess {
   /** Values of the configuration, by their names in the environment: arguments can be read by every user of the machine. */
   readonly env: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[];
+  /** It ends by itself when the database is not up to date. */
+  readonly needsSchema?: boolean;
 }
 
 /** What a request leaves behind dies young: with more room for it, an api and a conductor use a tenth less CPU, and up to 80 MB more each. */
@@ -51,6 +53,7 @@ export function planProcesses(
       args: ['conductor'],
       env: { ...broker, KILONOVA_DATABASE_URL: config.database.url },
       nodeArgs: FOR_REQUESTS,
+      needsSchema: true,
     })),
     several('scheduler', options.schedulers, () => ({ args: ['scheduler'], env: broker })),
     several('compute', options.computeProcesses, (index) => ({

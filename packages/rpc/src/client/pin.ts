@@ -1,4 +1,4 @@
-import semver from 'semver';
+import satisfies from 'semver/functions/satisfies.js'; // the whole package is three times as many files at every start
 import { contractName, parseVersion, type Contract, type Version } from '../contract/contract.ts';
 import { UnsupportedVersion } from '../errors.ts';
 
@@ -11,7 +11,7 @@ const full = ({ major, minor }: Version) => `${major}.${minor}.0`;
  */
 export function understands(own: string, asked: string): boolean {
   const known = parseVersion(own, 'version');
-  return semver.satisfies(full(parseVersion(asked, 'version')), `${known.major} <=${full(known)}`);
+  return satisfies(full(parseVersion(asked, 'version')), `${known.major} <=${full(known)}`);
 }
 
 /** What has a version, and parts that came with one: a contract, or events. */
