@@ -85,6 +85,13 @@ const computeOf = (host: string, state: string) => {
   return process;
 };
 
+/** A command of an operator, and what it printed. */
+async function kilonova(...args: readonly string[]): Promise<{ readonly code: number | null; readonly said: string }> {
+  const command = KilonovaProcess.spawn([...args, '--config', join(cloud.dir, 'kilonova.yaml')], { cwd: cloud.dir });
+  const { code } = await command.ended;
+  return { code, said: command.output() };
+}
+
 test('without a control plane guests are left alone, and go on being managed when it is back', async () => {
   const id = await aServer('host-1');
   const before = domainsOf('host-1');
@@ -219,6 +226,25 @@ test('a database that is restored from a backup destroys nothing that it does no
       { timeoutMs: 30_000, what: 'the refusal of the move' },
     );
     expect(migration).toEqual({ status: 'error' });
+    expect(domainsOf('host-2')).toEqual(before[1]);
+
+    // An operator gives up the one that the backup does not know, and only that goes.
+    expect(await kilonova('strays')).toMatchObject({
+      code: 0,
+      said: expect.stringContaining(`host-1 ${young} generation 1 running unknown`),
+    });
+    expect(await kilonova('strays', 'release', '--host', 'host-2', young)).toMatchObject({ code: 1 });
+    expect(await kilonova('strays', 'release', '--host', 'host-1', young)).toMatchObject({ code: 0 });
+    await eventually(
+      () => domainsOf('host-1').has(young),
+      (there) => !there,
+      { timeoutMs: 20_000, what: 'the removal of what was released' },
+    );
+    await eventually(
+      () => strays('host-1', 'host-2'),
+      (rows) => rows.length === 1 && rows[0]!.uuid === moved,
+      { timeoutMs: 20_000, what: 'the end of the stray' },
+    );
     expect(domainsOf('host-2')).toEqual(before[1]);
   } finally {
     await beside(`drop database if exists ${backup} with (force)`);

@@ -6,6 +6,8 @@ export { invariants } from './db/invariants/index.ts';
 export { migrateDatabase } from './db/migrate.ts';
 export { inspectDatabase } from './db/inspect.ts';
 export type { DatabaseFindings } from './db/inspect.ts';
+export { listStrays, releaseStrays } from './db/operated-strays.ts';
+export type { KnownStray } from './db/operated-strays.ts';
 export { probeDatabase } from './db/probe.ts';
 export { removeSeed, seedDatabase } from './db/seed/seed.ts';
 export { startConductor } from './main.ts';

@@ -15,6 +15,8 @@ const loaders: readonly (readonly [name: string, load: () => Promise<Command>])[
   ['config', async () => (await import('./config.ts')).config],
   ['doctor', async () => (await import('./doctor.ts')).doctor],
   ['doctor rabbitmq', async () => (await import('./doctor-rabbitmq.ts')).doctorRabbitmq],
+  ['strays', async () => (await import('./strays.ts')).strays],
+  ['strays release', async () => (await import('./strays.ts')).straysRelease],
   ['bench', async () => (await import('./bench.ts')).bench],
 ];
 

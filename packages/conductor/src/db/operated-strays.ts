@@ -1,0 +1,56 @@
+import type { DatabaseConfig } from '../config.ts';
+import { openDatabase } from './connection.ts';
+import { isUuid, rowsOf } from './rows.ts';
+import type { Standing } from './strays.ts';
+
+/** A domain that a host shows and was not given, as an operator looks at it. */
+export interface KnownStray {
+  readonly host: string;
+  readonly uuid: string;
+  readonly generation: number;
+  /** As the API has it: 1 is running. */
+  readonly powerState: number;
+  readonly standing: Standing;
+  /** ISO 8601, UTC. */
+  readonly firstSeenAt: string;
+}
+
+const COLUMNS = `host, instance_uuid as uuid, generation, power_state as "powerState", standing, first_seen_at as "firstSeenAt"`;
+
+/** By host and uuid, as many as `limit`; for `kilonova strays`. */
+export const listStrays = (config: DatabaseConfig, limit: number): Promise<readonly KnownStray[]> =>
+  onDatabase(config, (knex) =>
+    rowsOf<KnownStray>(knex, `select ${COLUMNS} from strays order by host, instance_uuid, generation limit :limit`, { limit }),
+  );
+
+/**
+ * What an operator gives up: the host is told to remove these domains, in the generations that it showed, until it has. For
+ * `kilonova strays release`.
+ *
+ * @returns those that the host shows, of the ones that were named
+ */
+export const releaseStrays = (
+  config: DatabaseConfig,
+  { host, uuids, requestId }: { readonly host: string; readonly uuids: readonly string[]; readonly requestId: string },
+): Promise<readonly KnownStray[]> =>
+  onDatabase(config, (knex) =>
+    rowsOf<KnownStray>(
+      knex,
+      `with chosen as (select * from strays where host = :host and instance_uuid = any (cast(:uuids as uuid[]))),
+       released as (
+         insert into cleanups (host, instance_uuid, generation, request_id, reason)
+         select host, instance_uuid, generation, :requestId, 'an operator released it' from chosen order by 1, 2, 3
+         on conflict do nothing)
+       select ${COLUMNS} from chosen order by instance_uuid, generation`,
+      { host, requestId, uuids: uuids.filter(isUuid) },
+    ),
+  );
+
+async function onDatabase<T>(config: DatabaseConfig, ask: (knex: ReturnType<typeof openDatabase>) => Promise<T>): Promise<T> {
+  const knex = openDatabase({ ...config, poolMax: 1 });
+  try {
+    return await ask(knex);
+  } finally {
+    await knex.destroy();
+  }
+}

@@ -1,0 +1,42 @@
+import { listStrays, releaseStrays, type KnownStray } from '@kilonova/conductor';
+import { systemRandom } from '@kilonova/runtime';
+import { UsageError, type Command } from '../cli/command.ts';
+import { configFor, configOptions } from '../config/options.ts';
+
+const MOST = 10_000;
+const RUNNING = 1;
+
+export const strays: Command = {
+  name: 'strays',
+  summary: 'List the domains that hosts show and were not given.',
+  details: `Nothing removes them: the database may know less than the hosts (docs/deployment.md, "What happens on bad days"). Asks the database.
+At most ${MOST} are listed.`,
+  options: configOptions,
+  async run(given) {
+    for (const stray of await listStrays(configFor(given).database, MOST)) process.stdout.write(`${lineOf(stray)}\n`);
+    return 0;
+  },
+};
+
+export const straysRelease: Command = {
+  name: 'strays release',
+  summary: 'Give up domains that a host shows and was not given: the host removes them.',
+  details: `What is on their disks is lost. Only the generations that the host has shown are removed, and the host is told until it has done so. Ends
+with 1 when the host shows one of them not at all.`,
+  words: 'UUID [UUID ...]',
+  options: { host: { value: 'HOST', help: 'The host that shows them.' }, ...configOptions },
+  async run(given) {
+    const host = given.text('host');
+    if (host === undefined) throw new UsageError('--host is missing: the host that shows them');
+    if (given.words.length === 0) throw new UsageError('expected the UUIDs of what the host shall remove');
+    const uuids = given.words.map((uuid) => uuid.toLowerCase());
+    const released = await releaseStrays(configFor(given).database, { host, uuids, requestId: `req-${systemRandom.uuid()}` });
+    for (const stray of released) process.stdout.write(`released: ${lineOf(stray)}\n`);
+    const missing = uuids.filter((uuid) => !released.some((stray) => stray.uuid === uuid));
+    for (const uuid of missing) process.stderr.write(`kilonova strays release: host ${host} shows no stray ${uuid}\n`);
+    return missing.length === 0 ? 0 : 1;
+  },
+};
+
+const lineOf = ({ host, uuid, generation, powerState, standing, firstSeenAt }: KnownStray): string =>
+  `${host} ${uuid} generation ${generation} ${powerState === RUNNING ? 'running' : 'not running'} ${standing} since ${firstSeenAt}`;
