@@ -42,6 +42,14 @@ test('every host is served by exactly one compute process', () => {
   expect(hosts).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
 });
 
+test('only the first api has the port that is configured, also when it was given for all', () => {
+  expect(
+    plan()
+      .at(-1)!
+      .map(({ settings }) => settings),
+  ).toEqual([[], ['api.port=0']]);
+});
+
 test('only conductors get the database of the control plane', () => {
   const holders = plan()
     .flat()

@@ -8,6 +8,8 @@ export interface PlannedProcess {
   /** `conductor-2`; its log is NAME.log. */
   readonly name: string;
   readonly args: readonly string[];
+  /** Values of the configuration that are this process's own, whatever was given for all. */
+  readonly settings?: readonly string[];
   /** Values of the configuration, by their names in the environment: arguments can be read by every user of the machine. */
   readonly env: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[];
@@ -62,7 +64,8 @@ export function planProcesses(
     })),
     several('api', options.apis, (index) => ({
       args: ['api'],
-      env: { ...broker, ...auth, ...(index > 0 ? { KILONOVA_API_PORT: '0' } : {}) },
+      env: { ...broker, ...auth },
+      settings: index > 0 ? ['api.port=0'] : [],
       nodeArgs: FOR_REQUESTS,
     })),
   ];

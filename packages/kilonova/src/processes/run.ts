@@ -70,10 +70,10 @@ export async function runProcesses(
   }
   return ended;
 
-  function start({ name, args, env, nodeArgs }: PlannedProcess): Child {
+  function start({ name, args, settings = [], env, nodeArgs }: PlannedProcess): Child {
     const logFile = join(options.state, `${name}.log`);
     const child = startChild({
-      ...{ name, nodeArgs, logFile, args: [...args, ...configArgs] },
+      ...{ name, nodeArgs, logFile, args: [...args, ...configArgs, ...settings.flatMap((one) => ['--set', one])] },
       env: { ...compiledTogether, ...env },
     });
     writeFileSync(join(options.state, `${name}.pid`), `${child.pid}\n`);
