@@ -33,7 +33,7 @@ export const once =
       await finishRequest(trx, key, again === undefined ? made : {});
       return made;
     });
-    services.publisher.hostsTouched(touched);
+    if (touched.size > 0) services.publisher.hostsTouched(touched);
     return answer;
   };
 

@@ -17,7 +17,7 @@ export interface PlannedProcess {
   readonly needsSchema?: boolean;
 }
 
-/** What a request leaves behind dies young: with more room for it, an api and a conductor use a tenth less CPU, and up to 80 MB more each. */
+/** What a request leaves behind dies young: with more room for it, an api and a conductor use a tenth less CPU, and some 40 MB more each. */
 const FOR_REQUESTS = ['--max-semi-space-size=32'];
 
 /** The processes in groups: all start at once, and each group stops before the one that stands before it. */

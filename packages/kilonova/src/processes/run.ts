@@ -32,7 +32,7 @@ export async function runProcesses(
   const lock = hold(options.state);
   const log = createLogger('processes', config.log.level === 'silent' ? 'silent' : 'warn');
   const passwords = keptPasswords(join(options.state, 'passwords.json'), systemRandom);
-  /** From Node 22 on, what one process compiled starts the others, and the next time, a third faster. */
+  /** From Node 22 on, what one process has compiled is ready for the others, and for the next start. */
   const compiledTogether = { NODE_COMPILE_CACHE: join(options.state, 'compiled') };
   const groups: Child[][] = [];
   let stopping = false;
