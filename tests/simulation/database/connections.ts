@@ -8,6 +8,9 @@ import type { Turn, Turns } from './turns.ts';
 type Callback = (error: Error | null, response?: unknown) => void;
 type Statement = string | { readonly text: string; readonly values?: readonly unknown[] };
 
+/** knex numbers them through all runs of this process. */
+const SAVEPOINT = /(SAVEPOINT) trx\d+/g;
+
 export interface ConnectionParts {
   readonly life: Life;
   readonly turns: Turns;
@@ -130,7 +133,7 @@ class Connection {
         if (!life.alive) return;
         const rows = (response as { rowCount?: number | null } | undefined)?.rowCount;
         life.note(
-          `${this.#name} ${markOf(JSON.stringify(statement))} ${error === null ? rows : ((error as { code?: string }).code ?? 'broken')}`,
+          `${this.#name} ${markOf(JSON.stringify(statement).replace(SAVEPOINT, '$1'))} ${error === null ? rows : ((error as { code?: string }).code ?? 'broken')}`,
         );
         done(error, response);
       },
