@@ -161,7 +161,10 @@ export const conductorSection = section('conductor', {
   publishPieceHosts: integer(16, { min: 1, max: 1_000, help: 'Hosts in one message to the schedulers.' }),
   publishRetryMs: integer(1 * seconds, { min: 10, help: 'Wait before changed hosts are read again when the database did not answer.' }),
   // Requests
-  idempotencyHours: integer(24, { min: 1, help: 'How long a repeat of a create request is recognised by its key.' }),
+  idempotencyHours: integer(24, {
+    min: 1,
+    help: 'How long a repeat is recognised: of a create request by its key, of other changes by their message.',
+  }),
   admitBatch: integer(32, {
     min: 1,
     max: 1_000,

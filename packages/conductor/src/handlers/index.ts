@@ -1,4 +1,4 @@
-import { ConductorVersion, type ActOnServer, type conductorContract, type Scope } from '@kilonova/objects';
+import { ConductorVersion, type ActOnServer, type conductorContract } from '@kilonova/objects';
 import type { Context, Empty, Handlers } from '@kilonova/rpc';
 import { createGate } from '../admission/create-servers.ts';
 import { asRefusal } from '../db/refusals.ts';
@@ -10,7 +10,7 @@ import * as aggregates from './aggregates.ts';
 import * as flavors from './flavors.ts';
 import * as hosts from './hosts.ts';
 import * as keypairs from './keypairs.ts';
-import { once } from './once.ts';
+import { once, type Act, type Scoped } from './once.ts';
 import * as quotas from './quotas.ts';
 import * as serverActions from './server-actions.ts';
 import * as serverGroups from './server-groups.ts';
@@ -58,10 +58,7 @@ export function conductorHandlers({
       }
     };
   /** A change that a message makes once, however often it comes. Functions are named as their methods. */
-  const write = <Req extends { readonly scope: Scope }, Res extends object>(
-    act: (services: Services, request: Req) => Promise<Res>,
-    again?: (services: Services, request: Req) => Promise<Res>,
-  ) => call(once(act.name, act, again));
+  const write = <Req extends Scoped, Res extends object>(act: Act<Req, Res>, again?: Act<Req, Res>) => call(once(act.name, act, again));
   const creates = createGate(given);
   return {
     createServers: call((_services, request) => creates.admit(request)),

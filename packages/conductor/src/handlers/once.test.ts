@@ -64,9 +64,15 @@ test('what was refused may come again, and is judged again', async () => {
   expect((await change(other, remove)).hosts).toEqual([]);
 });
 
-test('hosts are told of after the commit, and not again', async () => {
+test('hosts are told of when all is done, and not again', async () => {
   const told: string[][] = [];
   const services: Services = { ...one, publisher: { hostsTouched: (touched) => void told.push([...touched]) } };
+  const fails = once('changeAggregateHost', async (within, request: ChangeAggregateHost) => {
+    await aggregates.changeAggregateHost(within, request);
+    throw new Error('after the change');
+  });
+  await expect(fails(services, member(true))).rejects.toThrow('after the change');
+  expect([told, await hosts()]).toEqual([[], []]);
   const add = member(true);
   await change(services, add);
   await change(services, add);

@@ -5,11 +5,11 @@ import { finishRequest, startRequest, type RequestKey } from '../db/idempotency.
 import type { Services } from '../services.ts';
 
 /** A request that writes, of somebody. */
-interface Scoped {
+export interface Scoped {
   readonly scope: Scope;
 }
 
-type Act<Req, Res> = (services: Services, request: Req) => Promise<Res>;
+export type Act<Req, Res> = (services: Services, request: Req) => Promise<Res>;
 
 /**
  * Makes `act` safe to repeat at any time: one transaction holds all that it does and notes the request, and a message that

@@ -1,10 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Calls, type CallRequest } from './calls.ts';
 import { ConnectionLost } from '../errors.ts';
 import type { Transport } from '../transport.ts';
 import { creditText, type Piece } from '../wire/wire.ts';
-
-/** Others have their turn between two pieces that came together: a long list takes longer than a whole request of another kind. */
-const nextTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
 /**
  * The pieces of a streamed answer, in order, each once. The sender never has more than its window on the way: it is
@@ -53,6 +51,7 @@ export async function* receiveStream(
         finished = piece.end;
         if (piece.items.length > 0) yield piece.items;
         if (!finished && run !== undefined) credit(run, next);
+        // Others have their turn between pieces that came together: a long list takes longer than a whole request of another kind.
         if (!finished) await nextTurn();
       } else if (failure !== undefined) {
         throw failure.error;
