@@ -181,7 +181,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
 }
 
 const grantsOf = (userId: string): readonly StewardGrant[] =>
-  userId.startsWith('compute.') ? [{ topic: computeContract.topic, server: userId.slice('compute.'.length) }] : [];
+  userId.startsWith('compute.') ? [{ topic: computeContract.topic, server: userId.slice('compute.'.length), answersFrom: 'trusted' }] : [];
 
 /** Waits for a database that is still starting, and refuses one of another release. */
 async function untilReady({ config, clock, log }: ConductorParts, knex: Database): Promise<void> {

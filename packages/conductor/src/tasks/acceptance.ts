@@ -31,15 +31,18 @@ export const actionOf = ({ scope }: ActOnServer, { uuid }: Pick<InstanceRow, 'uu
   userId: scope.userId,
 });
 
-/** Writes the action and its first event, which goes on. */
+/** Writes the action and its first events, which go on. */
 export async function record(
   { trx, request, instance }: Pick<Begun, 'trx' | 'request' | 'instance'>,
   action: string,
-  event: string,
+  events: readonly string[],
   host: string | null,
 ): Promise<void> {
   await addActions(trx, [actionOf(request, instance, action)]);
-  await startEvents(trx, [{ instanceUuid: instance.uuid, requestId: request.scope.requestId, event, host }]);
+  await startEvents(
+    trx,
+    events.map((event) => ({ instanceUuid: instance.uuid, requestId: request.scope.requestId, event, host })),
+  );
 }
 
 export const notFound = (uuid: string) => failure('ServerNotFound', `Instance ${uuid} could not be found.`);

@@ -29,7 +29,8 @@ export async function connectBroker(
   } = config;
   const transport = await connectAmqp({
     ...limits,
-    ...('host' in who && { retryBaseMs: hostRetryBaseMs, retryCapMs: hostRetryCapMs }),
+    // No host asks another one.
+    ...('host' in who && { retryBaseMs: hostRetryBaseMs, retryCapMs: hostRetryCapMs, answersFrom: 'trusted' as const }),
     urls: brokerUrls(config, who),
     service: 'role' in who ? who.role : 'compute',
     id: 'role' in who ? processId() : who.host,

@@ -3,7 +3,7 @@ import { checkPositive, withDefaults } from '../options.ts';
 import { defaultLimits, type Transport, type TransportLimits } from '../transport.ts';
 import { checkServerName } from '../wire/wire.ts';
 import { connectionSettings, type ConnectionOptions } from './connection-options.ts';
-import { Topology } from './topology.ts';
+import { Topology, type AnswersFrom } from './topology.ts';
 import { AmqpTransport } from './transport.ts';
 
 /** How a process comes to RabbitMQ, what it is called there, and its limits. */
@@ -17,6 +17,11 @@ export interface AmqpOptions extends ConnectionOptions, Partial<Environment>, Pa
   readonly queues: 'classic' | 'quorum';
   /** True for an account without the right to declare: it asks the steward to do so. */
   readonly steward?: boolean;
+  /**
+   * `trusted` for a process that no account with `steward` ever answers: one binding less, of the costly kind, where thousands
+   * come at once. With `steward` its queue has what the grant says. Default `all`.
+   */
+  readonly answersFrom?: AnswersFrom;
   /**
    * `quorum` only: for how long it is doubted that a queue has lost all its listeners, since one that changes its leader
    * says so, too; a queue that never had any is believed at once. Milliseconds. Default 1 000.
@@ -40,7 +45,7 @@ const NAMESPACE = /^[a-z][a-z0-9-]{0,30}$/;
  *   there was no connection within `startWaitMs`.
  */
 export async function connectAmqp(options: AmqpOptions): Promise<Transport> {
-  const { service, id, queues, namespace = 'kilonova', steward = false } = options;
+  const { service, id, queues, namespace = 'kilonova', steward = false, answersFrom = 'all' } = options;
   const connection = connectionSettings('connectAmqp', options);
   const limits = withDefaults(defaultLimits, options);
   const { absenceDoubtMs, unusedQueueMs } = withDefaults(DEFAULTS, options);
@@ -52,6 +57,7 @@ export async function connectAmqp(options: AmqpOptions): Promise<Transport> {
     service,
     id,
     steward,
+    answersFrom,
     limits,
     absenceDoubtMs,
     environment: environment(options),

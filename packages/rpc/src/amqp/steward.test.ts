@@ -1,3 +1,4 @@
+import { connect as amqplib } from 'amqplib';
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freshVirtualHost, importDefinitions, type VirtualHost } from '../../../../tests/support/broker.ts';
@@ -69,14 +70,21 @@ afterAll(async () => {
   await host.remove();
 });
 
+const urlOf = (name: string) => Object.assign(new URL(host.url), { username: user(name).user, password: user(name).password }).href;
+
 async function connect(
   name: string,
   service: string,
   options: { steward: boolean; startWaitMs?: number; id?: string },
 ): Promise<Transport> {
-  const url = new URL(host.url);
-  Object.assign(url, { username: user(name).user, password: user(name).password });
-  const transport = await connectAmqp({ url: url.href, service, id: options.id ?? name, queues: 'classic', retryCapMs: 200, ...options });
+  const transport = await connectAmqp({
+    url: urlOf(name),
+    service,
+    id: options.id ?? name,
+    queues: 'classic',
+    retryCapMs: 200,
+    ...options,
+  });
   open.push(transport);
   return transport;
 }
@@ -85,7 +93,8 @@ test('a host without any right to declare serves, reports and answers once the s
   const conductor = await connect('conductor', 'conductor', { steward: false });
   const waiting = connect('host-1', 'compute', { steward: true });
   const steward = await serveSteward(conductor, {
-    allow: (userId) => (userId === user('host-1').user ? [{ topic: 'compute', server: 'host-1', control: true }] : []),
+    allow: (userId) =>
+      userId === user('host-1').user ? [{ topic: 'compute', server: 'host-1', control: true, answersFrom: 'trusted' }] : [],
   });
   open.push({ close: () => steward.stop() });
   const agent = await waiting;
@@ -108,6 +117,21 @@ test('a host without any right to declare serves, reports and answers once the s
   await client.at('host-1').spawn(text('vm'));
   await eventually(() => spawned.includes('vm'));
   expect((await createClient(agent, reports).report(text('done'))).caller).toBe(user('host-1').user);
+});
+
+test('a host that takes the answers of trusted accounts has no way for those of other hosts', async () => {
+  const connection = await amqplib(urlOf('conductor'));
+  try {
+    const channel = await connection.createConfirmChannel();
+    const returned: string[] = [];
+    channel.on('return', ({ fields }) => returned.push(fields.exchange));
+    for (const word of ['replies', 'replies-from-hosts'])
+      channel.publish(`kilonova.${word}.v2`, 'reply.compute.host-1', Buffer.from('{}'), { mandatory: true });
+    await channel.waitForConfirms();
+    expect(returned).toEqual(['kilonova.replies-from-hosts.v2']);
+  } finally {
+    await connection.close();
+  }
 });
 
 test('a cast that is refused comes back, from a host and to a host', async () => {

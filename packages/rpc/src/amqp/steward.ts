@@ -2,7 +2,7 @@ import { ServiceError } from '../errors.ts';
 import type { QueueKind } from '../contract/lane.ts';
 import type { Transport } from '../transport.ts';
 import { checkServerName } from '../wire/wire.ts';
-import { declare, FROM_HOSTS, STEWARD_TOPIC, TO_HOSTS } from './topology.ts';
+import { declare, FROM_HOSTS, STEWARD_TOPIC, TO_HOSTS, type AnswersFrom } from './topology.ts';
 import { AmqpTransport } from './transport.ts';
 
 /** One name of one topic that an account may serve. */
@@ -13,6 +13,8 @@ export interface StewardGrant {
   readonly exchange?: string;
   /** The contract's `delivery.queues`. */
   readonly queues?: QueueKind;
+  /** Whose answers the account takes: `trusted` keeps those of other accounts with a steward away from it. Default `all`. */
+  readonly answersFrom?: AnswersFrom;
   /** Whether the contract has methods of `priority: 'control'`. */
   readonly control?: boolean;
 }
@@ -60,7 +62,7 @@ export async function serveSteward(
 
 async function provideQueues(
   transport: AmqpTransport,
-  { topic, server, exchange = TO_HOSTS, queues, control = false }: StewardGrant,
+  { topic, server, exchange = TO_HOSTS, queues, answersFrom, control = false }: StewardGrant,
 ): Promise<void> {
   checkServerName(topic);
   checkServerName(server);
@@ -71,7 +73,7 @@ async function provideQueues(
       topology.queue({ kind: 'server', exchange, topic, server, queues }, topic, server),
       ...(control ? [topology.queue({ kind: 'server', exchange, topic, server, queues, lane: 'control' }, topic, server)] : []),
       topology.queue({ kind: 'fanout', exchange, topic }, topic, server),
-      topology.reply(topic, server),
+      topology.reply(topic, server, answersFrom),
     ])
       await declare(channel, topology, queue);
   } finally {

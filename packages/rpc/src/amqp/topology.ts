@@ -27,6 +27,9 @@ export const REPLIES_FROM_HOSTS = 'replies-from-hosts';
  */
 const LIMITED: ReadonlySet<string> = new Set([FROM_HOSTS, REPLIES_FROM_HOSTS, EVENTS]);
 
+/** Whose answers a process takes: those of accounts that are kept apart (see `serveSteward`) as well, or of `trusted` ones only. */
+export type AnswersFrom = 'all' | 'trusted';
+
 export interface Queue {
   readonly name: string;
   /** Words, like `internal`. */
@@ -67,16 +70,17 @@ export class Topology {
     return `${this.namespace}.dead.${VERSION}`;
   }
 
-  reply(service: string, id: string): Queue {
-    return this.#queue(`reply.${service}.${id}`, [REPLIES, REPLIES_FROM_HOSTS], addressKeys.reply(service, id), this.#passing());
+  reply(service: string, id: string, from: AnswersFrom = 'all'): Queue {
+    const exchanges = from === 'all' ? [REPLIES, REPLIES_FROM_HOSTS] : [REPLIES];
+    return this.#queue(`reply.${service}.${id}`, exchanges, addressKeys.reply(service, id), this.#passing());
   }
 
   /**
    * The queue for answers of one connection in a cluster, under the key of its process: it goes with the connection, so
    * that no nodes have to agree on answers that nobody could read any more. One that is full drops the oldest.
    */
-  connectionReply(service: string, id: string, connection: string): Queue {
-    const { exchanges, key } = this.reply(service, id);
+  connectionReply(service: string, id: string, connection: string, from: AnswersFrom = 'all'): Queue {
+    const { exchanges, key } = this.reply(service, id, from);
     const limits = { 'x-queue-type': 'classic', 'x-max-length': MAX_LENGTH, 'x-overflow': 'drop-head' };
     return this.#queue(`reply.${service}.${id}.${connection}`, exchanges, key, {
       ...{ durable: false, autoDelete: true, exclusive: true, arguments: limits },

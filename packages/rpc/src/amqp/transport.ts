@@ -9,13 +9,23 @@ import { Consumer } from './consumer.ts';
 import type { Link } from './link.ts';
 import { Presence } from './presence.ts';
 import { codeOf } from './refusals.ts';
-import { declare, declareBasics, FROM_HOSTS, REPLIES_FROM_HOSTS, type Queue, STEWARD_TOPIC, type Topology } from './topology.ts';
+import {
+  declare,
+  declareBasics,
+  FROM_HOSTS,
+  REPLIES_FROM_HOSTS,
+  type AnswersFrom,
+  type Queue,
+  STEWARD_TOPIC,
+  type Topology,
+} from './topology.ts';
 import { loggedError } from '../telemetry/logged-error.ts';
 
 export interface AmqpSettings {
   readonly service: string;
   readonly id: string;
   readonly steward: boolean;
+  readonly answersFrom: AnswersFrom;
   readonly limits: TransportLimits;
   readonly absenceDoubtMs: number;
   readonly environment: Environment;
@@ -35,6 +45,7 @@ export class AmqpTransport implements Transport {
   readonly limits: TransportLimits;
   readonly topology: Topology;
   readonly replyKey: string;
+  readonly #answersFrom: AnswersFrom;
   readonly #connection: Connection;
   #correspondent: Correspondent | undefined;
   readonly #presence: Presence;
@@ -49,6 +60,7 @@ export class AmqpTransport implements Transport {
     this.service = service;
     this.id = id;
     this.steward = settings.steward;
+    this.#answersFrom = settings.answersFrom;
     this.environment = environment;
     this.limits = settings.limits;
     this.topology = topology;
@@ -203,11 +215,11 @@ export class AmqpTransport implements Transport {
   }
 
   #replies(): Consumer {
-    const queue = this.topology.reply(this.service, this.id);
+    const queue = this.topology.reply(this.service, this.id, this.#answersFrom);
     const take = (delivery: Delivery) => this.#correspondent?.onReply(delivery);
     if (this.steward || this.topology.kind === 'classic') return this.#consumer(queue, Number.POSITIVE_INFINITY, true, take);
     return this.#consumer(queue, Number.POSITIVE_INFINITY, true, take, async (channel) => {
-      const own = this.topology.connectionReply(this.service, this.id, this.environment.random.uuid());
+      const own = this.topology.connectionReply(this.service, this.id, this.environment.random.uuid(), this.#answersFrom);
       await this.#declare(channel, own);
       return own.name;
     });

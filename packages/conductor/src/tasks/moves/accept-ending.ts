@@ -24,7 +24,7 @@ export async function confirmResize(begun: Begun): Promise<Woken> {
   const { trx, request, instance, rule } = begun;
   const { uuid, powerState } = instance;
   const { sourceHost } = await waiting(begun);
-  await record(begun, 'confirmResize', rule.event, sourceHost);
+  await record(begun, 'confirmResize', [rule.event], sourceHost);
   await changeInstances(trx, [{ uuid, vmState: powerState === 4 ? 'stopped' : 'active', taskState: null }]);
   await settleOpen(begun, 'confirmed');
   await finishEvents(trx, [{ instanceUuid: uuid, requestId: request.scope.requestId, event: rule.event, failure: null }]);
@@ -40,7 +40,7 @@ export async function acceptRevert(begun: Begun): Promise<Woken> {
   if (host === null) throw failure('ServerNotReady', `Instance ${uuid} is not ready`);
   await changeInstances(trx, [{ uuid, taskState: 'resize_reverting' }]);
   await changeMigrations(trx, [{ uuid: migration.uuid, status: 'reverting' }]);
-  await record(begun, 'revertResize', REVERT_EVENT, host);
+  await record(begun, 'revertResize', [REVERT_EVENT], host);
   const { sourceHost, sourceNode, sourceGeneration, oldFlavor, oldVmState } = migration;
   const params: RevertParams = {
     ...{ host, generation, migrationUuid: migration.uuid, oldFlavor, vmState: oldVmState, running: powerState !== 4 },
@@ -95,6 +95,6 @@ export async function forceCompletion(begun: Begun): Promise<Woken> {
 /** That it was asked for is all that these actions show; what came of it, the migration's do. */
 async function noteAsked(begun: Begun, action: string, { sourceHost }: MigrationRow): Promise<void> {
   const { trx, request, instance, rule } = begun;
-  await record(begun, action, rule.event, sourceHost);
+  await record(begun, action, [rule.event], sourceHost);
   await finishEvents(trx, [{ instanceUuid: instance.uuid, requestId: request.scope.requestId, event: rule.event, failure: null }]);
 }

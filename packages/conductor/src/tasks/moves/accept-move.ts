@@ -14,7 +14,7 @@ import { largerOf } from './counting.ts';
 import { evacuationWords } from './evacuate.ts';
 import { hostNotFound, type Obstacle, obstacleOf } from './live-checks.ts';
 import { liveWords } from './live-move.ts';
-import type { MoveParams, MoveWords } from './move.ts';
+import { beginning, type MoveParams, type MoveWords } from './move.ts';
 import { QUEUE_KIND } from './queue-live-move.ts';
 
 /** @throws ResizeInvalid, QuotaExceeded, ServiceUnavailable, ServerBusy */
@@ -112,7 +112,8 @@ async function accept(begun: Begun, { kind, events }: MoveWords, move: Move): Pr
     throw failure('ServerBusy', `Cannot '${rule.title}' instance ${uuid} while another action on it is not finished`);
   await settleOpen(begun, 'error');
   await changeInstances(trx, [{ uuid, taskState: move.taskState, progress: 0 }]);
-  await record(begun, move.action, events.accept, null);
+  // The task of minor 1 tells that every conductor would end the outer one.
+  await record(begun, move.action, services.engine.knows(QUEUE_KIND) ? beginning(events) : [events.accept], null);
   const migrationUuid = services.random.uuid();
   await insertMigration(trx, {
     ...{ uuid: migrationUuid, instanceUuid: uuid, projectId: scope.projectId, userId: scope.userId, requestId: scope.requestId },

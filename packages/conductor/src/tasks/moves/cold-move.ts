@@ -5,6 +5,7 @@ export const coldWords: MoveWords = {
   kind: 'cold-move',
   live: false,
   events: {
+    outer: 'conductor_migrate_server',
     accept: 'cold_migrate',
     prepare: 'compute_prep_resize',
     transfer: 'compute_resize_instance',

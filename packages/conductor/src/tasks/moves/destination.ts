@@ -15,7 +15,7 @@ import type { StepContext, Verdict } from '../engine/definition.ts';
 import { noValidHost } from '../faults.ts';
 import type { TaskServices } from '../services.ts';
 import { amountsOf } from './counting.ts';
-import { claimOf, type DestinationClaim, type MoveBatch, type MoveItem, type MoveWords, uuidsOf } from './move.ts';
+import { beginning, claimOf, type DestinationClaim, type MoveBatch, type MoveItem, type MoveWords, uuidsOf } from './move.ts';
 
 /** What the scheduler said. */
 interface Selected {
@@ -86,11 +86,19 @@ export async function claimDestination(
   const eventOf = ({ instanceUuid, requestId }: MoveItem) => ({ instanceUuid: instanceUuid!, requestId });
   await finishEvents(
     trx,
-    claimed.map(({ item }) => ({ ...eventOf(item), event: events.accept, failure: null })),
+    claimed.flatMap(({ item }) => beginning(events).map((event) => ({ ...eventOf(item), event, failure: null }))),
   );
   await startEvents(
     trx,
-    claimed.map(({ item, host }) => ({ ...eventOf(item), event: events.prepare, host })),
+    claimed.flatMap(({ item, host }) => [
+      ...(events.checks === undefined
+        ? []
+        : [
+            { ...eventOf(item), event: events.checks.destination, host, done: true as const },
+            { ...eventOf(item), event: events.checks.source, host: item.params.host, done: true as const },
+          ]),
+      { ...eventOf(item), event: events.prepare, host },
+    ]),
   );
   if (touched.length > 0) afterCommit(() => publisher.hostsTouched(touched));
 

@@ -6,6 +6,7 @@ export const liveWords: MoveWords = {
   live: true,
   events: {
     accept: 'conductor_live_migrate_instance',
+    checks: { destination: 'compute_check_can_live_migrate_destination', source: 'compute_check_can_live_migrate_source' },
     prepare: 'compute_pre_live_migration',
     transfer: 'compute_live_migration',
     finish: 'compute_post_live_migration_at_destination',

@@ -39,7 +39,17 @@ export interface DestinationClaim {
 export interface MoveWords {
   readonly kind: string;
   readonly live: boolean;
-  readonly events: { readonly accept: string; readonly prepare: string; readonly transfer: string; readonly finish: string };
+  readonly events: {
+    /** The same time as `accept`, of the first destination only. Since minor 1: older conductors would not end it. */
+    readonly outer?: string;
+    /** From the acceptance to the claim. */
+    readonly accept: string;
+    /** What was looked at on either host when the destination is claimed. */
+    readonly checks?: { readonly destination: string; readonly source: string };
+    readonly prepare: string;
+    readonly transfer: string;
+    readonly finish: string;
+  };
   readonly statuses: {
     readonly prepare: MigrationStatus;
     readonly transfer: MigrationStatus;
@@ -71,9 +81,17 @@ export const failEvents = (trx: Transaction, batch: MoveBatch, { events }: Pick<
   finishEvents(
     trx,
     batch.flatMap(({ instanceUuid, requestId, failure }) =>
-      [...new Set(Object.values(events))].map((event) => ({ instanceUuid: instanceUuid!, requestId, event, failure: textOf(failure) })),
+      runningNames(events).map((event) => ({ instanceUuid: instanceUuid!, requestId, event, failure: textOf(failure) })),
     ),
   );
+
+const runningNames = ({ accept, prepare, transfer, finish, ...others }: MoveWords['events']): readonly string[] => [
+  ...new Set([...beginning({ accept, ...others }), prepare, transfer, finish]),
+];
+
+/** What runs from the acceptance to the claim. */
+export const beginning = ({ outer, accept }: Pick<MoveWords['events'], 'outer' | 'accept'>): readonly string[] =>
+  outer === undefined ? [accept] : [outer, accept];
 
 export const textOf = (failure: Failure | null) => ({
   message: failure?.message ?? '',

@@ -8,6 +8,10 @@ const { act, aServer, rows, servers } = scene;
 const host = (name: string) => scene.cloud.hosts.get(name)!;
 const resize = (uuid: string, flavorId = '2') => act(uuid, 'resize', { flavorId });
 const liveMigrate = (uuid: string) => act(uuid, 'liveMigrate', { async: 'true' });
+const eventsOf = (action: string) =>
+  rows(
+    `select a.action, e.event, e.result from instance_action_events e join instance_actions a on a.id = e.action_id where a.action like '${action}' order by e.id`,
+  );
 const usages = () => rows(`select cores::int, ram::int from quota_usages where user_id = ''`);
 
 tellStories(scene, moveStories(scene));
@@ -61,10 +65,8 @@ describe('a move', () => {
     expect(await migrations()).toMatchObject([{ status: 'confirmed' }]);
     expect(await usages()).toEqual([{ cores: 1, ram: 256 }]);
     expect(host('h1').domains.size).toBe(0);
-    const events = await rows(
-      `select a.action, e.event, e.result from instance_action_events e join instance_actions a on a.id = e.action_id where a.action like '%esize' order by e.id`,
-    );
-    expect(events).toEqual([
+    expect(await eventsOf('%esize')).toEqual([
+      { action: 'resize', event: 'conductor_migrate_server', result: 'Success' },
       { action: 'resize', event: 'cold_migrate', result: 'Success' },
       { action: 'resize', event: 'compute_prep_resize', result: 'Success' },
       { action: 'resize', event: 'compute_resize_instance', result: 'Success' },
@@ -123,6 +125,15 @@ describe('a live migration', () => {
     host('h1').behaviour.migrateOut = 'do';
     await scene.cloud.settled();
     expect(await servers()).toMatchObject(moved);
+    const done = { action: 'live-migration', result: 'Success' };
+    expect(await eventsOf('live-migration')).toEqual([
+      { ...done, event: 'conductor_live_migrate_instance' },
+      { ...done, event: 'compute_check_can_live_migrate_destination' },
+      { ...done, event: 'compute_check_can_live_migrate_source' },
+      { ...done, event: 'compute_pre_live_migration' },
+      { ...done, event: 'compute_live_migration' },
+      { ...done, event: 'compute_post_live_migration_at_destination' },
+    ]);
   });
 
   test.each([
