@@ -48,6 +48,7 @@ export async function violations(cloud: Cloud, requests: readonly Request[]): Pr
     ...domainViolations(cloud, byUuid, await keptDomains(cloud)),
     ...(await sumViolations(cloud)),
     ...(await lateTasks(cloud)),
+    ...(await openEvents(cloud)),
   ];
 }
 
@@ -68,6 +69,15 @@ export async function historyOf(cloud: Cloud, lines: readonly string[]): Promise
 
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const HISTORIES = 3;
+
+/** Events of instance actions that still run although no task does. */
+async function openEvents(cloud: Cloud): Promise<string[]> {
+  const rows = await cloud.database.query<{ open: string }>(
+    `select a.action || ' of ' || a.instance_uuid || ': ' || e.event || ', begun at ' || e.start_time || ', does not end' as open
+     from instance_action_events e join instance_actions a on a.id = e.action_id where e.finish_time is null`,
+  );
+  return rows.map(({ open }) => open);
+}
 
 /** Tasks that ended, and too late. */
 async function lateTasks(cloud: Cloud): Promise<string[]> {
