@@ -75,6 +75,14 @@ describe('a move', () => {
     ]);
   });
 
+  test('begins no event that an older conductor, which may take it over, would not end', async () => {
+    await scene.cloud.startConductor('c1', { pin: '1.0' });
+    for (const name of ['h1', 'h2']) await scene.cloud.startHost(name);
+    await act(await aServer(), 'migrate');
+    await scene.cloud.settled();
+    expect((await eventsOf('migrate'))[0]).toMatchObject({ event: 'cold_migrate', result: 'Success' });
+  });
+
   test('of a stopped server leaves it stopped, also when it is reverted', async () => {
     await scene.cloud.startConductor('c1');
     for (const name of ['h1', 'h2']) await scene.cloud.startHost(name);
