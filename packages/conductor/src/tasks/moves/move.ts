@@ -85,8 +85,8 @@ export const failEvents = (trx: Transaction, batch: MoveBatch, { events }: Pick<
     ),
   );
 
-const runningNames = ({ accept, prepare, transfer, finish, ...others }: MoveWords['events']): readonly string[] => [
-  ...new Set([...beginning({ accept, ...others }), prepare, transfer, finish]),
+const runningNames = (events: MoveWords['events']): readonly string[] => [
+  ...new Set([...beginning(events), events.prepare, events.transfer, events.finish]),
 ];
 
 /** What runs from the acceptance to the claim. */
