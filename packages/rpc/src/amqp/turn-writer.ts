@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import type { Channel, ChannelModel } from 'amqplib';
 import { giveBack } from '../wire/lent-memory.ts';
-import { FRAME_BYTES, FRAME_HEAD_BYTES, frameEnd, HEAD_BYTES, writeBodyHead, writeHead, type PlainProperties } from './publish-frames.ts';
+import { FRAME_BYTES, FRAME_HEAD_BYTES, frameEnd, headRoom, writeBodyHead, writeHead, type PlainProperties } from './publish-frames.ts';
 
 /** What amqplib uses of a channel's stream. */
 interface FrameBuffer {
@@ -32,6 +32,9 @@ export interface Destination {
 const COPIED_BYTES = 16_384;
 /** Where frames are copied to; used up front to back, then replaced, for the kernel may still have to read it. */
 const SLAB_BYTES = 65_536;
+/** The first of a connection, and how much larger each later one is until it has that size: most connections of a large cloud say little. */
+const FIRST_SLAB_BYTES = 2_048;
+const SLAB_GROWTH = 2;
 
 export class TurnWriter {
   readonly #inside: Inside;
@@ -103,7 +106,7 @@ export class TurnWriter {
     const { frameMax = 0 } = this.#inside;
     if (!this.#taken.has(channel) || frameMax <= FRAME_BYTES) return false;
     const id = numberOf(channel);
-    this.#reserve(HEAD_BYTES);
+    this.#reserve(headRoom(to, properties));
     const end = writeHead(this.#slab, this.#to, id, to, properties, body.length);
     this.#bytes += end - this.#to;
     this.#to = end;
@@ -142,7 +145,8 @@ export class TurnWriter {
   #reserve(bytes: number): void {
     if (this.#to + bytes <= this.#slab.length) return;
     this.#seal();
-    this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    const size = Math.min(SLAB_BYTES, Math.max(FIRST_SLAB_BYTES, this.#slab.length * SLAB_GROWTH));
+    this.#slab = Buffer.allocUnsafeSlow(Math.max(size, bytes));
     this.#from = this.#to = 0;
   }
 
