@@ -59,6 +59,11 @@ export const computeSection = section('compute', {
     max: 3_600_000,
     help: 'How soon, at a random time within it, a host on which something runs reports that after the broker returned.',
   }),
+  returnMaxMs: integer(300_000, {
+    min: 0,
+    max: 3_600_000,
+    help: 'The longest time that the conductor may spread the return of all hosts over when they lose the broker together.',
+  }),
   domainPieceSize: integer(200, { min: 1, max: 400, help: 'Domains in one message of that report.' }),
   reportBatchSize: integer(100, { min: 1, max: 1_000, help: 'Outcomes in one message to the conductor.' }),
   transferReportMs: integer(2_000, {

@@ -12,6 +12,7 @@ import { FileStorage, type JournalStorage } from './journal/storage.ts';
 import { Ledger, type LedgerRecord } from './ledger/ledger.ts';
 import { agentMetrics } from './metrics.ts';
 import { DomainReports } from './reports/domain-reports.ts';
+import { askHostReturn } from './reports/host-return.ts';
 import { Outbox } from './reports/outbox.ts';
 import { Presence } from './reports/presence.ts';
 import { Transfers } from './reports/transfers.ts';
@@ -74,7 +75,11 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
     const outbox = new Outbox({ ...shared, maxMessageBytes: transport.limits.maxMessageBytes });
     const transfers = new Transfers(shared);
     const agent = new Agent({ ...shared, outbox, transfers });
-    const domains = new DomainReports({ ...shared, onSuperseded: (reason) => standStill(reason) });
+    const domains = new DomainReports({
+      ...shared,
+      onSuperseded: (reason) => standStill(reason),
+      onTold: () => void askHostReturn(shared),
+    });
     // After a return the conductors' version is asked for with the next sign of life: thousands of hosts return together.
     let asked: boolean | undefined;
     const presence = new Presence({
@@ -98,9 +103,6 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
     agent.resume();
     outbox.start();
     presence.start();
-    const forget = transport.onChange((connected) => {
-      if (connected) presence.reconnected();
-    });
     let server: Server | undefined;
     let standing: Check = { ok: true };
     // Two agents of one host would undo each other's work. The guests are none of this one's business any more.
@@ -123,6 +125,9 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
       },
     );
     await firstOf(clock, config.listenWaitMs, serving);
+    const forget = transport.onChange((connected) => {
+      if (connected) presence.reconnected();
+    });
     log.info({ stateDir, driver: driver.name, listening: listening.ok }, 'agent started');
 
     const stop = async () => {

@@ -6,6 +6,7 @@ import {
   ConductorVersion,
   DomainSpec,
   FinishIncomingOperation,
+  HostReturn,
   hostReportsContract,
   MigrateOutOperation,
   OperationInquiry,
@@ -95,7 +96,7 @@ export async function aFarSide(broker = new InProcessBroker(), id = 'c1') {
     transfers: [] as TransferReports[],
     accepted: new Set<string>(),
   };
-  const behaviour = { accept: (_report: OperationReport): boolean => true, register: (): void => {} };
+  const behaviour = { accept: (_report: OperationReport): boolean => true, register: (): void => {}, spreadMs: 0 };
   const server = await serve(transport, hostReportsContract, {
     register: (_context, registration) => {
       behaviour.register();
@@ -103,6 +104,7 @@ export async function aFarSide(broker = new InProcessBroker(), id = 'c1') {
       return new Empty();
     },
     heartbeat: (_context, heartbeat) => void heard.heartbeats.push(heartbeat),
+    hostReturn: () => Object.assign(new HostReturn(), { spreadMs: behaviour.spreadMs }),
     oldestConductor: () => Object.assign(new ConductorVersion(), { oldest: version }),
     reportOperations: (_context, { reports }) => {
       heard.reports.push(...reports);

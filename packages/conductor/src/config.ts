@@ -149,6 +149,16 @@ export const conductorSection = section('conductor', {
     help: 'Registrations of hosts that are settled together when many come at the same time.',
   }),
   registerConcurrency: integer(2, { min: 1, max: 100, help: 'Such batches at the same time in one conductor.' }),
+  hostReturnsPerS: integer(200, {
+    min: 1,
+    max: 100_000,
+    help: 'Hosts that lose the broker together come back over so long that it serves so many a second.',
+  }),
+  hostCountMs: integer(5 * seconds, {
+    min: 0,
+    max: 600 * seconds,
+    help: 'For how long the number of hosts is believed that this is made of.',
+  }),
   serviceDownMs: integer(60 * seconds, { min: 100, help: 'A service that was silent for so long is down.' }),
   livenessMs: integer(5 * seconds, { min: 20, help: 'How often silent hosts are looked for.' }),
   livenessBatch: integer(500, { min: 1, max: 10_000, help: 'Hosts that are marked down in one transaction.' }),

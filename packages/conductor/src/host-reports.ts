@@ -1,10 +1,11 @@
-import { type computeContract, ConductorVersion, failure, type hostReportsContract, ReportsAccepted } from '@kilonova/objects';
+import { type computeContract, ConductorVersion, failure, HostReturn, type hostReportsContract, ReportsAccepted } from '@kilonova/objects';
 import { type Client, Empty, type Handlers } from '@kilonova/rpc';
 import { speaksFor } from './db/host-registration.ts';
 import { asRefusal } from './db/refusals.ts';
 import { asServiceError } from './db/unavailable.ts';
 import { assertHostAccount } from './hosts/host-account.ts';
 import type { Heartbeats } from './hosts/heartbeats.ts';
+import { HostReturns } from './hosts/host-returns.ts';
 import type { Registrations } from './hosts/registrations.ts';
 import { takeDomains } from './reports/domain-reports.ts';
 import type { OperationReports } from './reports/operation-reports.ts';
@@ -26,6 +27,7 @@ export interface HostReportParts {
 /** Every method of the hosts' contract and the function that does it. A host speaks for itself only. */
 export function hostReportHandlers(parts: HostReportParts): Handlers<typeof hostReportsContract> {
   const { services, heartbeats, registrations, operations, transfers, versions } = parts;
+  const returns = new HostReturns(services);
   const enforced = services.config.conductor.enforceHostAccounts;
   const told = async <T>(act: () => Promise<T>): Promise<T> => {
     try {
@@ -61,6 +63,7 @@ export function hostReportHandlers(parts: HostReportParts): Handlers<typeof host
         await takeDomains(parts, report);
         return new Empty();
       }),
+    hostReturn: () => told(async () => Object.assign(new HostReturn(), { spreadMs: await returns.spreadMs() })),
     oldestConductor: () => Object.assign(new ConductorVersion(), { oldest: versions.oldestConductor }),
   };
 }

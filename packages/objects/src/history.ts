@@ -19,6 +19,11 @@ export const history = [
     name: 'oldest-conductor',
     change: 'Processes without a database ask the conductors for the version of the oldest of them: oldestConductor.',
   },
+  {
+    minor: 3,
+    name: 'return-of-hosts',
+    change: 'Hosts ask over how long all of them come back when they lose the broker together: hostReturn.',
+  },
 ] as const;
 
 /** A new major starts new classes: nothing of an older one is understood. */

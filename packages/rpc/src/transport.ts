@@ -170,6 +170,12 @@ export interface Transport {
   /** Puts a message aside, with the reason, where an operator finds it. */
   deadLetter(delivery: Delivery, topic: string, reason: string): void;
   /**
+   * Processes like this one, when they lose the broker together, come back evenly over so long: the first attempt after a loss is at
+   * random within it, and while no address takes connections each further one so much later. Milliseconds; 0, as at first, leaves
+   * `retryBaseMs` and `retryCapMs` alone, which hold for all other attempts.
+   */
+  returnWithin(ms: number): void;
+  /**
    * Connects anew, asking for credentials and certificates again, moves everything over, and gives the former connection
    * up when nothing is in hand that came over it, or after `renewGraceMs`. Calls in flight do not notice. For secrets that
    * were rotated; without a connection, or in process, there is nothing to do.

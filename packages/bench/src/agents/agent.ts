@@ -30,8 +30,8 @@ export function startSimulatedAgent({
     stateDir: join(folder, host),
     driver: idleDriver(),
     storage: noStorage(),
-    // At rest: an agent that has just started would tell several times in its first minutes that nothing runs.
-    config: { compute: defaultsOf(computeSection, { heartbeatMs, trustedCallers, domainRepeats: 1 }), fake: defaultsOf(fakeSection) },
+    // At rest: an agent that has just started would tell for some minutes that nothing runs. The second time tells it how many there are.
+    config: { compute: defaultsOf(computeSection, { heartbeatMs, trustedCallers, domainRepeats: 2 }), fake: defaultsOf(fakeSection) },
   });
 }
 

@@ -17,14 +17,16 @@ export interface DomainReportsParts {
   readonly log: Logger;
   /** Another process registered as this host since. */
   readonly onSuperseded: (reason: string) => void;
+  /** What runs was told, at a time of this host's own. */
+  readonly onTold: () => void;
 }
 
 /**
  * Looks periodically at everything that runs, and tells it in pieces: after the first registration at once, for several
  * looks in a row when it changed (the conductor believes no single one), and now and then although nothing changed. After
  * a later registration it is told soon, since it may run elsewhere by now, but not at once: when a broker returns, thousands
- * of hosts do; where nothing runs, with the next look. A round that breaks off is not repeated: the next one says it all
- * again.
+ * of hosts do; where nothing ran and nothing runs, there is nothing to tell. A round that breaks off is not repeated: the next one says
+ * it all again.
  */
 export class DomainReports {
   readonly #parts: DomainReportsParts;
@@ -47,9 +49,12 @@ export class DomainReports {
 
   /** The conductor knows this host, anew or again; before the first call nothing is told. */
   registered(): void {
-    this.#owed = Math.max(this.#owed, 1);
-    if (this.#loop !== undefined) this.#returned = this.#last !== '';
-    if (this.#loop === undefined || this.#returned) this.#alarm.ring();
+    const again = this.#loop !== undefined;
+    this.#returned = again && this.#last !== '';
+    if (!again || this.#returned) {
+      this.#owed = Math.max(this.#owed, 1);
+      this.#alarm.ring();
+    }
     this.#loop ??= this.#run();
   }
 
@@ -60,14 +65,16 @@ export class DomainReports {
   }
 
   async #run(): Promise<void> {
-    const { config, random, log, onSuperseded } = this.#parts;
+    const { config, random, log, onSuperseded, onTold } = this.#parts;
     for (;;) {
       await this.#alarm.wait(aboutMs(config.domainReportMs, random));
-      if (this.#returned) await this.#alarm.wait(random.next() * Math.min(config.domainReturnMs, config.domainReportMs));
+      const amongMany = this.#returned;
+      if (amongMany) await this.#alarm.wait(random.next() * Math.min(config.domainReturnMs, config.domainReportMs));
       this.#returned = false;
       if (this.#alarm.closed) return;
       try {
-        await this.#look();
+        const told = await this.#look();
+        if (told && !amongMany) onTold();
       } catch (error) {
         if (isSuperseded(error)) return onSuperseded((error as Error).message);
         if (!this.#alarm.closed) log.warn({ round: this.#round, reason: (error as Error).message }, 'domains not reported');
@@ -75,17 +82,19 @@ export class DomainReports {
     }
   }
 
-  async #look(): Promise<void> {
+  /** Whether it was told. */
+  async #look(): Promise<boolean> {
     const { domainRepeats, domainRefreshRounds } = this.#parts.config;
     const domains = await this.#list();
     const found = fingerprint(domains);
     if (found !== this.#last) this.#owed = domainRepeats;
     this.#last = found;
     this.#silent += 1;
-    if (this.#owed === 0 && this.#silent < domainRefreshRounds) return;
+    if (this.#owed === 0 && this.#silent < domainRefreshRounds) return false;
     await this.#tell(domains);
     this.#silent = 0;
     this.#owed = Math.max(0, this.#owed - 1);
+    return true;
   }
 
   async #tell(domains: readonly Domain[]): Promise<void> {

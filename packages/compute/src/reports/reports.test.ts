@@ -189,4 +189,29 @@ describe('what a host tells the conductor', () => {
     await expect.poll(() => far.heard.registrations.length).toBe(2);
     await expect.poll(() => far.heard.domains.length).toBeGreaterThan(before);
   });
+
+  test('the connection comes back within what the conductor says, and never later than allowed here', async () => {
+    const far = await aFarSide();
+    far.behaviour.spreadMs = 40_000;
+    const { transport } = await anAgent({
+      broker: far.broker,
+      config: { domainReportMs: 10, domainRefreshRounds: 1, returnMaxMs: 50_000 },
+    });
+    await expect.poll(() => transport.returnMs).toBe(40_000);
+    far.behaviour.spreadMs = 600_000;
+    await expect.poll(() => transport.returnMs).toBe(50_000);
+  });
+
+  test('a host on which nothing ran and nothing runs has nothing to tell after a return', async () => {
+    const far = await aFarSide();
+    const config = { domainReportMs: 10, domainRepeats: 1, domainRefreshRounds: 10_000 };
+    const { transport } = await anAgent({ broker: far.broker, config });
+    await expect.poll(() => far.heard.domains.length).toBe(1);
+    transport.cut();
+    transport.restore();
+    await expect.poll(() => far.heard.registrations.length).toBe(2);
+    const beats = far.heard.heartbeats.length;
+    await expect.poll(() => far.heard.heartbeats.length).toBeGreaterThan(beats + 5);
+    expect(far.heard.domains).toHaveLength(1);
+  });
 });

@@ -1,4 +1,5 @@
 import { DomainReport, DomainsReport, HostRegistration } from '@kilonova/objects';
+import { Empty } from '@kilonova/rpc';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { anInventory } from '../testing/services.ts';
 import { stage } from '../testing/story.ts';
@@ -150,6 +151,11 @@ test('the agent that registered last speaks for its host, also when nothing else
   await says('second');
   await expect(says('first')).rejects.toMatchObject({ code: 'AgentSuperseded' });
   await says(''); // an older agent does not say who it is
+});
+
+test('a host is told over how long all of them come back when they lose the broker together', async () => {
+  // Two hosts, of which a broker takes 200 a second.
+  expect(await host('h1').reports.hostReturn(new Empty())).toEqual({ spreadMs: 10 });
 });
 
 test('after a restore the next generation is above what hosts show, and what no host can have is not believed', async () => {

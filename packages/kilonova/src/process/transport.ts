@@ -30,7 +30,7 @@ export async function connectBroker(
   const transport = await connectAmqp({
     ...limits,
     // No host asks another one.
-    ...('host' in who && { retryBaseMs: hostRetryBaseMs, retryCapMs: hostRetryCapMs, answersFrom: 'trusted' as const }),
+    ...('host' in who && { retryBaseMs: hostRetryBaseMs, retryCapMs: hostRetryCapMs, answersFrom: 'trusted' as const, oneQueue: true }),
     urls: brokerUrls(config, who),
     service: 'role' in who ? who.role : 'compute',
     id: 'role' in who ? processId() : who.host,

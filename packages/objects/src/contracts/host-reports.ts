@@ -4,6 +4,7 @@ import {
   DomainsReport,
   HostHeartbeat,
   HostRegistration,
+  HostReturn,
   OperationReports,
   ReportsAccepted,
   TransferReports,
@@ -27,6 +28,7 @@ export const hostReportsContract = defineContract({
     reportOperations: call({ since: '1.0', request: OperationReports, response: ReportsAccepted, idempotent: true }),
     reportTransfers: cast({ since: '1.1', request: TransferReports }),
     reportDomains: call({ since: '1.0', request: DomainsReport, response: Empty, idempotent: true }),
+    hostReturn: call({ since: '1.3', request: Empty, response: HostReturn, idempotent: true }),
     oldestConductor: call({ since: '1.2', request: Empty, response: ConductorVersion, idempotent: true }),
   },
 });

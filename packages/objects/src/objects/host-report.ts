@@ -96,6 +96,13 @@ export class OperationReport {
   @Expose({ since: 1 }) @Type(() => TransferProgress) progress: TransferProgress | null = null;
 }
 
+/** How hosts that lose the broker together come back. */
+@Exclude()
+export class HostReturn {
+  /** Over so long; milliseconds, 0 for as soon as they can. */
+  @Expose() spreadMs: number = 0;
+}
+
 /** Outcomes that the conductor has not committed yet; told again until ReportsAccepted names them. */
 @Exclude()
 export class OperationReports {

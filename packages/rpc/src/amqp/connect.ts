@@ -23,6 +23,12 @@ export interface AmqpOptions extends ConnectionOptions, Partial<Environment>, Pa
    */
   readonly answersFrom?: AnswersFrom;
   /**
+   * True: answers come into the queue of the first server address that is listened to, instead of one of their own, which is a third less
+   * for the broker where thousands come at once. Until then it is not `connected`, and calls wait. Without effect with `steward` or
+   * `quorum`. Default false.
+   */
+  readonly oneQueue?: boolean;
+  /**
    * `quorum` only: for how long it is doubted that a queue has lost all its listeners, since one that changes its leader
    * says so, too; a queue that never had any is believed at once. Milliseconds. Default 1 000.
    */
@@ -45,7 +51,7 @@ const NAMESPACE = /^[a-z][a-z0-9-]{0,30}$/;
  *   there was no connection within `startWaitMs`.
  */
 export async function connectAmqp(options: AmqpOptions): Promise<Transport> {
-  const { service, id, queues, namespace = 'kilonova', steward = false, answersFrom = 'all' } = options;
+  const { service, id, queues, namespace = 'kilonova', steward = false, answersFrom = 'all', oneQueue = false } = options;
   const connection = connectionSettings('connectAmqp', options);
   const limits = withDefaults(defaultLimits, options);
   const { absenceDoubtMs, unusedQueueMs } = withDefaults(DEFAULTS, options);
@@ -58,6 +64,7 @@ export async function connectAmqp(options: AmqpOptions): Promise<Transport> {
     id,
     steward,
     answersFrom,
+    oneQueue: oneQueue && !steward && queues === 'classic',
     limits,
     absenceDoubtMs,
     environment: environment(options),

@@ -9,6 +9,7 @@ import type { ConnectionSettings } from './connection-options.ts';
 import type { Consumer } from './consumer.ts';
 import { Dialer, type Dial } from './dialer.ts';
 import { Link } from './link.ts';
+import { Redial } from './redial.ts';
 import { brokerError } from './refusals.ts';
 
 /** What a transport does at the turns of its connection. */
@@ -42,6 +43,7 @@ export class Connection {
   #blocked: string | undefined;
   #renewing: Promise<void> | undefined;
   readonly #dialer: Dialer;
+  readonly #redial: Redial;
   #running: Promise<void> | undefined;
   /** Why the last attempt failed. */
   #lastError: RpcError | undefined;
@@ -54,6 +56,7 @@ export class Connection {
     this.environment = environment;
     this.#events = events;
     this.#dialer = new Dialer(settings, environment);
+    this.#redial = new Redial({ ...settings, addresses: settings.urls.length }, environment.random);
     Gauges.of(this).add('connected', {}, () => Number(this.#connected));
     Gauges.of(this).add('blocked', {}, () => Number(this.#blocked !== undefined));
   }
@@ -80,6 +83,11 @@ export class Connection {
 
   get retryCapMs(): number {
     return this.#settings.retryCapMs;
+  }
+
+  /** As `Transport.returnWithin`. */
+  returnWithin(ms: number): void {
+    this.#redial.spreadMs = ms;
   }
 
   onChange(listener: (connected: boolean, reason?: string) => void): () => void {
@@ -160,29 +168,29 @@ export class Connection {
   }
 
   async #run(): Promise<void> {
-    const { clock, random, log, metrics } = this.environment;
-    const { retryBaseMs, retryCapMs } = this.#settings;
-    let failures = 0;
+    const { clock, log, metrics } = this.environment;
+    const redial = this.#redial;
     let links = 0;
     while (!this.#end.signal.aborted) {
       let reason: string;
+      let failure: RpcError | undefined;
       try {
         await this.#dial(await this.#dialer.next());
-        failures = 0;
+        redial.succeeded();
         metrics.count('connects', {});
         if (links++ > 0) metrics.count('reconnects', {});
         reason = await this.#untilClosed();
         metrics.count('disconnects', {});
       } catch (error) {
-        this.#lastError = brokerError(error);
-        reason = this.#lastError.message;
+        this.#lastError = failure = brokerError(error);
+        reason = failure.message;
       }
       this.#link = undefined;
       this.#blocked = undefined;
       this.#lastReason = reason;
       if (this.#end.signal.aborted) return;
-      const waitMs = random.next() * Math.min(retryCapMs, retryBaseMs * 2 ** Math.min(failures++, 30));
-      log.warn({ connection: this.#name, reason, waitMs: Math.round(waitMs), failures }, 'no connection to the broker');
+      const waitMs = failure === undefined ? redial.lost() : redial.failed(failure.cause);
+      log.warn({ connection: this.#name, reason, waitMs: Math.round(waitMs), failures: redial.failures }, 'no connection to the broker');
       this.#change(false, reason);
       await clock.sleep(waitMs, this.#end.signal).catch(() => undefined);
     }

@@ -1,4 +1,5 @@
 // What breaks a whole broker, so these tests have one of their own.
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -112,6 +113,28 @@ describe.skipIf(installedRabbitmq() === undefined)('with a RabbitMQ of its own (
       await close();
     },
   );
+
+  test('one of many that lost the broker together comes back at its moment of the time that they have', { timeout: 60_000 }, async () => {
+    const spreadMs = 2_000;
+    const random = { next: () => 0.9, uuid: () => randomUUID() };
+    const near = await connectAmqp({
+      url: broker.url,
+      service: 'many',
+      id: '1',
+      queues: 'classic',
+      retryBaseMs: 10,
+      retryCapMs: 10,
+      random,
+    });
+    near.returnWithin(spreadMs);
+    const turns: { readonly connected: boolean; readonly at: number }[] = [];
+    near.onChange((connected) => turns.push({ connected, at: performance.now() }));
+    await broker.ctl(['close_all_connections', 'one of many']);
+    await eventually(() => turns.length === 2, 20_000);
+    expect(turns.map(({ connected }) => connected)).toEqual([false, true]);
+    expect(turns[1]!.at - turns[0]!.at).toBeGreaterThanOrEqual(0.9 * spreadMs - 1);
+    await near.close();
+  });
 
   test(
     'while the broker blocks, messages wait in bounded time and fail as busy; afterwards work goes on',

@@ -37,6 +37,8 @@ export interface Queue {
   readonly key: string;
   /** More of them, on the same exchanges. */
   readonly moreKeys?: readonly string[];
+  /** By which answers come into it as well, on `replies`. */
+  readonly answersKey?: string;
   readonly options: {
     readonly durable: boolean;
     readonly autoDelete: boolean;
@@ -185,6 +187,7 @@ export async function declare(channel: Channel, topology: Topology, queue: Queue
     known.add(word);
     for (const key of [queue.key, ...(queue.moreKeys ?? [])]) await channel.bindQueue(queue.name, topology.exchange(word), key);
   }
+  if (queue.answersKey !== undefined) await channel.bindQueue(queue.name, topology.exchange(REPLIES), queue.answersKey);
 }
 
 /** The exchanges that every process of the namespace needs, by their words. */

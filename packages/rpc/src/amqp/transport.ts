@@ -26,11 +26,23 @@ export interface AmqpSettings {
   readonly id: string;
   readonly steward: boolean;
   readonly answersFrom: AnswersFrom;
+  readonly oneQueue: boolean;
   readonly limits: TransportLimits;
   readonly absenceDoubtMs: number;
   readonly environment: Environment;
   readonly topology: Topology;
   readonly connection: ConnectionSettings;
+}
+
+/** One queue, and what becomes of its messages. */
+interface Taking {
+  readonly queue: Queue;
+  readonly prefetch: number;
+  /** It belongs to this process alone. */
+  readonly own: boolean;
+  readonly take: (delivery: Delivery) => void;
+  /** Answers are among them. */
+  readonly answers?: boolean;
 }
 
 /** The broker's code for a queue that is there with other arguments. */
@@ -46,6 +58,13 @@ export class AmqpTransport implements Transport {
   readonly topology: Topology;
   readonly replyKey: string;
   readonly #answersFrom: AnswersFrom;
+  /**
+   * Where answers come: `apart` in a queue of their own, `nowhere` before a server's queue is listened to, and while that is being
+   * `opened`, then `together` with its requests.
+   */
+  #answers: 'apart' | 'nowhere' | 'opened' | 'together';
+  /** Who is to know that the wait is over. */
+  readonly #listeners = new Set<(connected: boolean) => void>();
   readonly #connection: Connection;
   #correspondent: Correspondent | undefined;
   readonly #presence: Presence;
@@ -61,6 +80,7 @@ export class AmqpTransport implements Transport {
     this.id = id;
     this.steward = settings.steward;
     this.#answersFrom = settings.answersFrom;
+    this.#answers = settings.oneQueue ? 'nowhere' : 'apart';
     this.environment = environment;
     this.limits = settings.limits;
     this.topology = topology;
@@ -79,7 +99,7 @@ export class AmqpTransport implements Transport {
   }
 
   get connected(): boolean {
-    return this.#connection.connected;
+    return this.#connection.connected && this.#answerable;
   }
 
   get closed(): AbortSignal {
@@ -87,7 +107,14 @@ export class AmqpTransport implements Transport {
   }
 
   onChange(listener: (connected: boolean, reason?: string) => void): () => void {
-    return this.#connection.onChange(listener);
+    const forget = this.#connection.onChange((connected, reason) => {
+      if (this.#answerable) listener(connected, reason);
+    });
+    this.#listeners.add(listener);
+    return () => {
+      forget();
+      this.#listeners.delete(listener);
+    };
   }
 
   get blocked(): string | undefined {
@@ -96,6 +123,10 @@ export class AmqpTransport implements Transport {
 
   onUnblocked(listener: () => void): () => void {
     return this.#connection.onUnblocked(listener);
+  }
+
+  returnWithin(ms: number): void {
+    this.#connection.returnWithin(ms);
   }
 
   attach(correspondent: Correspondent): void {
@@ -135,7 +166,8 @@ export class AmqpTransport implements Transport {
     const queue = this.topology.queue(address, this.service, this.id);
     const own = address.kind === 'server' || address.kind === 'fanout';
     try {
-      return await this.#connection.add(this.#consumer(queue, prefetch, own, take));
+      if (address.kind === 'server' && this.#answers === 'nowhere') return await this.#listenTogether(queue, prefetch, take);
+      return await this.#connection.add(this.#consumer({ queue, prefetch, own, take }));
     } catch (error) {
       if (address.kind !== 'group' || !(error instanceof RpcError) || codeOf(error.cause) !== OTHER_ARGUMENTS) throw error;
       throw new TypeError(`group ${address.group} of ${address.topic} exists with other options: ${error.message}`, { cause: error });
@@ -166,7 +198,7 @@ export class AmqpTransport implements Transport {
   /** Settles when connected; it stays so until closed. @throws as `Connection.open`. @internal */
   async open(): Promise<void> {
     // Over whatever link comes; without one it cannot fail.
-    await this.#connection.add(this.#replies());
+    if (this.#answers === 'apart') await this.#connection.add(this.#replies());
     await this.#connection.open();
   }
 
@@ -214,11 +246,47 @@ export class AmqpTransport implements Transport {
     return this.topology.exchange(this.steward && word === REPLIES ? REPLIES_FROM_HOSTS : word);
   }
 
+  get #answerable(): boolean {
+    return this.#answers === 'apart' || this.#answers === 'together';
+  }
+
+  /** Requests and answers in one queue; who stops taking requests takes answers apart from then on. */
+  async #listenTogether(queue: Queue, prefetch: number, take: (delivery: Delivery) => void): Promise<Listener> {
+    const replies = this.topology.exchange(REPLIES);
+    const takeEither = (delivery: Delivery) => {
+      if (delivery.origin?.exchange !== replies) return take(delivery);
+      this.#correspondent?.onReply(delivery);
+      delivery.ack();
+    };
+    const both = { ...queue, answersKey: this.replyKey };
+    this.#answers = 'opened';
+    const adding = this.#connection.add(this.#consumer({ queue: both, prefetch, own: true, take: takeEither, answers: true }));
+    const listener = await adding.catch((error: unknown) => {
+      this.#answers = 'nowhere';
+      throw error;
+    });
+    this.#answers = 'together';
+    if (this.#connection.connected) for (const told of [...this.#listeners]) told(true);
+    const after = (act: () => Promise<void>) => async () => {
+      if (this.#answers === 'together') {
+        this.#answers = 'apart';
+        await this.#connection.add(this.#replies()).catch(() => undefined);
+      }
+      await act();
+    };
+    return { pause: after(() => listener.pause()), close: after(() => listener.close()) };
+  }
+
   #replies(): Consumer {
-    const queue = this.topology.reply(this.service, this.id, this.#answersFrom);
-    const take = (delivery: Delivery) => this.#correspondent?.onReply(delivery);
-    if (this.steward || this.topology.kind === 'classic') return this.#consumer(queue, Number.POSITIVE_INFINITY, true, take);
-    return this.#consumer(queue, Number.POSITIVE_INFINITY, true, take, async (channel) => {
+    const plan = {
+      queue: this.topology.reply(this.service, this.id, this.#answersFrom),
+      prefetch: Number.POSITIVE_INFINITY,
+      own: true,
+      take: (delivery: Delivery) => this.#correspondent?.onReply(delivery),
+      answers: true,
+    };
+    if (this.steward || this.topology.kind === 'classic') return this.#consumer(plan);
+    return this.#consumer(plan, async (channel) => {
       const own = this.topology.connectionReply(this.service, this.id, this.environment.random.uuid(), this.#answersFrom);
       await this.#declare(channel, own);
       return own.name;
@@ -226,10 +294,7 @@ export class AmqpTransport implements Transport {
   }
 
   #consumer(
-    queue: Queue,
-    prefetch: number,
-    own: boolean,
-    take: (delivery: Delivery) => void,
+    { queue, prefetch, own, take, answers = false }: Taking,
     declareIt: (channel: Channel) => Promise<string | void> = (channel) => this.#declare(channel, queue),
   ): Consumer {
     return new Consumer({
@@ -242,11 +307,10 @@ export class AmqpTransport implements Transport {
       retryCapMs: this.#connection.retryCapMs,
       take,
       onBroken: (reason) => {
-        if (queue.name === this.topology.reply(this.service, this.id).name)
-          this.#correspondent?.onBroken(new ConnectionLost(`${queue.name}: ${reason}`));
+        if (answers) this.#correspondent?.onBroken(new ConnectionLost(`${queue.name}: ${reason}`));
       },
       onMended: () => {
-        if (queue.name === this.topology.reply(this.service, this.id).name) this.#correspondent?.onMended();
+        if (answers) this.#correspondent?.onMended();
       },
     });
   }

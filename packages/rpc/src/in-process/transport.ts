@@ -18,6 +18,8 @@ interface Taking {
 export interface InProcessConnection extends Transport {
   /** Breaks the connection, as a broker that went away would. */
   cut(reason?: string): void;
+  /** What `returnWithin` was told last. */
+  readonly returnMs: number;
   /** The connection is back, with everything that was on it. */
   restore(): void;
   /** Takes no messages any more, as a broker with an alarm of memory or disk: senders wait `connectWaitMs`, then fail as Busy. */
@@ -33,6 +35,7 @@ export class InProcessTransport implements InProcessConnection {
   readonly environment: Environment;
   readonly limits: TransportLimits;
   readonly replyKey: string;
+  returnMs = 0;
   readonly #broker: InProcessBroker;
   readonly #user: string;
   readonly #listeners = new Set<(connected: boolean, reason?: string) => void>();
@@ -128,6 +131,11 @@ export class InProcessTransport implements InProcessConnection {
   deadLetter(delivery: Delivery, topic: string, reason: string): void {
     this.#broker.addDeadLetter({ body: delivery.body, topic, reason, userId: delivery.userId });
     delivery.ack();
+  }
+
+  /** Nothing is dialled: whoever cut it mends it. */
+  returnWithin(ms: number): void {
+    this.returnMs = ms;
   }
 
   async renew(): Promise<void> {
