@@ -16,6 +16,7 @@ import {
   ServerMetadata,
   ServerMigration,
   ServerName,
+  ServerRevision,
   ServersCreated,
   Service,
   version,
@@ -190,6 +191,7 @@ export type CannedHandlers = Handlers<typeof conductorContract>;
 const handlers: CannedHandlers = {
   createServers: answer(make(ServersCreated, { reservationId: 'r-3fhpjulh', serverUuids: [SERVER] })),
   listServers: pieces(server, brokenServer),
+  listServerRevisions: pieces(make(ServerRevision, { uuid: SERVER, revision: '1' })),
   listServerNames: pieces(make(ServerName, { uuid: SERVER, name: 'new-server-test' })),
   getServer: answer(server),
   updateServer: answer(server),

@@ -51,7 +51,8 @@ export async function startTestApi(changes: Partial<CannedHandlers> = {}, config
     metrics: createMetrics('api'),
     transport: apiSide,
     config: {
-      api: defaultsOf(apiSection, { port: 0, ...config }),
+      // Canned rows share an id, and say no revision.
+      api: defaultsOf(apiSection, { port: 0, keptServersMb: 0, ...config }),
       auth: defaultsOf(authSection, { url: outside.identityUrl, password: 'secret', cacheMs: 60_000 }),
       glance: defaultsOf(imageClientSection),
     },

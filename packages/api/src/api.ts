@@ -1,6 +1,7 @@
 import type { conductorContract } from '@kilonova/objects';
 import type { Client } from '@kilonova/rpc';
 import type { Surroundings } from '@kilonova/runtime';
+import type { KeptServers } from './cache/kept-servers.ts';
 import type { ApiConfig } from './config.ts';
 import type { Identity } from './identity/identity.ts';
 import type { Images } from './images/images.ts';
@@ -13,4 +14,5 @@ export interface Api extends Surroundings {
   readonly identity: Identity;
   readonly images: Images;
   readonly policy: Policy;
+  readonly keptServers: KeptServers;
 }

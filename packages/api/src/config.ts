@@ -31,6 +31,11 @@ export const apiSection = section('api', {
   retryAfterSeconds: integer(2, { min: 1, help: 'Value of Retry-After in answers with 503.' }),
   maxLimit: integer(1_000, { min: 1, max: 10_000, help: 'Largest page of a list; more than conductor.page_max would end lists early.' }),
   unpagedLimit: integer(10_000, { min: 1, help: 'Most rows of a list that has no pages; more are answered with 503.' }),
+  keptServersMb: integer(64, {
+    min: 0,
+    max: 65_536,
+    help: 'Memory for servers as detailed lists show them, so that those that did not change are neither read nor written again; 0 keeps none.',
+  }),
   computeLinkPrefix: text('', {
     help: 'Front of the links in answers, like https://compute.example.com; empty takes what the client asked for.',
   }),

@@ -2,6 +2,7 @@ import { conductorContract, conductorPin } from '@kilonova/objects';
 import { createClient, transportHealth, type Transport } from '@kilonova/rpc';
 import { healthOf, tellPin, type RunningService, type Surroundings } from '@kilonova/runtime';
 import type { Api } from './api.ts';
+import { KeptServers } from './cache/kept-servers.ts';
 import type { ApiConfig, AuthConfig, ImageClientConfig } from './config.ts';
 import { RequestMetrics } from './http/request-metrics.ts';
 import { RouteTable } from './http/route-table.ts';
@@ -48,6 +49,7 @@ export async function startApi({
     identity,
     images: new Images(config.glance, surroundings),
     policy: new Policy(policies),
+    keptServers: new KeptServers(config.api.keptServersMb * 2 ** 20, surroundings.metrics),
   };
   const server = new HttpServer({ api, routes: new RouteTable(routes), schemas: new Schemas() }, new RequestMetrics(surroundings.metrics));
   // The first request shall not be spoken older than need be; without a conductor there is nothing to wait for.

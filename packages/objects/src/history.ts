@@ -24,6 +24,12 @@ export const history = [
     name: 'return-of-hosts',
     change: 'Hosts ask over how long all of them come back when they lose the broker together: hostReturn.',
   },
+  {
+    minor: 4,
+    name: 'revisions',
+    change:
+      'A list of servers can be had as revisions, and a server says its own: listServerRevisions. Who has kept what it made of a server need not ask for it again.',
+  },
 ] as const;
 
 /** A new major starts new classes: nothing of an older one is understood. */

@@ -44,6 +44,11 @@ export class Links {
     this.#bookmarkFront = JSON.stringify(this.bookmark('')).slice(0, -1);
   }
 
+  /** Of links that are alike. */
+  get key(): string {
+    return [this.#root, this.#imageRoot, this.#endpoint, this.#project].join(' ');
+  }
+
   /** `path` like `servers/ID`. */
   self(path: string): string {
     return `${this.#root}/${this.#endpoint}${this.#project}/${path}`;

@@ -8,6 +8,10 @@ const ATTRIBUTES = 'os_compute_api:os-extended-server-attributes';
 const EXTRA_SPECS = 'os_compute_api:servers:show:flavor-extra-specs';
 const HOST_STATUS = 'os_compute_api:servers:show:host_status';
 const HOST_STATUS_UNKNOWN = 'os_compute_api:servers:show:host_status:unknown-only';
+const ADMIN = 'context_is_admin';
+
+/** Every policy that decides what is shown of a server. */
+export const detailPolicies = [ATTRIBUTES, EXTRA_SPECS, HOST_STATUS, HOST_STATUS_UNKNOWN, ADMIN] as const;
 
 const progressing = new Set(['ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING']);
 const faulty = new Set(['ERROR', 'DELETED']);
@@ -37,7 +41,7 @@ const attribute =
 function fault(server: Server, view: View): unknown {
   if (server.fault === null || !faulty.has(shownStatus(server))) return undefined;
   const { code, message, details, createdAt } = server.fault;
-  const withDetails = details !== '' && (code !== 500 || view.may('context_is_admin'));
+  const withDetails = details !== '' && (code !== 500 || view.may(ADMIN));
   return { code, created: toSeconds(createdAt), message, ...(withDetails ? { details } : {}) };
 }
 

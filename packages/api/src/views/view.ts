@@ -74,3 +74,7 @@ export function viewOf(api: Api, request: ApiRequest): View {
     },
   };
 }
+
+/** Views that have the same key show each thing alike. @param policies all that the thing's fields ask for */
+export const viewKey = ({ version, links, may }: View, policies: readonly string[]): string =>
+  [version, policies.map((policy) => Number(may(policy))).join(''), links.key].join(' ');

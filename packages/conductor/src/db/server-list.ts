@@ -1,8 +1,8 @@
-import { failure, ServerName, type ListServers } from '@kilonova/objects';
+import { failure, ServerName, ServerRevision, type ListServers } from '@kilonova/objects';
 import type { Knex } from 'knex';
 import { isUuid, rowsOf } from './rows.ts';
 import { conditionsOf, hostsInZones } from './server-filters.ts';
-import { SERVER_SELECT, type ServerRow, type ServerView } from './server-rows.ts';
+import { LISTED_SERVER_SELECT, REVISION_SELECT, type ServerRow, type ServerView } from './server-rows.ts';
 import { behindMarker, keyOf, orderOf, rangesOf, sortsOf, type Range, type Sort } from './server-sorts.ts';
 
 /** A statement with what it binds. */
@@ -18,7 +18,8 @@ export interface Shown {
   readonly joins: string;
 }
 
-const WHOLE: Shown = SERVER_SELECT;
+const WHOLE: Shown = LISTED_SERVER_SELECT;
+const REVISIONS: Shown = REVISION_SELECT;
 const NAMES: Shown = { fields: 'i.uuid, i.name', joins: '' };
 
 /**
@@ -114,4 +115,9 @@ export const serverPage = (knex: Knex, view: ServerView, request: ListServers, l
 /** The same page, uuids and names only. */
 export async function serverNamePage(knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<ServerName[]> {
   return (await page<object>(knex, view, request, limit, NAMES)).map((row) => Object.assign(new ServerName(), row));
+}
+
+/** The same page, uuids and revisions only. */
+export async function serverRevisionPage(knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<ServerRevision[]> {
+  return (await page<object>(knex, view, request, limit, REVISIONS)).map((row) => Object.assign(new ServerRevision(), row));
 }

@@ -13,32 +13,49 @@ export interface ServerView {
 export const zoneOfServer = (alias: string): string =>
   `case when ${alias}.host is null then ${alias}.availability_zone else ${zoneOf(`${alias}.host`)} end`;
 
+/** SQL: words for the host of `i` as in Nova's HostStatus: forced down is DOWN, disabled is MAINTENANCE, silent is UNKNOWN. */
+const HOST_STATUS = `case when i.host is null then '' when s.id is null then 'UNKNOWN' when s.forced_down then 'DOWN' when s.disabled then 'MAINTENANCE'
+    when ${isUp('s')} then 'UP' else 'UNKNOWN' end`;
+
+/** SQL: the newest fault of `i`, where one is shown. */
+const newestFault = (fields: string) => `case when i.vm_state in ('error', 'deleted') then (
+    select ${fields} from instance_faults f where f.instance_uuid = i.uuid order by f.id desc limit 1
+  ) end`;
+
+/**
+ * SQL: another text whenever anything of `FIELDS` is another: which transaction wrote the row and when (transactions are counted anew
+ * in a database that was restored), and what is not in the row.
+ */
+const REVISION = `concat(i.xmin, '/', i.updated_at, '/', ${HOST_STATUS}, '/', ${zoneOfServer('i')}, '/', ${newestFault('f.id')})`;
+
 /**
  * SQL: every field of a Server from the row `i`, with its newest fault and what its host's service says, so that a page is
- * one statement. Words for the host as in Nova's HostStatus: forced down is DOWN, disabled is MAINTENANCE, silent is UNKNOWN.
+ * one statement.
  */
 const FIELDS = `
   i.uuid, i.number, i.project_id as "projectId", i.user_id as "userId", i.name, i.description, i.hostname,
   i.vm_state as "vmState", i.task_state as "taskState", i.power_state as "powerState", i.progress, i.locked, i.locked_reason as "lockedReason",
   i.host, i.node,
-  case when i.host is null then '' when s.id is null then 'UNKNOWN' when s.forced_down then 'DOWN' when s.disabled then 'MAINTENANCE'
-    when ${isUp('s')} then 'UP' else 'UNKNOWN' end as "hostStatus",
+  ${HOST_STATUS} as "hostStatus",
   ${zoneOfServer('i')} as "availabilityZone",
   i.pinned_availability_zone as "pinnedAvailabilityZone", cast(i.flavor as text) as flavor, i.image_id as "imageId", i.key_name as "keyName", i.metadata, i.tags,
   i.user_data as "userData", i.config_drive as "configDrive", i.disk_config as "diskConfig", i.access_ip_v4 as "accessIpV4", i.access_ip_v6 as "accessIpV6",
   i.reservation_id as "reservationId", i.launch_index as "launchIndex", i.root_device_name as "rootDeviceName", i.kernel_id as "kernelId",
   i.ramdisk_id as "ramdiskId", i.server_group_uuid as "serverGroupId", i.created_at as "createdAt", i.updated_at as "updatedAt",
   i.launched_at as "launchedAt", i.terminated_at as "terminatedAt", i.deleted_at as "deletedAt",
-  case when i.vm_state in ('error', 'deleted') then (
-    select jsonb_build_object('code', f.code, 'message', f.message, 'details', f.details, 'createdAt', ${isoText('f.created_at')})
-    from instance_faults f where f.instance_uuid = i.uuid order by f.id desc limit 1
-  ) end as fault`;
+  ${newestFault(`jsonb_build_object('code', f.code, 'message', f.message, 'details', f.details, 'createdAt', ${isoText('f.created_at')})`)} as fault`;
 
 /** `select ${fields} from instances i ${joins} where ...`; binds `:defaultZone` and `:serviceDownMs`. */
 export const SERVER_SELECT = {
   fields: FIELDS,
   joins: `left join services s on s.host = i.host and s."binary" = 'nova-compute'`,
 } as const;
+
+/** The same with the revision of each, which a list says. */
+export const LISTED_SERVER_SELECT = { ...SERVER_SELECT, fields: `${FIELDS}, ${REVISION} as revision` } as const;
+
+/** The revision alone. */
+export const REVISION_SELECT = { ...SERVER_SELECT, fields: `i.uuid, ${REVISION} as revision` } as const;
 
 /** What `SERVER_SELECT` gives. */
 export interface ServerRow {

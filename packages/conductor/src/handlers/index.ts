@@ -64,6 +64,7 @@ export function conductorHandlers({
     createServers: call((_services, request) => creates.admit(request)),
     listServers: stream(servers.listServers),
     listServerNames: stream(servers.listServerNames),
+    listServerRevisions: stream(servers.listServerRevisions),
     getServer: call(servers.getServer),
     updateServer: write(servers.updateServer, servers.getServer),
     actOnServer: call((_services, request) => actOnServer(request)),

@@ -1,9 +1,9 @@
 import { failure, serverActions, ServerMetadata, type ChangeServerMetadata, type ListServers, type UpdateServer } from '@kilonova/objects';
-import type { Server, ServerName, ServerRef } from '@kilonova/objects';
+import type { Server, ServerName, ServerRef, ServerRevision } from '@kilonova/objects';
 import { refuseUnlessAllowed } from '../admission/action-rules.ts';
 import { limitsOf } from '../db/quotas.ts';
 import { lockServer, writeMetadata, writeServer } from '../db/server-changes.ts';
-import { serverNamePage, serverPage } from '../db/server-list.ts';
+import { serverNamePage, serverPage, serverRevisionPage } from '../db/server-list.ts';
 import { asServer, findServer } from '../db/server-rows.ts';
 import type { Services } from '../services.ts';
 import { madePieces, pageLimit, pieces } from './pages.ts';
@@ -19,6 +19,12 @@ export async function* listServerNames({ knex, config }: Services, request: List
   refuseIfDenied(request.scope);
   const limit = pageLimit(request.limit, config.conductor.pageMax);
   yield* pieces(await serverNamePage(knex, config.conductor, request, limit), config.conductor.pieceRows);
+}
+
+export async function* listServerRevisions({ knex, config }: Services, request: ListServers): AsyncGenerator<readonly ServerRevision[]> {
+  refuseIfDenied(request.scope);
+  const limit = pageLimit(request.limit, config.conductor.pageMax);
+  yield* pieces(await serverRevisionPage(knex, config.conductor, request, limit), config.conductor.pieceRows);
 }
 
 export async function getServer({ knex, config }: Services, { scope, uuid }: ServerRef): Promise<Server> {

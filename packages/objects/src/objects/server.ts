@@ -59,6 +59,8 @@ export class Server {
   @Expose() terminatedAt: string | null = null;
   @Expose() deletedAt: string | null = null;
   @Expose() @Type(() => Fault) fault: Fault | null = null;
+  /** As in ServerRevision; only in lists. */
+  @Expose({ since: 4 }) revision: string = '';
 }
 
 /** A row of the short list. */
@@ -66,4 +68,12 @@ export class Server {
 export class ServerName {
   @Expose() uuid!: string;
   @Expose() name!: string;
+}
+
+/** A row of a list, and which state of it: whatever a Server shows is the same as long as the revision is. */
+@Exclude()
+export class ServerRevision {
+  @Expose() uuid!: string;
+  /** To be compared only. */
+  @Expose() revision!: string;
 }

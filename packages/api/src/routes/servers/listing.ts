@@ -1,12 +1,14 @@
 import { ListServers } from '@kilonova/objects';
 import type { Api } from '../../api.ts';
 import { forbidden } from '../../http/api-error.ts';
-import { Reply, type ApiRequest } from '../../http/request.ts';
+import type { ApiRequest, Reply } from '../../http/request.ts';
 import { detailFields, nameFields } from '../../views/server.ts';
 import { viewOf, written, type Field } from '../../views/view.ts';
 import { eachOf, make, scopeFor } from '../asking.ts';
 import { nextLinks, pageOf, type Page } from '../page.ts';
 import { everyProject, filtersOf } from './filters.ts';
+import { keptDetails } from './kept-details.ts';
+import { ListText } from './list-text.ts';
 
 /** The sort keys of the newest schema; older ones let more through, which is ignored. */
 const sortKeys = new Set([
@@ -63,9 +65,6 @@ function questionOf(api: Api, request: ApiRequest, policy: string): { readonly a
   return { page, asked: make(ListServers, { scope, filters, ...sortingOf(api, request), ...page }) };
 }
 
-/** Text that becomes bytes together: one text of the whole list would be put together twice, and single short rows cost more than they are. */
-const LETTERS_AT_ONCE = 2_048;
-
 /** The rows as they come, each written once. */
 async function answer<T extends { readonly uuid: string }>(
   api: Api,
@@ -75,22 +74,13 @@ async function answer<T extends { readonly uuid: string }>(
   fields: readonly Field<T>[],
 ): Promise<Reply> {
   const view = viewOf(api, request);
-  const bytes: Buffer[] = [];
-  let text = '{"servers":[';
-  let between = '';
+  const list = new ListText();
   const write = (row: T) => {
-    text += between + written(fields, row, view);
-    between = ',';
-    if (text.length >= LETTERS_AT_ONCE) {
-      bytes.push(Buffer.from(text));
-      text = '';
-    }
+    list.add(written(fields, row, view));
     return row.uuid;
   };
   const uuids = rows === undefined ? [] : await eachOf(api, rows, write, page.limit);
-  const next = nextLinks(request, page, uuids);
-  bytes.push(Buffer.from(`${text}${next === undefined ? ']}' : `],"servers_links":${JSON.stringify(next)}}`}`));
-  return new Reply(Buffer.concat(bytes));
+  return list.reply(nextLinks(request, page, uuids));
 }
 
 const isEmpty = (page: Page, asked: ListServers): boolean => page.limit === 0 || asked.filters.nothing;
@@ -103,6 +93,8 @@ export async function listNames(api: Api, request: ApiRequest) {
 
 export async function listDetails(api: Api, request: ApiRequest) {
   const { asked, page } = questionOf(api, request, 'os_compute_api:servers:detail:get_all_tenants');
-  const rows = isEmpty(page, asked) ? undefined : api.conductor.listServers(asked, request.rpc);
-  return answer(api, request, page, rows, detailFields(api.config.instanceNamePrefix));
+  const fields = detailFields(api.config.instanceNamePrefix);
+  if (isEmpty(page, asked)) return answer(api, request, page, undefined, fields);
+  const kept = await keptDetails(api, request, page, asked);
+  return kept ?? answer(api, request, page, api.conductor.listServers(asked, request.rpc), fields);
 }

@@ -2,7 +2,7 @@ import { call, Empty, Exclude, Expose, stream, Type } from '@kilonova/rpc';
 import { Image } from '../../objects/image.ts';
 import { Scope } from '../../objects/scope.ts';
 import { ServerAction } from '../../objects/server-action.ts';
-import { Server, ServerName } from '../../objects/server.ts';
+import { Server, ServerName, ServerRevision } from '../../objects/server.ts';
 
 @Exclude()
 export class CreateServers {
@@ -170,6 +170,7 @@ export const serverMethods = {
   createServers: call({ since: '1.0', request: CreateServers, response: ServersCreated, idempotent: true }),
   listServers: stream({ since: '1.0', request: ListServers, item: Server }),
   listServerNames: stream({ since: '1.0', request: ListServers, item: ServerName }),
+  listServerRevisions: stream({ since: '1.4', request: ListServers, item: ServerRevision }),
   getServer: call({ since: '1.0', request: ServerRef, response: Server, idempotent: true }),
   updateServer: call({ since: '1.0', request: UpdateServer, response: Server }),
   actOnServer: call({ since: '1.0', request: ActOnServer, response: Empty }),
