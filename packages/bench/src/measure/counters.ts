@@ -19,9 +19,11 @@ const NOT_WORK = new Set([
   'serviceHeartbeat',
   'register',
   'reportDomains',
+  'hostReturn',
   'getHostDigest',
   'listHostStates',
   'listServers',
+  'listServerRevisions',
   'getServer',
   'listServices',
 ]);
