@@ -131,7 +131,7 @@ export const cases: readonly BenchCase[] = [
     name: 'agents',
     summary: 'Agents with a connection each: what they cost at rest, and how they come back when all connections are cut.',
     work: {
-      ...{ kind: 'agents', agents: 10_000, heartbeatMs: 20_000, settleSeconds: 90, seconds: 30, concurrency: 256 },
+      ...{ kind: 'agents', agents: 10_000, heartbeatMs: 20_000, settleSeconds: 150, seconds: 30, concurrency: 256 },
       timeLimitSeconds: 15 * minutes,
     },
     small: { agents: 5, heartbeatMs: 200, settleSeconds: 0, seconds: 1, concurrency: 4, timeLimitSeconds: 40 },
