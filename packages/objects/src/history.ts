@@ -28,7 +28,7 @@ export const history = [
     minor: 4,
     name: 'revisions',
     change:
-      'A list of servers can be had as revisions, and a server says its own: listServerRevisions. Who has kept what it made of a server need not ask for it again.',
+      'A list of servers can be had as revisions, and its servers say theirs where that is asked: listServerRevisions, revised. Who has kept what it made of a server need not ask for it again.',
   },
 ] as const;
 

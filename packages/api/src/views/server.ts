@@ -10,7 +10,7 @@ const HOST_STATUS = 'os_compute_api:servers:show:host_status';
 const HOST_STATUS_UNKNOWN = 'os_compute_api:servers:show:host_status:unknown-only';
 const ADMIN = 'context_is_admin';
 
-/** Every policy that decides what is shown of a server. */
+/** Every policy that decides what is shown of a server in a list. */
 export const detailPolicies = [ATTRIBUTES, EXTRA_SPECS, HOST_STATUS, HOST_STATUS_UNKNOWN, ADMIN] as const;
 
 const progressing = new Set(['ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING']);

@@ -75,6 +75,18 @@ export function viewOf(api: Api, request: ApiRequest): View {
   };
 }
 
-/** Views that have the same key show each thing alike. @param policies all that the thing's fields ask for */
-export const viewKey = ({ version, links, may }: View, policies: readonly string[]): string =>
-  [version, policies.map((policy) => Number(may(policy))).join(''), links.key].join(' ');
+/**
+ * The view with a key: views of the same key show each thing alike. So it answers no policy that the key does not say.
+ *
+ * @param policies all that the thing's fields ask for
+ */
+export function keyedView({ version, links, may }: View, policies: readonly string[]): { readonly key: string; readonly view: View } {
+  const answers = new Map(policies.map((policy) => [policy, may(policy)]));
+  const answer = (policy: string) => {
+    const known = answers.get(policy);
+    if (known === undefined) throw new Error(`${policy} decides about a field and is not among the policies of the view's key`);
+    return known;
+  };
+  const key = [version, [...answers.values()].map(Number).join(''), links.key].join(' ');
+  return { key, view: { version, links, may: answer } };
+}

@@ -2,7 +2,7 @@ import { failure, ServerName, ServerRevision, type ListServers } from '@kilonova
 import type { Knex } from 'knex';
 import { isUuid, rowsOf } from './rows.ts';
 import { conditionsOf, hostsInZones } from './server-filters.ts';
-import { LISTED_SERVER_SELECT, REVISION_SELECT, type ServerRow, type ServerView } from './server-rows.ts';
+import { REVISED_SERVER_SELECT, REVISION_SELECT, SERVER_SELECT, type ServerRow, type ServerView } from './server-rows.ts';
 import { behindMarker, keyOf, orderOf, rangesOf, sortsOf, type Range, type Sort } from './server-sorts.ts';
 
 /** A statement with what it binds. */
@@ -18,7 +18,8 @@ export interface Shown {
   readonly joins: string;
 }
 
-const WHOLE: Shown = LISTED_SERVER_SELECT;
+const WHOLE: Shown = SERVER_SELECT;
+const REVISED: Shown = REVISED_SERVER_SELECT;
 const REVISIONS: Shown = REVISION_SELECT;
 const NAMES: Shown = { fields: 'i.uuid, i.name', joins: '' };
 
@@ -110,14 +111,15 @@ async function page<Row>(knex: Knex, view: ServerView, request: ListServers, lim
 
 /** One page, of rows for `asServer`: one statement, one more to look for a marker, and one for the hosts of a zone. @throws MarkerNotFound, InvalidInput */
 export const serverPage = (knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<ServerRow[]> =>
-  page<ServerRow>(knex, view, request, limit, WHOLE);
+  page<ServerRow>(knex, view, request, limit, request.revised ? REVISED : WHOLE);
+
+const pageOf =
+  <T extends object>(type: new () => T, shown: Shown) =>
+  async (knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<T[]> =>
+    (await page<object>(knex, view, request, limit, shown)).map((row) => Object.assign(new type(), row));
 
 /** The same page, uuids and names only. */
-export async function serverNamePage(knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<ServerName[]> {
-  return (await page<object>(knex, view, request, limit, NAMES)).map((row) => Object.assign(new ServerName(), row));
-}
+export const serverNamePage = pageOf(ServerName, NAMES);
 
 /** The same page, uuids and revisions only. */
-export async function serverRevisionPage(knex: Knex, view: ServerView, request: ListServers, limit: number): Promise<ServerRevision[]> {
-  return (await page<object>(knex, view, request, limit, REVISIONS)).map((row) => Object.assign(new ServerRevision(), row));
-}
+export const serverRevisionPage = pageOf(ServerRevision, REVISIONS);

@@ -28,7 +28,8 @@ const addFault = () =>
 const asked = () => Object.assign(new ListServers(), { scope: aScope(), filters: new ServerFilters(), limit: 1000 });
 const revisions = async () =>
   new Map((await collect(listServerRevisions(services, asked()))).map(({ uuid, revision }) => [uuid, revision]));
-const shown = async () => new Map((await collect(listServers(services, asked()))).map((server) => [server.uuid, server]));
+const shown = async () =>
+  new Map((await collect(listServers(services, Object.assign(asked(), { revised: true })))).map((server) => [server.uuid, server]));
 
 test('a list of servers says the revisions that a list of revisions says, in the same order, and says them again', async () => {
   const said = [...(await revisions())];

@@ -51,8 +51,8 @@ export const SERVER_SELECT = {
   joins: `left join services s on s.host = i.host and s."binary" = 'nova-compute'`,
 } as const;
 
-/** The same with the revision of each, which a list says. */
-export const LISTED_SERVER_SELECT = { ...SERVER_SELECT, fields: `${FIELDS}, ${REVISION} as revision` } as const;
+/** The same with the revision of each. */
+export const REVISED_SERVER_SELECT = { ...SERVER_SELECT, fields: `${FIELDS}, ${REVISION} as revision` } as const;
 
 /** The revision alone. */
 export const REVISION_SELECT = { ...SERVER_SELECT, fields: `i.uuid, ${REVISION} as revision` } as const;

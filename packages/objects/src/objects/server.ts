@@ -59,7 +59,7 @@ export class Server {
   @Expose() terminatedAt: string | null = null;
   @Expose() deletedAt: string | null = null;
   @Expose() @Type(() => Fault) fault: Fault | null = null;
-  /** As in ServerRevision; only in lists. */
+  /** As in ServerRevision; empty where it was not asked for. */
   @Expose({ since: 4 }) revision: string = '';
 }
 

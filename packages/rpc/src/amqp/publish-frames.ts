@@ -33,16 +33,16 @@ const LONGEST_SHORT_STRING = 255;
 export const FRAME_HEAD_BYTES = 7;
 /** With the octet that ends it. */
 export const FRAME_BYTES = FRAME_HEAD_BYTES + 1;
-/** What method and header take without their texts, at most. */
+/** What method and header take without their texts, but with an expiration, at most. */
 const BARE_HEAD_BYTES = 128;
 /** A character of UTF-16 takes so many bytes in UTF-8, at most. */
 const CHARACTER_BYTES = 3;
 
 /** Room for method and header of a message, in bytes: at least what they take. */
 export function headRoom(to: { readonly exchange: string; readonly key: string }, properties: PlainProperties): number {
-  const { contentType, correlationId = '', replyTo = '', expiration = 0, messageId = '', userId } = properties;
-  const texts = [to.exchange, to.key, contentType, correlationId, replyTo, String(expiration), messageId, userId];
-  return BARE_HEAD_BYTES + CHARACTER_BYTES * texts.reduce((sum, { length }) => sum + length, 0);
+  const { contentType, correlationId = '', replyTo = '', messageId = '', userId } = properties;
+  const named = to.exchange.length + to.key.length + contentType.length + userId.length;
+  return BARE_HEAD_BYTES + CHARACTER_BYTES * (named + correlationId.length + replyTo.length + messageId.length);
 }
 
 /** Writes all but the body's frames; gives where they begin. There must be `headRoom`. @throws TypeError for a text above 255 bytes */

@@ -270,7 +270,8 @@ export class AmqpTransport implements Transport {
     const after = (act: () => Promise<void>) => async () => {
       if (this.#answers === 'together') {
         this.#answers = 'apart';
-        await this.#connection.add(this.#replies()).catch(() => undefined);
+        const refused = (error: unknown) => this.environment.log.warn({ err: loggedError(error) }, 'no answers come any more');
+        await this.#connection.add(this.#replies()).catch(refused);
       }
       await act();
     };

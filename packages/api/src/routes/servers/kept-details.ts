@@ -3,7 +3,7 @@ import { RpcError } from '@kilonova/rpc';
 import type { Api } from '../../api.ts';
 import type { Reply, ApiRequest } from '../../http/request.ts';
 import { detailFields, detailPolicies } from '../../views/server.ts';
-import { viewKey, viewOf, written } from '../../views/view.ts';
+import { keyedView, viewOf, written } from '../../views/view.ts';
 import { collect, make } from '../asking.ts';
 import { nextLinks, type Page } from '../page.ts';
 import { ListText } from './list-text.ts';
@@ -26,8 +26,8 @@ export async function keptDetails(api: Api, request: ApiRequest, page: Page, ask
   if (api.config.keptServersMb === 0 || !isLasting(asked.filters)) return undefined;
   const revisions = await revisionsOf(api, request, asked);
   if (revisions === undefined) return undefined;
-  const view = viewOf(api, request);
-  const kept = api.keptServers.of(viewKey(view, detailPolicies));
+  const { key, view } = keyedView(viewOf(api, request), detailPolicies);
+  const kept = api.keptServers.of(key);
   const texts = new Map<string, string>();
   const missing: string[] = [];
   for (const { uuid, revision } of revisions) {
@@ -39,7 +39,7 @@ export async function keptDetails(api: Api, request: ApiRequest, page: Page, ask
   if (missing.length > 0) {
     const fields = detailFields(api.config.instanceNamePrefix);
     const filters = make(ServerFilters, { ...asked.filters, uuids: missing });
-    const rest = make(ListServers, { scope: asked.scope, filters, limit: missing.length });
+    const rest = make(ListServers, { scope: asked.scope, filters, limit: missing.length, revised: true });
     for await (const piece of api.conductor.listServers(rest, request.rpc)) {
       for (const server of piece) {
         const text = written(fields, server, view);

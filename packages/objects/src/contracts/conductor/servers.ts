@@ -101,6 +101,8 @@ export class ListServers {
   @Expose() sortDirections: string[] = [];
   @Expose() marker: string | null = null;
   @Expose() limit!: number;
+  /** Each server says its revision. */
+  @Expose({ since: 4 }) revised: boolean = false;
 }
 
 @Exclude()
