@@ -4,6 +4,11 @@ import { flag, integer, section, text, type SectionValues } from '@kilonova/runt
 export const apiSection = section('api', {
   host: text('127.0.0.1', { help: 'Address that the Compute API listens on.' }),
   port: integer(8774, { min: 0, max: 65_535, help: 'Port of the Compute API; 0 takes a free one.' }),
+  workers: integer(1, {
+    min: 1,
+    max: 64,
+    help: 'Processes that one "kilonova api" shares its address and its work with. Limits of connections, requests and memory are those of each.',
+  }),
   maxBodyBytes: integer(114_688, { min: 1_024, max: 16_777_216, help: 'Largest request body; a larger one is answered with 413.' }),
   maxBodyDepth: integer(32, {
     min: 8,

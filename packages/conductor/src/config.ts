@@ -24,6 +24,11 @@ export type DatabaseConfig = SectionValues<typeof databaseSection>;
 
 export const conductorSection = section('conductor', {
   host: text('', { help: "The name this conductor shows in os-services; empty takes the machine's." }),
+  workers: integer(1, {
+    min: 1,
+    max: 64,
+    help: 'Processes that do the work of one "kilonova conductor". Each is a conductor of its own, with database.pool_max connections.',
+  }),
   // Who is believed
   enforceHostAccounts: flag(true, {
     help: 'Reports count only from the broker account compute.<host>. Turn off only where all services share one account.',

@@ -15,13 +15,14 @@ export function createMetrics(service: string, { labels = {}, ofProcess = true }
   return metrics;
 }
 
-/**
- * Several registries as one text in Prometheus' format, in which a metric may be described only once. Two agents in one
- * process have the same metrics with different labels.
- */
-export async function renderMetrics(registries: readonly Registry[]): Promise<string> {
+/** Several registries as one text in Prometheus' format. Two agents in one process have the same metrics with different labels. */
+export const renderMetrics = async (registries: readonly Registry[]): Promise<string> =>
+  joinMetrics(await Promise.all(registries.map((registry) => registry.metrics())));
+
+/** Several texts in Prometheus' format as one, in which a metric may be described only once. */
+export function joinMetrics(texts: readonly string[]): string {
   const families = new Map<string, string[]>();
-  for (const text of await Promise.all(registries.map((registry) => registry.metrics()))) {
+  for (const text of texts) {
     let lines: string[] = [];
     let repeated = false;
     for (const line of text.split('\n')) {

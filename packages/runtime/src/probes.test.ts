@@ -1,6 +1,6 @@
 import { Counter } from 'prom-client';
 import { afterEach, expect, test } from 'vitest';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, renderMetrics } from './metrics.ts';
 import { startProbes, type ProbeOptions, type Probes } from './probes.ts';
 import { healthOf } from './service.ts';
 
@@ -8,7 +8,13 @@ let running: Probes | undefined;
 afterEach(() => running?.stop());
 
 const probe = async (changes: Partial<ProbeOptions>) => {
-  running = await startProbes({ host: '127.0.0.1', port: 0, health: () => healthOf({}), metrics: createMetrics('api'), ...changes });
+  running = await startProbes({
+    host: '127.0.0.1',
+    port: 0,
+    health: () => healthOf({}),
+    metrics: () => renderMetrics([createMetrics('api')]),
+    ...changes,
+  });
   return running.url;
 };
 
@@ -44,7 +50,7 @@ test('metrics of several agents are described once and labelled apart', async ()
     new Counter({ name: 'spawns_total', help: 'Spawns.', registers: [metrics] }).inc(index + 1);
     return metrics;
   });
-  const url = await probe({ metrics: registries });
+  const url = await probe({ metrics: () => renderMetrics(registries) });
   const text = await (await fetch(`${url}/metrics`)).text();
   expect(text.match(/# TYPE spawns_total counter/g)).toHaveLength(1);
   expect(text).toContain('spawns_total{service="compute",host="host-1"} 1');
@@ -64,7 +70,7 @@ test('other paths and methods are refused', async () => {
 
 test('a taken port is an error that names it', async () => {
   const port = Number(new URL(await probe({})).port);
-  await expect(startProbes({ host: '127.0.0.1', port, health: () => healthOf({}), metrics: [] })).rejects.toThrow(
+  await expect(startProbes({ host: '127.0.0.1', port, health: () => healthOf({}), metrics: async () => '' })).rejects.toThrow(
     `127.0.0.1:${port} is taken`,
   );
 });

@@ -4,7 +4,6 @@ import { Registry } from 'prom-client';
 import type { Clock } from './clock.ts';
 import { systemClock } from './clock.ts';
 import { flag, integer, section, text, type SectionValues } from './config.ts';
-import { renderMetrics } from './metrics.ts';
 import { healthOf, type Health } from './service.ts';
 
 export const probesSection = section('probes', {
@@ -21,7 +20,8 @@ export interface ProbeOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly health: () => Health | Promise<Health>;
-  readonly metrics: Registry | readonly Registry[];
+  /** A text in Prometheus' format. */
+  readonly metrics: () => Promise<string>;
   readonly healthTimeoutMs?: number;
   readonly maxConnections?: number;
   readonly clock?: Clock;
@@ -68,10 +68,7 @@ async function answer(options: ProbeOptions, request: IncomingMessage, response:
     const health = await boundedHealth(options);
     return send(response, health.ok ? 200 : 503, 'application/json', `${JSON.stringify(health, null, 2)}\n`);
   }
-  if (path === '/metrics') {
-    const { metrics } = options;
-    return send(response, 200, Registry.PROMETHEUS_CONTENT_TYPE, await renderMetrics(metrics instanceof Registry ? [metrics] : metrics));
-  }
+  if (path === '/metrics') return send(response, 200, Registry.PROMETHEUS_CONTENT_TYPE, await options.metrics());
   send(response, 404, 'text/plain', 'there is /healthz and /metrics\n');
 }
 

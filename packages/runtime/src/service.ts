@@ -38,12 +38,13 @@ export const healthOf = (checks: Readonly<Record<string, Check>>): Health => ({
   checks,
 });
 
-/** The health of several services as one: every check keeps its name behind the service's. */
+/** The health of several services as one, well when all are: every check keeps its name behind the service's. */
 export async function jointHealth(services: readonly RunningService[]): Promise<Health> {
   const all = await Promise.all(services.map(async (service) => ({ name: service.name, health: await service.health() })));
-  return healthOf(
-    Object.fromEntries(
+  return {
+    ok: all.every(({ health }) => health.ok),
+    checks: Object.fromEntries(
       all.flatMap(({ name, health }) => Object.entries(health.checks).map(([check, found]) => [`${name}.${check}`, found] as const)),
     ),
-  );
+  };
 }

@@ -2,7 +2,9 @@ import {
   createLogger,
   createMetrics,
   healthOf,
+  joinMetrics,
   jointHealth,
+  renderMetrics,
   runUntilSignal,
   standardOutput,
   startProbes,
@@ -15,6 +17,7 @@ import {
 } from '@kilonova/runtime';
 import type { Registry } from 'prom-client';
 import type { KilonovaConfig } from '../config/sections.ts';
+import { answerParent, workerNumber } from '../workers/channel.ts';
 
 /** What a process says to the one that started it, when that asked for a channel. */
 export interface ReadyMessage {
@@ -34,29 +37,37 @@ export interface Starting {
   surroundings(labels?: Readonly<Record<string, string>>): Surroundings;
   add<Service extends RunningService & { readonly url?: string }>(service: Service): Service;
   onStop(stop: () => Promise<void>): void;
+  /** Shows these as well, texts in Prometheus' format. */
+  showMetrics(read: () => Promise<readonly string[]>): void;
+  /** Whole lines for the standard output, between those of the log and bounded with them. */
+  writeLines(text: string): void;
 }
 
 /**
- * Runs a service as a process: probes first (503 until everything is up), then what `open` starts, until a signal.
- * Returns the exit code. One signal stops gracefully within `process.grace_ms`, a second one at once.
+ * Runs a service as a process: probes first (503 until everything is up; those of a worker its parent has), then what `open`
+ * starts, until a signal. Returns the exit code. One signal stops gracefully within `process.grace_ms`, a second one at once.
  */
 export async function runServiceProcess(
   name: string,
   config: KilonovaConfig,
   open: (starting: Starting) => Promise<void>,
 ): Promise<number> {
-  const ofProcess = createMetrics(name);
-  const log = createLogger(name, config.log.level, standardOutput(config.log, ofProcess));
+  const worker = workerNumber();
+  const ownLabels: Readonly<Record<string, string>> = worker === undefined ? {} : { worker };
+  const ofProcess = createMetrics(name, { labels: ownLabels });
+  const output = standardOutput(config.log, ofProcess);
+  const log = createLogger(name, config.log.level, output);
   const registries: Registry[] = [ofProcess];
   const services: (RunningService & { readonly url?: string })[] = [];
   const stops: (() => Promise<void>)[] = [];
+  const shown: (() => Promise<readonly string[]>)[] = [async () => [await renderMetrics(registries)]];
   let up = false;
 
   const starting: Starting = {
     config,
     log,
     surroundings(labels) {
-      const metrics = createMetrics(name, { ofProcess: false, ...(labels && { labels }) });
+      const metrics = createMetrics(name, { ofProcess: false, labels: { ...ownLabels, ...labels } });
       registries.push(metrics);
       return { clock: systemClock, random: systemRandom, log, metrics };
     },
@@ -66,6 +77,8 @@ export async function runServiceProcess(
       return service;
     },
     onStop: (stop) => void stops.push(stop),
+    showMetrics: (read) => void shown.push(read),
+    writeLines: (text) => output.write(text),
   };
 
   let breakDown: (reason: string) => void = () => undefined;
@@ -88,7 +101,9 @@ export async function runServiceProcess(
     try {
       const { enabled, ...where } = config.probes;
       const health = async () => (up ? await jointHealth(services) : healthOf({ [name]: { ok: false, reason: 'starting' } }));
-      const probes = enabled ? await startProbes({ ...where, health, metrics: registries }) : undefined;
+      const metrics = async () => joinMetrics((await Promise.all(shown.map((read) => read()))).flat());
+      if (worker !== undefined) answerParent({ health, metrics });
+      const probes = enabled && worker === undefined ? await startProbes({ ...where, health, metrics }) : undefined;
       if (probes !== undefined) stops.push(() => probes.stop());
       await open(starting);
       up = true;

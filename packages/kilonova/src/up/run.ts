@@ -3,6 +3,7 @@ import {
   createMetrics,
   healthOf,
   jointHealth,
+  renderMetrics,
   runUntilSignal,
   startProbes,
   stopAll,
@@ -78,7 +79,7 @@ export async function runUp(options: UpOptions, config: KilonovaConfig, print: (
           host: bindAddress,
           port: options.ports.probes,
           healthTimeoutMs: config.probes.healthTimeoutMs,
-          metrics: registries,
+          metrics: () => renderMetrics(registries),
           health: () => (services.length === 0 ? healthOf({ kilonova: { ok: false, reason: 'starting' } }) : jointHealth(services)),
         }),
       );
