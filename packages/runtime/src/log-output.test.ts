@@ -8,11 +8,11 @@ function logging(code: string, config: object = {}) {
   const script = `
     const { createLogger, createMetrics, standardOutput } = await import(${JSON.stringify(module)});
     const metrics = createMetrics('test', { ofProcess: false });
-    const config = { level: 'info', flushMs: 60_000, bufferBytes: 1_000_000, ...${JSON.stringify(config)} };
+    const config = { level: 'info', flushMs: 60_000, bufferBytes: 1_000_000, exitWaitMs: 60_000, ...${JSON.stringify(config)} };
     const log = createLogger('test', 'info', standardOutput(config, metrics));
     ${code}`;
   return spawn(process.execPath, ['--input-type=module', '--eval', script], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
 }
 
@@ -62,4 +62,22 @@ test('what nobody reads is dropped above the bound and counted, and holds up not
   // The bound, and what a pipe takes: nothing was read.
   expect(Number(text)).toBeGreaterThan(2_500);
   expect(Number(text)).toBeLessThan(3_000);
+});
+
+test.each([
+  { title: 'has gone', leave: (child: ReturnType<typeof logging>) => void child.stdout.destroy() },
+  { title: 'takes nothing', leave: () => undefined },
+])('a reader that $title does not keep the process from its end', async ({ leave }) => {
+  const child = logging(
+    `console.error('begun');
+     process.stdin.resume().once('end', () => {
+       for (let index = 0; index < 1_000; index++) log.info({ text: 'x'.repeat(1_000) }, 'event');
+       process.exit(3);
+     });`,
+    { exitWaitMs: 200, flushMs: 1 },
+  );
+  await once(child.stderr, 'data');
+  leave(child);
+  child.stdin.end();
+  expect(await once(child, 'exit', { signal: AbortSignal.timeout(20_000) })).toEqual([3, null]);
 });

@@ -24,6 +24,7 @@ export const logSection = section('log', {
     max: 1_073_741_824,
     help: 'Lines that nobody takes from standard output wait in memory up to this; more are dropped and counted in kilonova_log_lines_dropped_total.',
   }),
+  exitWaitMs: integer(2_000, { min: 0, max: 60_000, help: 'How long a process that ends waits for somebody to take its last lines.' }),
 });
 export type LogConfig = SectionValues<typeof logSection>;
 export type LogLevel = LogConfig['level'];
