@@ -40,6 +40,10 @@ const PLACES: readonly (readonly [Role, readonly string[]])[] = [
   ['compute', ['host-1', 'host-2', 'host-3', 'host-4']],
 ];
 
+/** Members that do their work in processes of their own, beside others that do it themselves. */
+export const withWorkers = { conductor: 'conductor-1', api: 'api-1' } as const;
+export const WORKERS = 2;
+
 export async function openField(random: Random): Promise<Field> {
   const undo: (() => Promise<unknown>)[] = [];
   const stop = async () => {
@@ -70,11 +74,12 @@ async function open(random: Random, undo: (() => Promise<unknown>)[], stop: () =
     }
   const cloud = await startCloud({
     ...{ apis: 2, conductors: 2, schedulers: 2, hosts: 4, databaseServer: server.url, config: CONFIG },
-    launch(_role, name, { brokerUrl: broker, databaseUrl }) {
+    launch(role, name, { brokerUrl: broker, databaseUrl }) {
       const own = ways.get(name);
       if (own === undefined) return {};
       const database = own.database?.through(databaseUrl);
       return {
+        args: Object.values<string>(withWorkers).includes(name) ? ['--set', `${role}.workers=${WORKERS}`] : [],
         env: {
           ...clocks.get(name)?.env,
           KILONOVA_BROKER_URLS: own.broker.through(broker),

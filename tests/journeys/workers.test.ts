@@ -2,13 +2,13 @@
  * One api and one conductor, each of two worker processes: they share an address and their work, whatever becomes of one of
  * them the others answer, and nothing of them is left when their parent ends.
  */
-import { execFileSync } from 'node:child_process';
 import { identityOf, isAlive } from '@kilonova/runtime';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startCloud, type Cloud, type Member } from '../support/cloud.ts';
 import type { ComputeClient } from '../support/compute-client.ts';
 import { eventually } from '../support/eventually.ts';
 import { KilonovaProcess } from '../support/process.ts';
+import { workersOf } from '../support/workers.ts';
 
 let cloud: Cloud;
 let client: ComputeClient;
@@ -35,13 +35,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => cloud?.stop());
-
-/** Its workers, by their process ids. */
-const workersOf = ({ process: { pid } }: Pick<Member, 'process'>): readonly number[] =>
-  execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number))
-    .flatMap(([child, parent]) => (parent === pid && child !== undefined ? [child] : []));
 
 interface Probe {
   readonly status: number;

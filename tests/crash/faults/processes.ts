@@ -1,10 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Member, Role } from '../../support/cloud.ts';
+import { eventually } from '../../support/eventually.ts';
+import { workersOf } from '../../support/workers.ts';
+import { withWorkers, WORKERS } from '../field.ts';
 import { between, type FaultKind, type FaultScene } from './fault.ts';
 
-/** With a member that no other fault has. */
-export async function withMember(scene: FaultScene, role: Role, act: (member: Member) => Promise<void>): Promise<string | undefined> {
-  const member = scene.take(role);
+/** With a member that no other fault has; one of any name, unless it is given. */
+export async function withMember(
+  scene: FaultScene,
+  role: Role,
+  act: (member: Member) => Promise<void>,
+  name?: string,
+): Promise<string | undefined> {
+  const member = scene.take(role, name);
   if (member === undefined) return undefined;
   try {
     await act(member);
@@ -60,6 +68,49 @@ const paused = (role: Role): FaultKind => ({
     }),
 });
 
+type WorkingRole = keyof typeof withWorkers;
+
+/** With one of a member's workers, until it has as many again; without that one when `act` says that it is gone. */
+const withWorker = (scene: FaultScene, role: WorkingRole, act: (pid: number) => Promise<'gone' | 'here'>): Promise<string | undefined> =>
+  withMember(
+    scene,
+    role,
+    async (member) => {
+      const workers = workersOf(member);
+      const pid = workers[Math.floor(scene.random.next() * workers.length)];
+      const left = pid === undefined ? 'here' : await act(pid);
+      await eventually(
+        () => workersOf(member),
+        (pids) => pids.length === WORKERS && (left === 'here' || !pids.includes(pid!)),
+        { timeoutMs: 60_000, what: `${WORKERS} workers of ${member.name}` },
+      );
+    },
+    withWorkers[role],
+  );
+
+const workerKilled = (role: WorkingRole): FaultKind => ({
+  name: `kill -9 of a worker of ${NAMES[role]}`,
+  inflict: (scene) =>
+    withWorker(scene, role, async (pid) => {
+      process.kill(pid, 'SIGKILL');
+      return 'gone';
+    }),
+});
+
+const workerPaused = (role: WorkingRole): FaultKind => ({
+  name: `SIGSTOP and SIGCONT of a worker of ${NAMES[role]}`,
+  inflict: (scene) =>
+    withWorker(scene, role, async (pid) => {
+      process.kill(pid, 'SIGSTOP');
+      try {
+        await pause(between(scene, 500, 6_500));
+      } finally {
+        process.kill(pid, 'SIGCONT');
+      }
+      return 'here';
+    }),
+});
+
 /** Forward and back, by seconds and by hours, while it runs; some are started again under the other time. */
 const skewed: FaultKind = {
   name: 'clock skew of an agent',
@@ -81,5 +132,6 @@ const skewed: FaultKind = {
 export const processFaults: readonly FaultKind[] = [
   ...(['conductor', 'compute', 'scheduler', 'api', 'standalone'] as const).map(killed),
   ...(['conductor', 'compute', 'scheduler', 'api'] as const).map(paused),
+  ...(['conductor', 'api'] as const).flatMap((role) => [workerKilled(role), workerPaused(role)]),
   skewed,
 ];
