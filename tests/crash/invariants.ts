@@ -49,6 +49,7 @@ export async function violations(cloud: Cloud, requests: readonly Request[]): Pr
     ...(await sumViolations(cloud)),
     ...(await lateTasks(cloud)),
     ...(await openEvents(cloud)),
+    ...(await openMigrations(cloud)),
   ];
 }
 
@@ -75,6 +76,16 @@ async function openEvents(cloud: Cloud): Promise<string[]> {
   const rows = await cloud.database.query<{ open: string }>(
     `select a.action || ' of ' || a.instance_uuid || ': ' || e.event || ', begun at ' || e.start_time || ', does not end' as open
      from instance_action_events e join instance_actions a on a.id = e.action_id where e.finish_time is null`,
+  );
+  return rows.map(({ open }) => open);
+}
+
+/** Migrations that are open although nothing moves: one that is done waits for its confirmation, of a server that lives. */
+async function openMigrations(cloud: Cloud): Promise<string[]> {
+  const rows = await cloud.database.query<{ open: string }>(
+    `select m.type || ' ' || m.id || ' of ' || i.uuid || ' is ' || m.status || ', the server ' || i.vm_state as open
+     from server_migrations m join instances i on i.uuid = m.instance_uuid
+     where m.status = 'queued' or (m.open and (m.status <> 'finished' or i.vm_state <> 'resized'))`,
   );
   return rows.map(({ open }) => open);
 }

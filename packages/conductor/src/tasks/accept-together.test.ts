@@ -1,6 +1,8 @@
 import { ActOnServer } from '@kilonova/objects';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createServers } from '../admission/create-servers.ts';
+import { cancel } from '../db/tasks.ts';
+import type { Services } from '../services.ts';
 import { type FreshDatabase, freshDatabase } from '../testing/fresh-database.ts';
 import { aHost, aRequest, aScope, someFlavors, testServices, type TestServices } from '../testing/services.ts';
 import { actionAcceptance } from './accept-action.ts';
@@ -121,4 +123,38 @@ test('a delete that comes once more when its server is gone is answered as the f
   expect(await acceptTogether(services, [ask(uuid!, 'delete')])).toMatchObject([refused]);
   const stranger = aScope({ projectId: 'other', requestId: request.scope.requestId });
   expect(await acceptTogether(services, [ask(uuid!, 'delete', { scope: stranger })])).toMatchObject([refused]);
+});
+
+test.each<{
+  readonly action: string;
+  readonly options: ActOnServer['options'];
+  readonly event: string;
+  readonly migrations: readonly object[];
+}>([
+  { action: 'reboot', options: { type: 'HARD' }, event: 'compute_reboot_instance', migrations: [] },
+  { action: 'evacuate', options: {}, event: 'rebuild_server', migrations: [{ status: 'cancelled', open: false }] },
+])('what a $action has open ends when a delete comes before it began', async ({ action, options, event, migrations }) => {
+  const [uuid] = (await servers(1)) as [string];
+  const engine: Services['engine'] = { ...services.engine, cancel: (trx, id, intent) => cancel(trx, null, id, intent) };
+  const act = actionAcceptance({ ...services, engine });
+  await act(ask(uuid, 'reboot', { options: { type: 'SOFT' }, scope: aScope({ requestId: 'req-soft' }) }));
+  await database.knex('hosts').update({ up: action !== 'evacuate' });
+  await act(ask(uuid, action, { options, scope: aScope({ requestId: 'req-between' }) }));
+  await act(ask(uuid, 'delete', { scope: aScope({ requestId: 'req-delete' }) }));
+  await database.knex('hosts').update({ up: true });
+  const events = await database
+    .knex('instance_action_events as e')
+    .join('instance_actions as a', 'a.id', 'e.action_id')
+    .where({ 'a.instance_uuid': uuid })
+    .orderBy('e.id')
+    .select('a.request_id as by', 'e.event', 'e.result');
+  expect(events).toEqual([
+    { by: 'req-soft', event: 'compute_reboot_instance', result: null }, // ends with its task
+    { by: 'req-between', event, result: 'Error' },
+    { by: 'req-delete', event: 'compute_terminate_instance', result: null },
+  ]);
+  expect(await database.knex('server_migrations').where({ instance_uuid: uuid }).select('status', 'open')).toEqual(migrations);
+  expect(await database.knex('tasks').where({ instance_uuid: uuid, state: 'running' }).first()).toMatchObject({
+    ...{ kind: 'reboot-instance', cancel: { kind: 'delete', requestId: 'req-delete' } },
+  });
 });

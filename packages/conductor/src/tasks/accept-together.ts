@@ -16,6 +16,7 @@ import { ActionWrites } from './action-writes.ts';
 import { DELETE_EVENT, deleteEnd } from './instance-endings.ts';
 import type { PowerParams } from './power.ts';
 import { type GoOn, goOnAfter } from './engine/go-on.ts';
+import { unbegun } from './taken-over.ts';
 
 const SIMPLE: ReadonlySet<string> = new Set(['start', 'stop', 'reboot', 'delete', 'forceDelete']);
 
@@ -139,7 +140,11 @@ function remove({ services, request, instance, live, hostUp }: Judged, writes: A
   if (live === undefined && host === null) return writes.end(instance, deleteEnd(uuid, requestId));
   writes.change({ uuid, taskState: 'deleting' });
   const deadlineMs = hostUp ? deleteDeadlineMs : deleteOnDownHostMs;
-  if (live !== undefined) return writes.cancel(live.id, { kind: 'delete', requestId, deadlineMs });
+  if (live !== undefined) {
+    const left = live.cancel === null ? undefined : unbegun(uuid, live.cancel);
+    if (left !== undefined) writes.giveUp(left);
+    return writes.cancel(live.id, { kind: 'delete', requestId, deadlineMs });
+  }
   writes.start({
     id: services.random.uuid(),
     kind: 'delete-instance',

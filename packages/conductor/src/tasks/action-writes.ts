@@ -2,11 +2,13 @@ import { addActions, type EventEnd, type EventStart, finishEvents, type NewActio
 import type { Transaction } from '../db/connection.ts';
 import { changeInstances, type InstanceChange, type InstanceRow } from '../db/instance-changes.ts';
 import { releaseUsage } from '../db/quota-usages.ts';
+import { changeMigrations } from '../db/server-migrations.ts';
 import type { Services } from '../services.ts';
 import type { CancelIntent } from './engine/definition.ts';
 import type { NewTask } from './engine/new-task.ts';
 import { endInstances } from './instance-endings.ts';
 import type { GoOn } from './engine/go-on.ts';
+import type { Unbegun } from './taken-over.ts';
 
 /** What accepted actions write, collected first, so that those of many requests share their statements. */
 export class ActionWrites {
@@ -16,6 +18,7 @@ export class ActionWrites {
   readonly #starts: EventStart[] = [];
   readonly #ends: EventEnd[] = [];
   readonly #tasks: NewTask[] = [];
+  readonly #cancelledMigrations: string[] = [];
   readonly #cancels: { readonly taskId: string; readonly intent: CancelIntent }[] = [];
 
   /** The action, and its first event, which goes on. */
@@ -34,6 +37,11 @@ export class ActionWrites {
     this.#ends.push(event);
   }
 
+  giveUp({ event, migrationUuid }: Unbegun): void {
+    this.#ends.push(event);
+    if (migrationUuid !== undefined) this.#cancelledMigrations.push(migrationUuid);
+  }
+
   start(task: NewTask): void {
     this.#tasks.push(task);
   }
@@ -50,6 +58,10 @@ export class ActionWrites {
     await changeInstances(trx, this.#changes);
     const freed = await endInstances(trx, this.#ended);
     await finishEvents(trx, this.#ends);
+    await changeMigrations(
+      trx,
+      this.#cancelledMigrations.map((uuid) => ({ uuid, status: 'cancelled' })),
+    );
     for (const { taskId, intent } of this.#cancels) await engine.cancel(trx, taskId, intent);
     const begin = await engine.createTasks(trx, this.#tasks);
     await releaseUsage(trx, freed);
