@@ -37,6 +37,7 @@ export class ActionWrites {
     this.#ends.push(event);
   }
 
+  /** What another request had taken over the task for, and never comes to. */
   giveUp({ event, migrationUuid }: Unbegun): void {
     this.#ends.push(event);
     if (migrationUuid !== undefined) this.#cancelledMigrations.push(migrationUuid);

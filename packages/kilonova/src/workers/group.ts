@@ -66,9 +66,9 @@ export class WorkerGroup {
       };
     });
     for (const place of this.#places) this.#fork(place);
+    this.#askForSigns();
     await ready;
     this.#up = true;
-    this.#askForSigns();
     return [...new Set(this.#places.flatMap(({ addresses }) => addresses ?? []))];
   }
 
@@ -95,7 +95,7 @@ export class WorkerGroup {
       this.#places.map(async ({ worker, cancel }) => {
         cancel?.();
         if (worker === undefined) return;
-        const ended = new Promise((settle) => worker.once('exit', settle));
+        const ended = new Promise((settle) => worker.process.once('close', settle)); // with its last words
         worker.process.kill('SIGTERM');
         const cancelKill = this.#parts.clock.after(graceMs, () => worker.process.kill('SIGKILL'));
         await ended;
@@ -144,11 +144,11 @@ export class WorkerGroup {
     return told?.health ?? not(`no answer within ${this.#parts.answerMs} ms`);
   }
 
-  /** Undefined: no worker that is ready, no answer in time, or none to this. */
+  /** Undefined: no worker, or one that is not ready to tell it, no answer in time, or none to this. */
   async #ask(place: Place, wanted: Wanted): Promise<Told | undefined> {
     const { clock, answerMs } = this.#parts;
     const { worker, addresses } = place;
-    if (worker === undefined || addresses === undefined || !worker.isConnected()) return undefined;
+    if (worker === undefined || !worker.isConnected() || (addresses === undefined && wanted !== 'sign')) return undefined;
     const id = (this.#lastQuestion += 1);
     let cancel: () => void = () => undefined;
     const answer = await new Promise<Answer | undefined>((settle) => {
@@ -169,7 +169,7 @@ export class WorkerGroup {
     const { clock, log, signMs, silentMs } = this.#parts;
     this.#cancelSigns = clock.after(signMs, () => {
       for (const place of this.#places) {
-        if (place.worker === undefined || place.addresses === undefined) continue; // a start may wait for its broker
+        if (place.worker === undefined) continue;
         const silentForMs = place.owed * signMs;
         place.owed += 1;
         if (silentForMs < silentMs) void this.#ask(place, 'sign');

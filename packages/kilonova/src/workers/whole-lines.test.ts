@@ -19,6 +19,11 @@ test('what never ended leaves at the end', async () => {
   expect(await passed('one\nand', ' a half')).toEqual(['one\n', 'and a half']);
 });
 
+test('what has no end is not kept for ever', async () => {
+  const out = await passed('x'.repeat(700_000), 'y'.repeat(700_000), 'z');
+  expect(out.map(({ length }) => length)).toEqual([1_400_000, 1]);
+});
+
 test('a character that was cut between two pieces stays one', async () => {
   const lines = new WholeLines();
   const out: Buffer[] = [];
