@@ -5,7 +5,7 @@ import { asRefusal } from './db/refusals.ts';
 import { asServiceError } from './db/unavailable.ts';
 import { assertHostAccount } from './hosts/host-account.ts';
 import type { Heartbeats } from './hosts/heartbeats.ts';
-import { HostReturns } from './hosts/host-returns.ts';
+import type { HostReturns } from './hosts/host-returns.ts';
 import type { Registrations } from './hosts/registrations.ts';
 import { takeDomains } from './reports/domain-reports.ts';
 import type { OperationReports } from './reports/operation-reports.ts';
@@ -17,6 +17,7 @@ export interface HostReportParts {
   readonly services: Services;
   readonly heartbeats: Heartbeats;
   readonly registrations: Registrations;
+  readonly returns: HostReturns;
   readonly operations: OperationReports;
   readonly transfers: TransferReports;
   readonly cleaner: { ring(): void };
@@ -26,8 +27,7 @@ export interface HostReportParts {
 
 /** Every method of the hosts' contract and the function that does it. A host speaks for itself only. */
 export function hostReportHandlers(parts: HostReportParts): Handlers<typeof hostReportsContract> {
-  const { services, heartbeats, registrations, operations, transfers, versions } = parts;
-  const returns = new HostReturns(services);
+  const { services, heartbeats, registrations, returns, operations, transfers, versions } = parts;
   const enforced = services.config.conductor.enforceHostAccounts;
   const told = async <T>(act: () => Promise<T>): Promise<T> => {
     try {

@@ -12,6 +12,7 @@ import { hostReportHandlers } from './host-reports.ts';
 import { InvariantWatch } from './invariants/watch.ts';
 import { HostGate } from './hosts/host-gate.ts';
 import { Heartbeats } from './hosts/heartbeats.ts';
+import { HostReturns } from './hosts/host-returns.ts';
 import { HostPublisher } from './hosts/publisher.ts';
 import { Registrations } from './hosts/registrations.ts';
 import { Upkeep } from './hosts/upkeep.ts';
@@ -105,7 +106,12 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     const unheard = transport.onChange((connected) => {
       heardSince = connected ? clock.monotonic() : undefined;
     });
-    const upkeep = new Upkeep(services, () => heardSince);
+    const returns = new HostReturns(services);
+    const upkeep = new Upkeep(
+      services,
+      () => heardSince,
+      () => returns.spreadMs(),
+    );
     upkeep.start();
     closing.push(() => upkeep.stop());
     const watch = new InvariantWatch(services);
@@ -141,7 +147,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
       await serve(
         transport,
         hostReportsContract,
-        hostReportHandlers({ services, heartbeats, registrations, operations, transfers, cleaner, versions, compute }),
+        hostReportHandlers({ services, heartbeats, registrations, returns, operations, transfers, cleaner, versions, compute }),
         {
           ...{ graceMs, interceptors: [gate.intercept] },
           // A host that names another place would have the conductor speak there.

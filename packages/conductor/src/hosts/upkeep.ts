@@ -11,15 +11,26 @@ export class Upkeep {
   readonly #rounds: readonly Round[];
   #stopped = false;
 
-  /** @param heardSince since when (monotonic) this conductor hears its hosts; undefined: it does not. Who was deaf calls nobody silent. */
-  constructor(services: Services, heardSince: () => number | undefined = () => Number.NEGATIVE_INFINITY) {
+  /**
+   * @param heardSince since when (monotonic) this conductor hears its hosts; undefined: it does not. Who was deaf calls nobody silent.
+   * @param returnMs over how long hosts come back that lost the broker together, as this conductor may have: they are not silent, it is not their turn
+   */
+  constructor(
+    services: Services,
+    heardSince: () => number | undefined = () => Number.NEGATIVE_INFINITY,
+    returnMs: () => Promise<number> = async () => 0,
+  ) {
     const { knex, clock, config, publisher, log } = services;
     const limits = config.conductor;
+    /** The beginning of hearing from which it has been long enough. */
+    let waitedOut: number | undefined;
     this.#services = services;
     this.#rounds = [
       round(limits.livenessMs, limits.livenessBatch, async () => {
         const since = heardSince();
-        if (since === undefined || clock.monotonic() - since < limits.serviceDownMs) return 0;
+        if (since === undefined) return 0;
+        if (since !== waitedOut && clock.monotonic() - since < limits.serviceDownMs + (await returnMs())) return 0;
+        waitedOut = since;
         const down = await markSilentHostsDown(knex, limits.serviceDownMs, limits.livenessBatch);
         if (down.length > 0) log.warn({ hosts: down }, 'hosts are down');
         publisher.hostsTouched(down);
