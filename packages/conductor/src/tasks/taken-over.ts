@@ -4,7 +4,7 @@
  */
 import { serverActions } from '@kilonova/objects';
 import type { EventEnd } from '../db/action-events.ts';
-import type { CancelIntent } from './engine/definition.ts';
+import { cancelledBy, type CancelIntent } from './engine/definition.ts';
 import { evacuationWords } from './moves/evacuate.ts';
 import type { MoveParams } from './moves/move.ts';
 
@@ -16,7 +16,7 @@ export interface Unbegun {
 
 /** What the intent has open; undefined when that is nothing. */
 export function unbegun(instanceUuid: string, { kind, requestId, params }: CancelIntent): Unbegun | undefined {
-  const end = (event: string): EventEnd => ({ instanceUuid, requestId, event, failure: { message: 'cancelled: delete' } });
+  const end = (event: string): EventEnd => ({ instanceUuid, requestId, event, failure: cancelledBy('delete') });
   if (kind === 'reboot') return { event: end(serverActions.rebootHard.event) };
   if (kind === 'evacuate') return { event: end(evacuationWords.events.accept), migrationUuid: (params as MoveParams).migrationUuid };
   return undefined;

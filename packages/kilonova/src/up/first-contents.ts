@@ -62,14 +62,15 @@ export class FirstContents {
     }
   }
 
-  /** Settles when every host takes servers. */
+  /** Settles when every host takes servers, but for those that an administrator has forced down. */
   async #hostsUp(hosts: readonly string[]): Promise<void> {
     const deadline = this.#clock.monotonic() + HOSTS_WAIT_MS;
     for (;;) {
-      const up = new Set<string>();
+      const settled = new Set<string>();
       const request = Object.assign(new ListServices(), { scope: this.#scope(), binary: 'nova-compute' });
-      for await (const piece of this.#conductor.listServices(request)) for (const service of piece) if (service.up) up.add(service.host);
-      const missing = hosts.filter((host) => !up.has(host));
+      for await (const piece of this.#conductor.listServices(request))
+        for (const service of piece) if (service.up || service.forcedDown) settled.add(service.host);
+      const missing = hosts.filter((host) => !settled.has(host));
       if (missing.length === 0) return;
       if (this.#clock.monotonic() > deadline)
         throw new Error(`hosts that do not register within ${HOSTS_WAIT_MS} ms: ${missing.join(', ')}`);

@@ -28,6 +28,9 @@ export interface CancelIntent {
   readonly [more: string]: unknown;
 }
 
+/** Why a task ends that something of this kind took over. */
+export const cancelledBy = (kind: string): Failure => ({ message: `cancelled: ${kind}` });
+
 /** How an awaited operation ended. */
 export interface ReportOutcome {
   readonly outcome: 'done' | 'failed';

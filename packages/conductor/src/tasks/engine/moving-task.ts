@@ -1,5 +1,5 @@
 import type { TaskChange, TaskRow, TaskState } from '../../db/tasks.ts';
-import type { AnyTask, CancelIntent, Failure, ReportOutcome, Step, TaskItem } from './definition.ts';
+import { cancelledBy, type AnyTask, type CancelIntent, type Failure, type ReportOutcome, type Step, type TaskItem } from './definition.ts';
 import type { NewTask } from './new-task.ts';
 
 /** A task while its transaction moves it. What it becomes is written in one piece at the end. */
@@ -137,7 +137,7 @@ export class MovingTask implements TaskItem<object> {
     if (this.cancel !== null) {
       // However it ended: something else was asked for before anybody heard of it.
       this.outputs[step.name] = outcome;
-      return this.unwind({ message: `cancelled: ${this.cancel.kind}` });
+      return this.unwind(cancelledBy(this.cancel.kind));
     }
     if (outcome.outcome === 'failed' && step.kind === 'await' && step.onFailure === 'unwind') {
       this.outputs[step.name] = outcome;

@@ -1,4 +1,4 @@
-import type { Failure } from './definition.ts';
+import { cancelledBy, type Failure } from './definition.ts';
 import type { MovingTask } from './moving-task.ts';
 
 /** What a call step brought, to be written with what comes next. */
@@ -13,7 +13,7 @@ export interface Reception {
 /** What becomes of a task that was just locked, before its steps run: intents, deadlines, answers, overdue reports. */
 export function receive(task: MovingTask, reception: Reception): void {
   if (task.state === 'unwinding') return;
-  if (task.cancel !== null) return task.unwind({ message: `cancelled: ${task.cancel.kind}` });
+  if (task.cancel !== null) return task.unwind(cancelledBy(task.cancel.kind));
   if (task.state === 'parked') return remind(task, reception);
   const { carry } = reception;
   if (carry !== undefined && carry.step === task.step) {
