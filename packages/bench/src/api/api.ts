@@ -36,7 +36,7 @@ export async function runApi(work: ApiWork, bench: Bench, target: CloudTarget): 
         const until = deadlineIn(work.seconds * 1_000, clock, signal);
         const found = await withCpu(bench, () =>
           readUnderLoad({
-            ...{ cloud, reading, concurrency, signal: until.signal, monotonic: () => clock.monotonic() },
+            ...{ cloud, reading, concurrency, signal: until.signal, clock },
             onError: (error) => errors.add(error),
           }),
         );

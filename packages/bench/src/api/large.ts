@@ -6,6 +6,7 @@ import type { CloudTarget } from '../cloud/target.ts';
 import { withCpu, type Bench, type Measured } from '../measure/bench.ts';
 import { deadlineIn } from '../measure/deadline.ts';
 import { ErrorTally } from '../measure/errors.ts';
+import { paced } from '../measure/pace.ts';
 import { distribution } from '../measure/percentiles.ts';
 import { idsOf } from './api.ts';
 import { readUnderLoad, type Reading } from './readings.ts';
@@ -21,32 +22,29 @@ export async function runLarge(work: LargeWork, bench: Bench, target: CloudTarge
   const restoreQuota = await ensureQuota(cloud, work.concurrency, target.liftQuota);
   const deadline = deadlineIn(work.seconds * 1_000, clock, bench.signal);
   const { signal } = deadline;
-  const read = (reading: Reading) =>
+  const read = (reading: Reading, everyMs = 0) =>
     readUnderLoad({
-      ...{ cloud, reading, concurrency: 1, signal, monotonic: () => clock.monotonic() },
+      ...{ cloud, reading, concurrency: 1, signal, clock, everyMs },
       onError: (error) => errors.add(error),
     });
   const createMs: number[] = [];
-  const create = async (worker: number): Promise<void> => {
-    for (let index = 0; !signal.aborted; index += 1) {
-      const asked = clock.monotonic();
-      try {
-        await createServer(cloud, recipe, `${prefix}${worker}-${index}`);
-        createMs.push(clock.monotonic() - asked);
-      } catch (error) {
-        errors.add(error);
-        return;
-      }
-      progress.at(Math.min(work.seconds, (clock.monotonic() - began) / 1_000), work.seconds, 'seconds of lists, shows and creates');
+  let made = 0;
+  const create = async (asked: number): Promise<void> => {
+    try {
+      await createServer(cloud, recipe, `${prefix}${made++}`);
+      createMs.push(clock.monotonic() - asked);
+    } catch (error) {
+      errors.add(error);
     }
+    progress.at(Math.min(work.seconds, (clock.monotonic() - began) / 1_000), work.seconds, 'seconds of lists, shows and creates');
   };
   const began = clock.monotonic();
   try {
     const { value, cpu } = await withCpu(bench, async () => {
-      const creating = Array.from({ length: work.concurrency }, (_, worker) => create(worker));
+      const creating = Array.from({ length: work.concurrency }, () => paced(work.createEveryMs, clock, signal, create));
       const [list, detail, show] = await Promise.all([
-        read({ name: 'list', path: () => `/servers?limit=${work.pageSize}` }),
-        read({ name: 'detail', path: () => `/servers/detail?limit=${work.pageSize}` }),
+        read({ name: 'list', path: () => `/servers?limit=${work.pageSize}` }, work.listEveryMs),
+        read({ name: 'detail', path: () => `/servers/detail?limit=${work.pageSize}` }, work.listEveryMs),
         read({ name: 'show', path: (turn) => `/servers/${ids[turn % ids.length]}` }),
       ]);
       await Promise.all(creating);

@@ -1,4 +1,5 @@
 import type { Cloud } from '../cloud/cloud.ts';
+import { paced, type Pacing } from '../measure/pace.ts';
 
 /** One kind of reading; `path` takes a running number, so that single servers are asked for in turn. */
 export interface Reading {
@@ -27,30 +28,28 @@ export interface LoadParts {
   readonly cloud: Cloud;
   readonly reading: Reading;
   readonly concurrency: number;
-  readonly monotonic: () => number;
+  readonly clock: Pacing;
+  /** Between the beginnings of two readings of one worker; 0: as soon as the last is answered. */
+  readonly everyMs?: number;
   /** Ends the load. */
   readonly signal: AbortSignal;
   readonly onError: (error: unknown) => void;
 }
 
-/** Asks again and again, so many at a time, until `signal` is aborted; the last answers are waited for. */
-export async function readUnderLoad({ cloud, reading, concurrency, monotonic, signal, onError }: LoadParts): Promise<Load> {
+/** Asks again and again, so many at a time, at the pace that is given, until `signal` is aborted; the last answers are waited for. */
+export async function readUnderLoad({ cloud, reading, concurrency, clock, everyMs = 0, signal, onError }: LoadParts): Promise<Load> {
   const load: Load = { durationsMs: [], bytes: 0, seconds: 0 };
-  const began = monotonic();
+  const began = clock.monotonic();
   let turn = 0;
-  await Promise.all(
-    Array.from({ length: concurrency }, async () => {
-      while (!signal.aborted) {
-        const asked = monotonic();
-        try {
-          load.bytes = (await cloud.ask(reading.path(turn++), { unread: true })).bytes;
-          load.durationsMs.push(monotonic() - asked);
-        } catch (error) {
-          onError(error);
-        }
-      }
-    }),
-  );
-  load.seconds = (monotonic() - began) / 1_000;
+  const read = async (asked: number): Promise<void> => {
+    try {
+      load.bytes = (await cloud.ask(reading.path(turn++), { unread: true })).bytes;
+      load.durationsMs.push(clock.monotonic() - asked);
+    } catch (error) {
+      onError(error);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, () => paced(everyMs, clock, signal, read)));
+  load.seconds = (clock.monotonic() - began) / 1_000;
   return load;
 }

@@ -45,6 +45,9 @@ export interface LargeWork extends Sized {
   readonly servers: number;
   /** Creates under way at a time. */
   readonly concurrency: number;
+  /** Between the beginnings of two lists of a kind, or two creates of one worker; 0: as soon as the last is answered. */
+  readonly listEveryMs: number;
+  readonly createEveryMs: number;
   readonly seconds: number;
   readonly pageSize: number;
 }

@@ -9,6 +9,8 @@ export interface Sizes {
   readonly hosts?: number;
   readonly agents?: number;
   readonly seconds?: number;
+  readonly listEveryMs?: number;
+  readonly createEveryMs?: number;
   readonly tickMs?: number;
   readonly heartbeatMs?: number;
   readonly timeLimitSeconds?: number;
@@ -21,6 +23,8 @@ export const sizeBounds: Readonly<Record<keyof Sizes, { readonly min: number; re
   hosts: { min: 1, max: 200_000 },
   agents: { min: 1, max: 20_000 },
   seconds: { min: 1, max: 3_600 },
+  listEveryMs: { min: 0, max: 60_000 },
+  createEveryMs: { min: 0, max: 60_000 },
   tickMs: { min: 1, max: 10_000 },
   heartbeatMs: { min: 50, max: 600_000 },
   timeLimitSeconds: { min: 1, max: 86_400 },
