@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import { type OwnerKey, release } from './claims.ts';
+import { rowsOf } from './rows.ts';
 import { completeEvacuations } from './server-migrations.ts';
 
 /** What may still be on a host and must go. Its allocation stays until the host confirms. */
@@ -79,6 +80,16 @@ export async function confirm(trx: Knex.Transaction, owners: readonly OwnerKey[]
   );
   await completeEvacuations(trx, rows as OwnerKey[]);
   return release(trx, rows as OwnerKey[]);
+}
+
+/** The host is gone for good, and nobody waits for it any more. Evacuations stay unconfirmed: should it come back, it gets no work before it is rid of them. */
+export async function giveUp(trx: Knex.Transaction, host: string): Promise<void> {
+  const owners = await rowsOf<OwnerKey>(
+    trx,
+    'delete from cleanups where host = :host returning instance_uuid as "instanceUuid", host, generation',
+    { host },
+  );
+  await release(trx, owners);
 }
 
 /** The host refused; one whose instance came back to that host under a newer generation is settled by that. */

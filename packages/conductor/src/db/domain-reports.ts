@@ -1,4 +1,6 @@
 import type { Knex } from 'knex';
+import { rowsOf } from './rows.ts';
+import { completeUnseenEvacuations } from './server-migrations.ts';
 import { forgetStrays, type Sighting } from './strays.ts';
 
 /** Keeps what a piece of a round named, until the round's last piece. Of a host only one round is kept, in so many pieces. */
@@ -33,8 +35,13 @@ export async function endRound(
   },
 ): Promise<readonly string[]> {
   const { host, round, domains, rounds: needed, sync } = found;
-  const fresh = await trx.raw(`update hosts set domains_round = :round where host = :host and domains_round < :round`, { host, round });
-  if (fresh.rowCount !== 1) return [];
+  const [fresh] = await rowsOf<{ up: boolean }>(
+    trx,
+    'update hosts set domains_round = :round where host = :host and domains_round < :round returning up',
+    { host, round },
+  );
+  if (fresh === undefined) return [];
+  if (!fresh.up) await completeUnseenEvacuations(trx, host);
   // The last piece's domains carry their power; of earlier pieces only that they are there is known here.
   const { rows } = await trx.raw(
     `with seen as materialized (

@@ -155,6 +155,20 @@ export async function completeEvacuations(
   );
 }
 
+/**
+ * A host that was given up came back, and a whole round of its domains showed nothing of these: what it showed was released and is its
+ * cleanup by now.
+ */
+export async function completeUnseenEvacuations(trx: Knex.Transaction, host: string): Promise<void> {
+  await trx.raw(
+    `update server_migrations m set status = 'completed', updated_at = kilonova_now()
+     where m.source_host = :host and m.type = 'evacuation' and m.status = 'done'
+       and not exists (select from cleanups c
+         where (c.host, c.instance_uuid, c.generation) = (m.source_host, m.instance_uuid, m.source_generation))`,
+    { host },
+  );
+}
+
 /** What the list may be restricted by; null does not restrict. */
 export interface MigrationFilters {
   readonly serverUuid: string | null;

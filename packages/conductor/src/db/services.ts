@@ -68,13 +68,26 @@ export async function writeService(trx: Knex.Transaction, { id, disabled, disabl
 export const setHostDown = (trx: Knex.Transaction, host: string): Promise<unknown> =>
   trx.raw('update hosts set up = false where host = :host', { host });
 
-/** What keeps a host from being forgotten: servers on it, and what it still holds of servers that are gone. */
-export async function lockHostUse(trx: Knex.Transaction, host: string): Promise<{ readonly servers: number; readonly leftovers: number }> {
+/** What keeps a host from being forgotten. */
+export interface HostUse {
+  /** Servers on it. */
+  readonly servers: number;
+  /** What it holds, or is to get, of servers that a task or an open move has in hand. */
+  readonly claims: number;
+  /** What it may still hold of servers that are deleted, or elsewhere. */
+  readonly leftovers: number;
+}
+
+export async function lockHostUse(trx: Knex.Transaction, host: string): Promise<HostUse> {
+  // In the order of those that settle a cleanup.
+  await trx.raw('select 1 from cleanups where host = :host order by instance_uuid, generation for update', { host });
   await trx.raw('select 1 from hosts where host = :host for update', { host });
-  const rows = await rowsOf<{ servers: number; leftovers: number }>(
+  const rows = await rowsOf<HostUse>(
     trx,
-    `select (select count(*) from instances where host = :host) as servers,
-       (select count(*) from allocations where host = :host) + (select count(*) from cleanups where host = :host) as leftovers`,
+    `select (select count(*) from instances where host = :host)::int as servers,
+       (select count(*) from allocations a where host = :host and not exists (
+         select from cleanups c where (c.host, c.instance_uuid, c.generation) = (a.host, a.instance_uuid, a.generation)))::int as claims,
+       (select count(*) from cleanups where host = :host)::int as leftovers`,
     { host },
   );
   return rows[0]!;

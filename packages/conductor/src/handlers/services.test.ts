@@ -1,5 +1,5 @@
 import { HypervisorRef, ListHypervisors, ListServices, ServiceRef, UpdateService } from '@kilonova/objects';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createServers } from '../admission/create-servers.ts';
 import { hostStates } from '../db/host-states.ts';
 import { freshDatabase, type FreshDatabase } from '../testing/fresh-database.ts';
@@ -94,11 +94,43 @@ test('a compute service with servers stays; without it goes with its host, and s
   expect((await list()).map((service) => service.host)).toEqual(['h1', 'h3', 'c1']);
 });
 
-test('a host that holds leftovers of deleted servers stays', async () => {
-  await database
-    .knex('cleanups')
-    .insert({ host: 'h1', instance_uuid: services.random.uuid(), generation: 1, request_id: 'r', reason: 'deadline' });
-  await expect(remove(onHost('h1'))).rejects.toMatchObject({ code: 'ServiceInUse' });
+describe('a host that holds leftovers of a server', () => {
+  const rows = async (sql: string) => ((await database.knex.raw(sql)) as { rows: object[] }).rows;
+
+  beforeEach(async () => {
+    const instance_uuid = await aServerOn('h2');
+    await database.knex('allocations').insert({ instance_uuid, host: 'h1', generation: 1, vcpus: 1, memory_mb: 1, disk_gb: 1 });
+    await database.knex.raw(`update hosts set instances = 1, vcpus_used = 1, memory_mb_used = 1, disk_gb_used = 1 where host = 'h1'`);
+    await database.knex('cleanups').insert({ instance_uuid, host: 'h1', generation: 1, request_id: 'r', reason: 'deadline' });
+  });
+
+  test('stays, and the refusal says how it is given up', async () => {
+    await expect(remove(onHost('h1'))).rejects.toMatchObject({
+      code: 'ServiceInUse',
+      message:
+        'Unable to delete compute service: what deleted or evacuated instances left on host h1 is still to be removed. ' +
+        'If the host is gone for good, force its service down first.',
+    });
+    expect(await state('h1')).toBeDefined();
+    expect(await rows('select 1 from cleanups')).toHaveLength(1);
+  });
+
+  test('goes with them when it is forced down', async () => {
+    await update(onHost('h1'), { forcedDown: true });
+    await remove(onHost('h1'));
+    expect(await state('h1')).toBeUndefined();
+    expect(await rows('select 1 from cleanups union all select 1 from allocations')).toEqual([]);
+  });
+
+  test('stays when a task has a claim on it, forced down or not', async () => {
+    await database.knex('cleanups').delete();
+    await update(onHost('h1'), { forcedDown: true });
+    await expect(remove(onHost('h1'))).rejects.toMatchObject({
+      code: 'ServiceInUse',
+      message: 'Unable to delete compute service that has in-progress migrations. Complete the migrations or delete the instances first.',
+    });
+    expect(await rows('select 1 from allocations')).toHaveLength(1);
+  });
 });
 
 test('hypervisors are paged by id, found by part of their name, and shown with their servers', async () => {

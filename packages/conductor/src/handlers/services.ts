@@ -1,5 +1,6 @@
 import { failure, type ListServices, type Service, type ServiceRef, type UpdateService } from '@kilonova/objects';
 import { Empty } from '@kilonova/rpc';
+import { giveUp } from '../db/cleanups.ts';
 import { touchHosts } from '../db/host-capacity.ts';
 import * as rows from '../db/services.ts';
 import type { Services } from '../services.ts';
@@ -43,20 +44,32 @@ export async function updateService({ knex, config, publisher }: Services, reque
   return service;
 }
 
-/** @throws ServiceNotFound, ServiceInUse */
+/**
+ * A compute host whose service is forced down is declared gone by this: what it may still hold is given up. Should it come back, it is
+ * told to remove what was released, and shows the rest as strays.
+ *
+ * @throws ServiceNotFound, ServiceInUse
+ */
 export async function deleteService({ knex, config, publisher }: Services, request: ServiceRef): Promise<Empty> {
   const host = await knex.transaction(async (trx) => {
     const service = await rows.lockService(trx, config.conductor, request);
     refuseIfDenied(request.scope);
     if (service.binary === 'nova-compute') {
-      const { servers, leftovers } = await rows.lockHostUse(trx, service.host);
+      const { servers, claims, leftovers } = await rows.lockHostUse(trx, service.host);
       if (servers > 0)
         throw failure('ServiceInUse', 'Unable to delete compute service that is hosting instances. Migrate or delete the instances first.');
-      if (leftovers > 0)
+      if (claims > 0)
         throw failure(
           'ServiceInUse',
-          `Unable to delete compute service: what deleted instances left on host ${service.host} is still to be removed.`,
+          'Unable to delete compute service that has in-progress migrations. Complete the migrations or delete the instances first.',
         );
+      if (leftovers > 0 && !service.forcedDown)
+        throw failure(
+          'ServiceInUse',
+          `Unable to delete compute service: what deleted or evacuated instances left on host ${service.host} is still to be removed. ` +
+            'If the host is gone for good, force its service down first.',
+        );
+      await giveUp(trx, service.host);
     }
     await rows.deleteService(trx, service);
     return service.host;

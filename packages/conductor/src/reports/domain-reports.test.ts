@@ -1,7 +1,7 @@
-import { DomainReport, DomainsReport, HostRegistration } from '@kilonova/objects';
+import { DomainReport, DomainsReport, HostRegistration, ServiceRef, UpdateService } from '@kilonova/objects';
 import { Empty } from '@kilonova/rpc';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { anInventory } from '../testing/services.ts';
+import { anAdmin, anInventory } from '../testing/services.ts';
 import { stage } from '../testing/story.ts';
 
 const scene = stage({ straysMax: 3 });
@@ -129,6 +129,56 @@ describe('a host that was cut off while its server is built elsewhere', () => {
     expect(await up(from)).toBe(false);
     host(from).behaviour.remove = 'do';
     await expect.poll(cleanups).toEqual([]);
+    await host(from).register();
+    expect(await up(from)).toBe(true);
+  });
+});
+
+describe('a host that was declared gone', () => {
+  const ref = (name: string) => ({ scope: anAdmin(), host: name, binary: 'nova-compute' });
+  const up = async (name: string) => (await rows(`select up from hosts where host = '${name}'`))[0]?.['up'];
+  const evacuations = async () => (await rows('select status from server_migrations')).map(({ status }) => status);
+
+  /** Its server is elsewhere, and nobody waits for it any more. */
+  async function givenUp() {
+    const uuid = await scene.aServer();
+    const [{ host: from }] = (await scene.servers()) as [{ host: string }];
+    const to = from === 'h1' ? 'h2' : 'h1';
+    host(from).behaviour.remove = 'ignore';
+    const { client } = scene.cloud;
+    await client.updateService(Object.assign(new UpdateService(), ref(from), { changes: { forcedDown: true } }));
+    await act(uuid, 'evacuate');
+    await expect.poll(scene.servers, { timeout: 5_000 }).toMatchObject([{ vmState: 'active', host: to }]);
+    await client.deleteService(Object.assign(new ServiceRef(), ref(from)));
+    expect(await up(from)).toBeUndefined();
+    expect(await rows('select 1 from cleanups')).toEqual([]);
+    expect(await rows('select host from allocations')).toEqual([{ host: to }]);
+    host(from).behaviour.remove = 'do';
+    return { uuid, from, to };
+  }
+
+  test('and comes back gets no work before it has removed what was evacuated from it', async () => {
+    const { uuid, from, to } = await givenUp();
+    expect(host(from).domains.get(uuid)).toMatchObject({ generation: 1 });
+    await host(from).register();
+    expect(await up(from)).toBe(false);
+    await report(from);
+    await expect.poll(evacuations).toEqual(['completed']);
+    expect(host(from).domains.size).toBe(0);
+    await host(from).register();
+    expect(await up(from)).toBe(true);
+    expect(host(to).domains.get(uuid)).toMatchObject({ power: 1 });
+    await scene.cloud.assertNothingLeftOver();
+  });
+
+  test('and comes back empty gets work when it has shown that', async () => {
+    const { from } = await givenUp();
+    host(from).domains.clear();
+    await host(from).register();
+    expect(await up(from)).toBe(false);
+    expect(await evacuations()).toEqual(['done']);
+    await report(from);
+    expect(await evacuations()).toEqual(['completed']);
     await host(from).register();
     expect(await up(from)).toBe(true);
   });
