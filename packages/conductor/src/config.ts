@@ -67,7 +67,11 @@ export const conductorSection = section('conductor', {
     min: 100,
     help: 'How long a delete waits for the host before what is left there becomes its cleanup.',
   }),
-  deleteOnDownHostMs: integer(1 * seconds, { min: 0, help: 'The same when the host is known to be down.' }),
+  deleteOnDownHostMs: integer(1 * seconds, { min: 0, help: 'The same when the host is known to be down, or goes down meanwhile.' }),
+  forcedDownWaitMs: integer(1 * seconds, {
+    min: 0,
+    help: 'How much longer a build, a start, stop or reboot, or a destination that makes ready is waited for once its host is forced down.',
+  }),
   powerDeadlineMs: integer(5 * minutes, { min: 100, help: 'How long start, stop and reboot may take.' }),
   moveDeadlineMs: integer(120 * minutes, { min: 100, help: 'How long a resize or migration may take as a whole.' }),
   moveStepDeadlineMs: integer(10 * minutes, {
@@ -165,8 +169,11 @@ export const conductorSection = section('conductor', {
     help: 'For how long the number of hosts is believed that this is made of.',
   }),
   serviceDownMs: integer(60 * seconds, { min: 100, help: 'A service that was silent for so long is down.' }),
-  livenessMs: integer(5 * seconds, { min: 20, help: 'How often silent hosts are looked for.' }),
-  livenessBatch: integer(500, { min: 1, max: 10_000, help: 'Hosts that are marked down in one transaction.' }),
+  livenessMs: integer(5 * seconds, {
+    min: 20,
+    help: 'How often silent hosts are looked for, and tasks that wait for hosts that are down.',
+  }),
+  livenessBatch: integer(500, { min: 1, max: 10_000, help: 'Hosts, and tasks that wait for them, that are found at a time.' }),
   forgetServiceHours: integer(24, { min: 1, help: 'A silent service that is no compute host is forgotten after so long.' }),
   versionLookMs: integer(2 * seconds, {
     min: 20,

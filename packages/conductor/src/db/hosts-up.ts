@@ -13,6 +13,16 @@ export async function hostsUp(knex: Knex, hosts: readonly string[]): Promise<Rea
   return new Set((rows as { host: string }[]).map(({ host }) => host));
 }
 
+/** Those of the hosts that an operator forced down: nothing runs there. */
+export async function hostsForcedDown(knex: Knex, hosts: readonly string[]): Promise<ReadonlySet<string>> {
+  if (hosts.length === 0) return new Set();
+  const { rows } = await knex.raw(
+    `select host from services where "binary" = 'nova-compute' and forced_down and host = any(cast(? as text[]))`,
+    [[...hosts]],
+  );
+  return new Set((rows as { host: string }[]).map(({ host }) => host));
+}
+
 /** What tells whether a guest may be sent from one host to another. */
 export interface HostSigns {
   readonly up: boolean;

@@ -1,10 +1,13 @@
+import { hurry } from '../db/hurried-tasks.ts';
 import { forgetSilentServices, markSilentHostsDown } from '../db/liveness.ts';
 import { purgeIdempotencyKeys, purgeServers, purgeTasks } from '../db/purge.ts';
 import type { Services } from '../services.ts';
+import { taskDefinitions } from '../tasks/definitions.ts';
 
 /**
- * What a conductor looks at again and again without being asked: hosts that fell silent, and rows that nobody needs any
- * more. All conductors may do it at once; each round is bounded, and a full one is followed by the next without a wait.
+ * What a conductor looks at again and again without being asked: hosts that fell silent, tasks that wait for them, and rows
+ * that nobody needs any more. All conductors may do it at once; each round is bounded, and a full one is followed by the
+ * next without a wait.
  */
 export class Upkeep {
   readonly #services: Services;
@@ -22,6 +25,7 @@ export class Upkeep {
   ) {
     const { knex, clock, config, publisher, log } = services;
     const limits = config.conductor;
+    const patience = taskDefinitions.patience({ config: limits });
     /** The beginning of hearing from which it has been long enough. */
     let waitedOut: number | undefined;
     this.#services = services;
@@ -36,6 +40,7 @@ export class Upkeep {
         publisher.hostsTouched(down);
         return down.length;
       }),
+      round(limits.livenessMs, limits.livenessBatch, () => hurry(knex, patience, limits.livenessBatch)),
       round(limits.purgeLookMs, limits.purgeBatch, () => forgetSilentServices(knex, limits.forgetServiceHours, limits.purgeBatch)),
       round(limits.purgeLookMs, limits.purgeBatch, () => purgeIdempotencyKeys(knex, limits.idempotencyHours, limits.purgeBatch)),
       round(limits.purgeLookMs, limits.purgeBatch, () => purgeTasks(knex, limits.keepTasksHours, limits.purgeBatch)),

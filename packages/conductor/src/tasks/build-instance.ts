@@ -8,6 +8,7 @@ import { finishEvents } from '../db/action-events.ts';
 import { leaveBehind } from '../db/cleanups.ts';
 import { moveHosts } from '../db/claims.ts';
 import type { Transaction } from '../db/connection.ts';
+import { hostsForcedDown } from '../db/hosts-up.ts';
 import { changeInstances, lockInstances } from '../db/instance-changes.ts';
 import { releaseUsage } from '../db/quota-usages.ts';
 import { readDomainSpecs } from '../db/placement.ts';
@@ -57,7 +58,11 @@ export const buildInstance = new Task<BuildParams, TaskServices>('build-instance
     },
     undo: (batch, trx, context) => leave(batch, trx, context),
   })
-  .awaitReport('spawned', { deadlineMs: ({ config }) => config.buildDeadlineMs, onFailure: 'unwind' })
+  .awaitReport('spawned', {
+    deadlineMs: ({ config }) => config.buildDeadlineMs,
+    forcedDownMs: ({ config }) => config.forcedDownWaitMs,
+    onFailure: 'unwind',
+  })
   .local('activate', { run: activate })
   .unwound(unwound);
 
@@ -106,8 +111,13 @@ async function unwound(batch: Batch<BuildParams>, trx: Transaction, context: Ste
     ...params.failures,
     { host: params.host, message: failure?.message ?? 'unknown' },
   ];
-  const goesOn = (item: TaskItem<BuildParams>) =>
-    !asked(item) && item.failure?.unanswered !== true && item.params.attempt < config.maxAttempts;
+  // A host that said nothing may run it; one that was forced down does not.
+  const forcedDown = await hostsForcedDown(
+    trx,
+    batch.filter(({ failure }) => failure?.unanswered === true).map(({ params }) => params.host),
+  );
+  const mayRunIt = ({ failure, params }: TaskItem<BuildParams>) => failure?.unanswered === true && !forcedDown.has(params.host);
+  const goesOn = (item: TaskItem<BuildParams>) => !asked(item) && !mayRunIt(item) && item.params.attempt < config.maxAttempts;
   const ownOf = (item: TaskItem<BuildParams>) => instances.get(item.instanceUuid!);
 
   await finishEvents(

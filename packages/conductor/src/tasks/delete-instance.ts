@@ -25,7 +25,11 @@ export const deleteInstance = new Task<DeleteParams, TaskServices>('delete-insta
     send: (orders, services) =>
       say(orders, services, (order, host) => host.remove(orderOf(new RemoveOperation(), order), { requestId: order.item.requestId })),
   })
-  .awaitReport('removed', { deadlineMs: ({ config }) => config.deleteDeadlineMs, onFailure: 'goOn' })
+  .awaitReport('removed', {
+    deadlineMs: ({ config }) => config.deleteDeadlineMs,
+    downMs: ({ config }) => config.deleteOnDownHostMs,
+    onFailure: 'goOn',
+  })
   .local('finish', { run: finish })
   .unwound(finish);
 

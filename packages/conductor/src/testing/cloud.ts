@@ -34,6 +34,7 @@ export const quick: Partial<ConductorConfig> = {
   },
   ...{
     inquiryMs: 60,
+    livenessMs: 50,
     stopGraceMs: 500,
     cleanupLookMs: 25,
     cleanupRetryMaxMs: 150,

@@ -9,6 +9,7 @@
  * Taking back is local too: what a host may still hold is written down as a row that remembers it.
  */
 import type { Transaction } from '../../db/connection.ts';
+import type { Patience } from '../../db/hurried-tasks.ts';
 import type { NewTask } from './new-task.ts';
 
 /** Why a task (or one operation of it) failed, as far as the user may read it. */
@@ -124,6 +125,10 @@ export interface CastStep<Params, Services> {
 export interface AwaitStep<Services> {
   /** Milliseconds from the moment the order was written down. */
   readonly deadlineMs: (services: Services) => number;
+  /** How much longer a host is waited for once it is down; when not said, as long as any. */
+  readonly downMs?: (services: Services) => number;
+  /** The same once an operator forced it down, and so said that it does nothing any more; when not said, as `downMs`. */
+  readonly forcedDownMs?: (services: Services) => number;
   /** unwind: a failure is the task's; goOn: the next step finds it in the ReportOutcome. */
   readonly onFailure: 'unwind' | 'goOn';
 }
@@ -234,5 +239,20 @@ export class Definitions {
   /** As `kind/version`. */
   get keys(): readonly string[] {
     return [...this.#byKey.keys()];
+  }
+
+  /**
+   * Of the steps that do not wait for a host that is down as long as for others.
+   *
+   * @param services as far as these steps ask for them
+   */
+  patience(services: object): readonly Patience[] {
+    return [...this.#byKey.values()].flatMap(({ kind, version, steps }) =>
+      steps.flatMap((each, step) => {
+        if (each.kind !== 'await' || (each.downMs ?? each.forcedDownMs) === undefined) return [];
+        const ms = (wait: AwaitStep<Anything>['downMs']) => wait?.(services as Anything) ?? null;
+        return [{ kind, version, step, downMs: ms(each.downMs), forcedDownMs: ms(each.forcedDownMs) }];
+      }),
+    );
   }
 }

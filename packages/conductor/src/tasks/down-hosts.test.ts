@@ -1,0 +1,79 @@
+/** What waits for a host that goes down: the deadlines are minutes, and nobody waits for them. */
+import { UpdateService } from '@kilonova/objects';
+import { beforeEach, expect, test } from 'vitest';
+import { anAdmin, aRequest } from '../testing/services.ts';
+import { stage } from '../testing/story.ts';
+
+const scene = stage({ deleteOnDownHostMs: 20, forcedDownWaitMs: 20 });
+const { act, rows } = scene;
+const host = (name: string) => scene.cloud.hosts.get(name)!;
+const QUICKLY = { timeout: 5_000, interval: 20 };
+
+beforeEach(async () => {
+  await scene.cloud.startConductor('c1');
+  for (const name of ['h1', 'h2']) await scene.cloud.startHost(name);
+});
+
+/** It hears, and neither does nor says anything. */
+const fallSilent = (name: string) => {
+  for (const verb of ['spawn', 'remove', 'powerOff', 'reboot', 'prepareIncoming'] as const) host(name).behaviour[verb] = 'ignore';
+};
+const callDown = (name: string) => rows(`update hosts set up = false where host = '${name}'`);
+const forceDown = (name: string) =>
+  scene.cloud.client.updateService(
+    Object.assign(new UpdateService(), { scope: anAdmin(), host: name, binary: 'nova-compute', changes: { forcedDown: true } }),
+  );
+const cleanups = () => rows('select host from cleanups');
+const heard = (name: string, verb: string) => host(name).heard.some((order) => order.verb === verb);
+
+test('a delete that was under way ends, and leaves the rest to the cleanup; a build waits, for it may be done', async () => {
+  const uuid = await scene.aServer();
+  fallSilent('h1');
+  await scene.cloud.create(aRequest());
+  await act(uuid, 'delete');
+  await expect.poll(() => heard('h1', 'remove') && heard('h1', 'spawn'), QUICKLY).toBe(true);
+  await callDown('h1');
+  await expect.poll(() => rows(`select 1 from instances where uuid = '${uuid}' and vm_state = 'deleted'`), QUICKLY).toHaveLength(1);
+  expect(await cleanups()).toEqual([{ host: 'h1' }]);
+  expect(
+    await rows(`select kind, state, report_by > kilonova_now() + interval '10 minutes' as patient from tasks where state = 'parked'`),
+  ).toEqual([{ kind: 'build-instance', state: 'parked', patient: true }]);
+});
+
+test('a build goes on to another host when its own is forced down', async () => {
+  fallSilent('h1');
+  await scene.cloud.create(aRequest());
+  await expect.poll(() => heard('h1', 'spawn'), QUICKLY).toBe(true);
+  await forceDown('h1');
+  await expect.poll(scene.servers, QUICKLY).toMatchObject([{ vmState: 'active', host: 'h2' }]);
+  expect(await cleanups()).toEqual([{ host: 'h1' }]);
+  expect(heard('h2', 'spawn')).toBe(true);
+});
+
+test.each([
+  { action: 'stop', verb: 'powerOff', options: {} },
+  { action: 'reboot', verb: 'reboot', options: { type: 'SOFT' } },
+])('a $action fails when its host is forced down, and says so', async ({ action, verb, options }) => {
+  const uuid = await scene.aServer();
+  fallSilent('h1');
+  await act(uuid, action, options as Record<string, string>);
+  await expect.poll(() => heard('h1', verb), QUICKLY).toBe(true);
+  await forceDown('h1');
+  await expect.poll(scene.servers, QUICKLY).toMatchObject([{ vmState: 'active', taskState: null, host: 'h1' }]);
+  expect(
+    await rows(`select e.result from instance_action_events e join instance_actions a on a.id = e.action_id where a.action = '${action}'`),
+  ).toEqual([{ result: 'Error' }]);
+});
+
+test.each(['migrate', 'liveMigrate'] as const)(
+  'a %s is taken back when its destination is forced down before it is ready',
+  async (action) => {
+    const uuid = await scene.aServer();
+    fallSilent('h2');
+    await act(uuid, action, action === 'liveMigrate' ? { async: 'true' } : {});
+    await expect.poll(() => heard('h2', 'prepareIncoming'), QUICKLY).toBe(true);
+    await forceDown('h2');
+    await expect.poll(scene.servers, QUICKLY).toMatchObject([{ vmState: 'active', taskState: null, host: 'h1' }]);
+    expect(await cleanups()).toEqual([{ host: 'h2' }]);
+  },
+);
