@@ -43,6 +43,8 @@ const PLACES: readonly (readonly [Role, readonly string[]])[] = [
 /** Members that do their work in processes of their own, beside others that do it themselves. */
 export const withWorkers = { conductor: 'conductor-1', api: 'api-1' } as const;
 export const WORKERS = 2;
+/** One that may be declared gone: nobody counts on what an operator gave it. */
+export const DISPOSABLE_HOST = 'host-4';
 
 export async function openField(random: Random): Promise<Field> {
   const undo: (() => Promise<unknown>)[] = [];

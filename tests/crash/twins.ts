@@ -25,14 +25,18 @@ export class TwinWatch {
     this.#done.catch(() => undefined); // told by stop
   }
 
-  /** @returns guests that ran twice, but for those that were evacuated: their dead host is fenced by the operator's word alone */
+  /**
+   * @returns guests that ran twice, but for those that were evacuated, or built anew, because an operator declared their host dead: it is
+   *   fenced by that word alone
+   */
   async stop(): Promise<readonly string[]> {
     this.#stopping.abort();
     await this.#done;
-    const evacuated = await this.#cloud.database.query<{ uuid: string }>(
-      `select distinct instance_uuid as uuid from server_migrations where type = 'evacuation'`,
+    const fenced = await this.#cloud.database.query<{ uuid: string }>(
+      `select instance_uuid as uuid from server_migrations where type = 'evacuation'
+       union select instance_uuid from tasks where failure ->> 'forcedDown' = 'true'`,
     );
-    for (const { uuid } of evacuated) this.#found.delete(uuid);
+    for (const { uuid } of fenced) this.#found.delete(uuid);
     return [...this.#found.values()];
   }
 

@@ -70,7 +70,7 @@ export const conductorSection = section('conductor', {
   deleteOnDownHostMs: integer(1 * seconds, { min: 0, help: 'The same when the host is known to be down, or goes down meanwhile.' }),
   forcedDownWaitMs: integer(1 * seconds, {
     min: 0,
-    help: 'How much longer a build, a start, stop or reboot, or a destination that makes ready is waited for once its host is forced down.',
+    help: 'How much longer a host is waited for once an operator forced it down.',
   }),
   powerDeadlineMs: integer(5 * minutes, { min: 100, help: 'How long start, stop and reboot may take.' }),
   moveDeadlineMs: integer(120 * minutes, { min: 100, help: 'How long a resize or migration may take as a whole.' }),

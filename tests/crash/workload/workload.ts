@@ -1,6 +1,7 @@
 import { seededRandom } from '@kilonova/runtime';
 import { ComputeClient } from '../../support/compute-client.ts';
 import type { Cloud } from '../../support/cloud.ts';
+import { DISPOSABLE_HOST } from '../field.ts';
 import { OperatorUser } from './operator-user.ts';
 import { type Request, ServerUser } from './server-user.ts';
 import { Session, Sightings } from './session.ts';
@@ -48,7 +49,7 @@ export class Workload {
       { length: users },
       (_, number) => new ServerUser(`crash-${number}`, { ...common(number), flavorId, otherFlavorId, imageId }),
     );
-    const operator = new OperatorUser({ ...common(users), hosts: cloud.hosts });
+    const operator = new OperatorUser({ ...common(users), hosts: cloud.hosts.filter((host) => host !== DISPOSABLE_HOST) });
     this.#work = Promise.all([...this.#users, operator].map((user) => user.work()));
     this.#work.catch(() => undefined); // told by stop
   }

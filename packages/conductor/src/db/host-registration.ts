@@ -1,7 +1,7 @@
 import { failure, type HostRegistration, type Inventory } from '@kilonova/objects';
 import type { Knex } from 'knex';
 import { touchHosts, type DefaultRatios } from './host-capacity.ts';
-import { RID_OF_EVACUATED } from './hosts-up.ts';
+import { RID_OF_DOUBLES } from './hosts-up.ts';
 import { brokenCheckOf, doubleOf } from './refusals.ts';
 import { rowsOf } from './rows.ts';
 
@@ -44,7 +44,7 @@ export async function registerHost(
     throw error;
   }
   // An agent counts its rounds by its clock, which may have been ahead: what the agents before it counted says nothing any more.
-  await trx.raw(`update hosts h set up = :up and ${RID_OF_EVACUATED}, heartbeat_sequence = 0, domains_round = 0 where h.host = :host`, {
+  await trx.raw(`update hosts h set up = :up and ${RID_OF_DOUBLES}, heartbeat_sequence = 0, domains_round = 0 where h.host = :host`, {
     ...{ host, up: !services[0]!.forced_down },
   });
   await trx.raw('delete from domain_sightings where host = ?', [host]);

@@ -13,16 +13,6 @@ export async function hostsUp(knex: Knex, hosts: readonly string[]): Promise<Rea
   return new Set((rows as { host: string }[]).map(({ host }) => host));
 }
 
-/** Those of the hosts that an operator forced down: nothing runs there. */
-export async function hostsForcedDown(knex: Knex, hosts: readonly string[]): Promise<ReadonlySet<string>> {
-  if (hosts.length === 0) return new Set();
-  const { rows } = await knex.raw(
-    `select host from services where "binary" = 'nova-compute' and forced_down and host = any(cast(? as text[]))`,
-    [[...hosts]],
-  );
-  return new Set((rows as { host: string }[]).map(({ host }) => host));
-}
-
 /** What tells whether a guest may be sent from one host to another. */
 export interface HostSigns {
   readonly up: boolean;
@@ -46,8 +36,10 @@ export async function hostIsKnown(knex: Knex, host: string): Promise<boolean> {
 }
 
 /**
- * SQL: nothing that was evacuated from the host `h` may still run there. A host that returns gets no work before it said so:
- * until then two of one guest may run.
+ * SQL: no guest may run on the host `h` that has another host by now: one that was evacuated, or that it was told to run before
+ * nobody waited for it any more. A host that returns gets no work before it said so.
  */
-export const RID_OF_EVACUATED = `not exists (select from server_migrations m
-  where m.source_host = h.host and m.type = 'evacuation' and (m.open or m.status = 'done'))`;
+export const RID_OF_DOUBLES = `not exists (select from server_migrations m
+  where m.source_host = h.host and m.type = 'evacuation' and (m.open or m.status = 'done'))
+  and not exists (select from cleanups c join instances i on i.uuid = c.instance_uuid
+  where c.host = h.host and c.undoes is not null and i.host is not null and i.host <> c.host)`;

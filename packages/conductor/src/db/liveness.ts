@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import { RID_OF_EVACUATED } from './hosts-up.ts';
+import { RID_OF_DOUBLES } from './hosts-up.ts';
 import { changedBy, rowsOf } from './rows.ts';
 
 /**
@@ -15,7 +15,7 @@ export async function noteHosts(knex: Knex, hosts: readonly string[]): Promise<{
      ), seen as (
        update services s set last_seen_at = kilonova_now() from locked where s.id = locked.id returning s.host, s.forced_down
      ), down as (
-       select h.host from hosts h join seen using (host) where not h.up and not seen.forced_down and ${RID_OF_EVACUATED} order by h.host for no key update of h
+       select h.host from hosts h join seen using (host) where not h.up and not seen.forced_down and ${RID_OF_DOUBLES} order by h.host for no key update of h
      ), risen as (
        update hosts h set up = true, revision = h.revision + 1, updated_at = kilonova_now() from down where h.host = down.host returning h.host
      )

@@ -19,6 +19,8 @@ export interface TaskRow {
   readonly outputs: Readonly<Record<string, unknown>>;
   readonly awaits: string | null;
   readonly awaitsHost: string | null;
+  /** Whether an operator forced that host down; false as long as its report is not overdue. */
+  readonly hostForcedDown: boolean;
   /** Milliseconds until the awaited report is overdue; null when none is awaited. */
   readonly reportInMs: number | null;
   readonly inquired: boolean;
@@ -29,7 +31,8 @@ export interface TaskRow {
 }
 
 const COLUMNS = `t.id, t.kind, t.version, t.instance_uuid as "instanceUuid", t.request_id as "requestId", t.state, t.step, t.params, t.outputs,
-  t.awaits, t.awaits_host as "awaitsHost", (extract(epoch from t.report_by - kilonova_now()) * 1000)::float8 as "reportInMs",
+  t.awaits, t.awaits_host as "awaitsHost", case when t.report_by > kilonova_now() then false else exists (select from services s
+    where s.host = t.awaits_host and s."binary" = 'nova-compute' and s.forced_down) end as "hostForcedDown", (extract(epoch from t.report_by - kilonova_now()) * 1000)::float8 as "reportInMs",
   t.inquired_at is not null as inquired, (extract(epoch from t.deadline_at - kilonova_now()) * 1000)::float8 as "deadlineInMs",
   t.cancel, t.attempts, t.failure`;
 

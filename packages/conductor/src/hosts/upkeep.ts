@@ -40,7 +40,9 @@ export class Upkeep {
         publisher.hostsTouched(down);
         return down.length;
       }),
-      round(limits.livenessMs, limits.livenessBatch, () => hurry(knex, patience, limits.livenessBatch)),
+      round(limits.livenessMs, limits.livenessBatch, () =>
+        hurry(knex, { patience, forcedDownMs: limits.forcedDownWaitMs, batch: limits.livenessBatch }),
+      ),
       round(limits.purgeLookMs, limits.purgeBatch, () => forgetSilentServices(knex, limits.forgetServiceHours, limits.purgeBatch)),
       round(limits.purgeLookMs, limits.purgeBatch, () => purgeIdempotencyKeys(knex, limits.idempotencyHours, limits.purgeBatch)),
       round(limits.purgeLookMs, limits.purgeBatch, () => purgeTasks(knex, limits.keepTasksHours, limits.purgeBatch)),

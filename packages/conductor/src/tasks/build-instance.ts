@@ -8,12 +8,11 @@ import { finishEvents } from '../db/action-events.ts';
 import { leaveBehind } from '../db/cleanups.ts';
 import { moveHosts } from '../db/claims.ts';
 import type { Transaction } from '../db/connection.ts';
-import { hostsForcedDown } from '../db/hosts-up.ts';
 import { changeInstances, lockInstances } from '../db/instance-changes.ts';
 import { releaseUsage } from '../db/quota-usages.ts';
 import { readDomainSpecs } from '../db/placement.ts';
 import type { CreateParams } from './create-servers.ts';
-import { type Batch, type ReportOutcome, type StepContext, Task, type TaskItem } from './engine/definition.ts';
+import { type Batch, mayHaveDone, type ReportOutcome, type StepContext, Task, type TaskItem } from './engine/definition.ts';
 import { type HostFailure, retriesExceeded } from './faults.ts';
 import { deleteEnd, endInstances, failInstances } from './instance-endings.ts';
 import { orderOf, say } from './orders.ts';
@@ -60,7 +59,6 @@ export const buildInstance = new Task<BuildParams, TaskServices>('build-instance
   })
   .awaitReport('spawned', {
     deadlineMs: ({ config }) => config.buildDeadlineMs,
-    forcedDownMs: ({ config }) => config.forcedDownWaitMs,
     onFailure: 'unwind',
   })
   .local('activate', { run: activate })
@@ -111,13 +109,7 @@ async function unwound(batch: Batch<BuildParams>, trx: Transaction, context: Ste
     ...params.failures,
     { host: params.host, message: failure?.message ?? 'unknown' },
   ];
-  // A host that said nothing may run it; one that was forced down does not.
-  const forcedDown = await hostsForcedDown(
-    trx,
-    batch.filter(({ failure }) => failure?.unanswered === true).map(({ params }) => params.host),
-  );
-  const mayRunIt = ({ failure, params }: TaskItem<BuildParams>) => failure?.unanswered === true && !forcedDown.has(params.host);
-  const goesOn = (item: TaskItem<BuildParams>) => !asked(item) && !mayRunIt(item) && item.params.attempt < config.maxAttempts;
+  const goesOn = (item: TaskItem<BuildParams>) => !asked(item) && !mayHaveDone(item.failure) && item.params.attempt < config.maxAttempts;
   const ownOf = (item: TaskItem<BuildParams>) => instances.get(item.instanceUuid!);
 
   await finishEvents(

@@ -1,6 +1,7 @@
 /** What waits for a host that goes down: the deadlines are minutes, and nobody waits for them. */
 import { UpdateService } from '@kilonova/objects';
 import { beforeEach, expect, test } from 'vitest';
+import type { Verb } from '../testing/scripted-host.ts';
 import { anAdmin, aRequest } from '../testing/services.ts';
 import { stage } from '../testing/story.ts';
 
@@ -15,13 +16,13 @@ beforeEach(async () => {
 });
 
 /** It hears, and neither does nor says anything. */
-const fallSilent = (name: string) => {
-  for (const verb of ['spawn', 'remove', 'powerOff', 'reboot', 'prepareIncoming'] as const) host(name).behaviour[verb] = 'ignore';
+const fallSilent = (name: string, verbs: readonly Verb[] = ['spawn', 'remove', 'powerOff', 'reboot']) => {
+  for (const verb of verbs) host(name).behaviour[verb] = 'ignore';
 };
 const callDown = (name: string) => rows(`update hosts set up = false where host = '${name}'`);
-const forceDown = (name: string) =>
+const forceDown = (name: string, forcedDown = true) =>
   scene.cloud.client.updateService(
-    Object.assign(new UpdateService(), { scope: anAdmin(), host: name, binary: 'nova-compute', changes: { forcedDown: true } }),
+    Object.assign(new UpdateService(), { scope: anAdmin(), host: name, binary: 'nova-compute', changes: { forcedDown } }),
   );
 const cleanups = () => rows('select host from cleanups');
 const heard = (name: string, verb: string) => host(name).heard.some((order) => order.verb === verb);
@@ -40,14 +41,21 @@ test('a delete that was under way ends, and leaves the rest to the cleanup; a bu
   ).toEqual([{ kind: 'build-instance', state: 'parked', patient: true }]);
 });
 
-test('a build goes on to another host when its own is forced down', async () => {
+test('a build goes on to another host when its own is forced down, which gets no work before it is rid of it', async () => {
   fallSilent('h1');
   await scene.cloud.create(aRequest());
   await expect.poll(() => heard('h1', 'spawn'), QUICKLY).toBe(true);
   await forceDown('h1');
   await expect.poll(scene.servers, QUICKLY).toMatchObject([{ vmState: 'active', host: 'h2' }]);
   expect(await cleanups()).toEqual([{ host: 'h1' }]);
-  expect(heard('h2', 'spawn')).toBe(true);
+
+  await forceDown('h1', false);
+  await host('h1').register();
+  expect(await rows(`select up from hosts where host = 'h1'`)).toEqual([{ up: false }]);
+  host('h1').behaviour.remove = 'do';
+  await expect.poll(cleanups, QUICKLY).toEqual([]);
+  await host('h1').register();
+  expect(await rows(`select up from hosts where host = 'h1'`)).toEqual([{ up: true }]);
 });
 
 test.each([
@@ -65,15 +73,29 @@ test.each([
   ).toEqual([{ result: 'Error' }]);
 });
 
-test.each(['migrate', 'liveMigrate'] as const)(
-  'a %s is taken back when its destination is forced down before it is ready',
-  async (action) => {
-    const uuid = await scene.aServer();
-    fallSilent('h2');
-    await act(uuid, action, action === 'liveMigrate' ? { async: 'true' } : {});
-    await expect.poll(() => heard('h2', 'prepareIncoming'), QUICKLY).toBe(true);
-    await forceDown('h2');
-    await expect.poll(scene.servers, QUICKLY).toMatchObject([{ vmState: 'active', taskState: null, host: 'h1' }]);
-    expect(await cleanups()).toEqual([{ host: 'h2' }]);
-  },
-);
+test.each([
+  { action: 'migrate', verb: 'prepareIncoming' },
+  { action: 'migrate', verb: 'finishIncoming' },
+  { action: 'liveMigrate', verb: 'prepareIncoming' },
+  { action: 'liveMigrate', verb: 'finishIncoming' },
+] as const)('a $action is taken back when its destination is forced down at $verb', async ({ action, verb }) => {
+  const uuid = await scene.aServer();
+  fallSilent('h2', [verb, 'remove']);
+  await act(uuid, action, action === 'liveMigrate' ? { async: 'true' } : {});
+  await expect.poll(() => heard('h2', verb), QUICKLY).toBe(true);
+  await forceDown('h2');
+  await expect.poll(scene.servers, QUICKLY).toMatchObject([{ vmState: 'active', taskState: null, host: 'h1' }]);
+  expect(await cleanups()).toEqual([{ host: 'h2' }]);
+});
+
+test('a revert whose source is forced down leaves the server as it was, and stopped: the source may run it when it comes back', async () => {
+  const uuid = await scene.aServer();
+  await act(uuid, 'resize', { flavorId: '2' });
+  await expect.poll(scene.servers, QUICKLY).toMatchObject([{ vmState: 'resized', host: 'h2' }]);
+  fallSilent('h1', ['takeBack']);
+  await act(uuid, 'revertResize');
+  await expect.poll(() => heard('h1', 'takeBack'), QUICKLY).toBe(true);
+  await forceDown('h1');
+  await expect.poll(scene.servers, QUICKLY).toMatchObject([{ vmState: 'resized', taskState: null, host: 'h2' }]);
+  expect(host('h2').domains.get(uuid)).toMatchObject({ power: 4 });
+});

@@ -39,7 +39,6 @@ const powerTask = ({ kind, event, send, reached, taskState }: PowerVerb) =>
     .cast('ask', { to: ({ params }) => params.host, send: (orders, services) => say(orders, services, (order) => send(order, services)) })
     .awaitReport('answered', {
       deadlineMs: ({ config }) => config.powerDeadlineMs,
-      forcedDownMs: ({ config }) => config.forcedDownWaitMs,
       onFailure: 'unwind',
     })
     .local('finish', {

@@ -20,7 +20,12 @@ export interface Failure {
   readonly code?: number;
   /** Nobody answered in time: what the far side did is not known. */
   readonly unanswered?: boolean;
+  /** Besides: an operator forced the host down, and so said that nothing runs there and nothing will be done. */
+  readonly forcedDown?: boolean;
 }
+
+/** Whether the host that this is said of may have what it was told to make, for all that is known. */
+export const mayHaveDone = (failure: Failure | null): boolean => failure?.unanswered === true && failure.forcedDown !== true;
 
 /** What shall happen instead of finishing; written by whoever accepted that. `kind` says what, the rest is up to it. */
 export interface CancelIntent {
@@ -125,10 +130,11 @@ export interface CastStep<Params, Services> {
 export interface AwaitStep<Services> {
   /** Milliseconds from the moment the order was written down. */
   readonly deadlineMs: (services: Services) => number;
-  /** How much longer a host is waited for once it is down; when not said, as long as any. */
+  /**
+   * How much longer a host is waited for once it fell silent; when not said, as long as any. Nobody waits for one that an
+   * operator forced down.
+   */
   readonly downMs?: (services: Services) => number;
-  /** The same once an operator forced it down, and so said that it does nothing any more; when not said, as `downMs`. */
-  readonly forcedDownMs?: (services: Services) => number;
   /** unwind: a failure is the task's; goOn: the next step finds it in the ReportOutcome. */
   readonly onFailure: 'unwind' | 'goOn';
 }
@@ -242,17 +248,15 @@ export class Definitions {
   }
 
   /**
-   * Of the steps that do not wait for a host that is down as long as for others.
+   * Of the steps that do not wait for a silent host as long as for others.
    *
    * @param services as far as these steps ask for them
    */
   patience(services: object): readonly Patience[] {
     return [...this.#byKey.values()].flatMap(({ kind, version, steps }) =>
-      steps.flatMap((each, step) => {
-        if (each.kind !== 'await' || (each.downMs ?? each.forcedDownMs) === undefined) return [];
-        const ms = (wait: AwaitStep<Anything>['downMs']) => wait?.(services as Anything) ?? null;
-        return [{ kind, version, step, downMs: ms(each.downMs), forcedDownMs: ms(each.forcedDownMs) }];
-      }),
+      steps.flatMap((each, step) =>
+        each.kind === 'await' && each.downMs !== undefined ? [{ kind, version, step, downMs: each.downMs(services as Anything) }] : [],
+      ),
     );
   }
 }

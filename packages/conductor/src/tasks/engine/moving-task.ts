@@ -19,6 +19,7 @@ export class MovingTask implements TaskItem<object> {
   step: number;
   awaits: string | null;
   awaitsHost: string | null;
+  readonly hostForcedDown: boolean;
   /** Milliseconds; as read, or as set by parking. */
   reportInMs: number | null;
   reportMoved = false;
@@ -46,6 +47,7 @@ export class MovingTask implements TaskItem<object> {
     this.step = row.step;
     this.awaits = row.awaits;
     this.awaitsHost = row.awaitsHost;
+    this.hostForcedDown = row.hostForcedDown;
     this.reportInMs = row.reportInMs;
     this.inquired = row.inquired;
     this.attempts = row.attempts;
@@ -62,6 +64,7 @@ export class MovingTask implements TaskItem<object> {
           outputs: {},
           awaits: null,
           awaitsHost: null,
+          hostForcedDown: false,
           reportInMs: null,
           inquired: false,
         },

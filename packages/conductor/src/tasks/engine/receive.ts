@@ -42,5 +42,9 @@ function remind(task: MovingTask, { inquiryMs, resendInMs }: Reception): void {
     task.wakeInMs = inquiryMs;
     return;
   }
-  task.settle({ outcome: 'failed', failure: { message: `Host ${task.awaitsHost} did not answer in time.`, unanswered: true }, power: 0 });
+  const { awaitsHost, hostForcedDown } = task;
+  const failure = hostForcedDown
+    ? { message: `Host ${awaitsHost} is forced down.`, unanswered: true, forcedDown: true }
+    : { message: `Host ${awaitsHost} did not answer in time.`, unanswered: true };
+  task.settle({ outcome: 'failed', failure, power: 0 });
 }

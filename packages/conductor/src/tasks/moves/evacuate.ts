@@ -9,7 +9,7 @@ import type { Transaction } from '../../db/connection.ts';
 import { addFaults, changeInstances } from '../../db/instance-changes.ts';
 import { readDomainSpecs } from '../../db/placement.ts';
 import { changeMigrations } from '../../db/server-migrations.ts';
-import { type Order, type StepContext, Task, type Verdict } from '../engine/definition.ts';
+import { mayHaveDone, type Order, type StepContext, Task, type Verdict } from '../engine/definition.ts';
 import { orderOf, say } from '../orders.ts';
 import type { TaskServices } from '../services.ts';
 import { deletion } from './deletion.ts';
@@ -40,7 +40,6 @@ export const evacuateInstance = new Task<MoveParams, TaskServices>(evacuationWor
   })
   .awaitReport('spawned', {
     deadlineMs: ({ config }) => config.buildDeadlineMs,
-    forcedDownMs: ({ config }) => config.forcedDownWaitMs,
     onFailure: 'unwind',
   })
   .local('decidePower', {
@@ -97,7 +96,7 @@ async function unwound(batch: MoveBatch, trx: Transaction, context: StepContext<
   const { random, config, publisher } = context.services;
   const goesOn = (item: MoveItem) =>
     item.cancel === null &&
-    item.failure?.unanswered !== true &&
+    !mayHaveDone(item.failure) &&
     item.params.attempt < config.maxAttempts &&
     item.params.wantedHost === null &&
     claimOf(item)?.destination !== undefined;

@@ -39,7 +39,6 @@ const sending = (words: MoveWords, version: number, since: number): Task<MovePar
     })
     .awaitReport('prepared', {
       deadlineMs: ({ config }) => config.moveStepDeadlineMs,
-      forcedDownMs: ({ config }) => config.forcedDownWaitMs,
       onFailure: 'unwind',
     })
     .local('startTransfer', { run: (batch, trx) => startTransfer(words, batch, trx) })

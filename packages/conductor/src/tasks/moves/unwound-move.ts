@@ -5,7 +5,7 @@ import type { Transaction } from '../../db/connection.ts';
 import { addFaults, changeInstances, type InstanceRow, lockInstances } from '../../db/instance-changes.ts';
 import { releaseUsage } from '../../db/quota-usages.ts';
 import { changeMigrations, readMigrations } from '../../db/server-migrations.ts';
-import type { StepContext } from '../engine/definition.ts';
+import { mayHaveDone, type StepContext } from '../engine/definition.ts';
 import type { NewTask } from '../engine/new-task.ts';
 import type { TaskServices } from '../services.ts';
 import { countAs } from './counting.ts';
@@ -38,7 +38,7 @@ export function endingOf(item: MoveItem, words: Pick<MoveWords, 'live'>, maxAtte
   if (cancel?.kind === 'delete') return 'delete';
   if (staysOnHost(item)) return 'restore';
   const transferring = outputs['startTransfer'] !== undefined;
-  const unanswered = failure?.unanswered === true;
+  const unanswered = mayHaveDone(failure);
   if (!transferring) {
     const more = params.attempt < maxAttempts && params.wantedHost === null;
     return cancel === null && !unanswered && more && claimOf(item)?.destination !== undefined ? 'next host' : 'as before';
