@@ -246,6 +246,19 @@ test('a database that is restored from a backup destroys nothing that it does no
       { timeoutMs: 20_000, what: 'the end of the stray' },
     );
     expect(domainsOf('host-2')).toEqual(before[1]);
+
+    // The other one is where the host shows it, says the operator; from then on it is managed there.
+    expect(await kilonova('strays', 'adopt', '--host', 'host-1', moved)).toMatchObject({ code: 1 });
+    expect(await kilonova('strays', 'adopt', '--host', 'host-2', moved)).toMatchObject({
+      code: 0,
+      said: expect.stringContaining(`adopted: host-2 ${moved} generation 2 running`),
+    });
+    expect(await show(moved)).toMatchObject({ status: 'ACTIVE', 'OS-EXT-SRV-ATTR:host': 'host-2' });
+    expect(domainsOf('host-2')).toEqual(before[1]);
+    expect(await strays('host-1', 'host-2')).toEqual([]);
+    await act(moved, { 'os-stop': null });
+    await until(moved, 'SHUTOFF');
+    expect(domainsOf('host-2').get(moved)).not.toBe(before[1]!.get(moved));
   } finally {
     await beside(`drop database if exists ${backup} with (force)`);
   }

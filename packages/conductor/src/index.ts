@@ -6,6 +6,8 @@ export { invariants } from './db/invariants/index.ts';
 export { migrateDatabase } from './db/migrate.ts';
 export { inspectDatabase } from './db/inspect.ts';
 export type { DatabaseFindings } from './db/inspect.ts';
+export { adoptStrays } from './db/adopted-strays.ts';
+export type { Adoption } from './db/adopted-strays.ts';
 export { listStrays, releaseStrays } from './db/operated-strays.ts';
 export type { KnownStray } from './db/operated-strays.ts';
 export { probeDatabase } from './db/probe.ts';

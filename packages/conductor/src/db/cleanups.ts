@@ -82,7 +82,10 @@ export async function confirm(trx: Knex.Transaction, owners: readonly OwnerKey[]
   return release(trx, rows as OwnerKey[]);
 }
 
-/** The host is gone for good, and nobody waits for it any more. Evacuations stay unconfirmed: should it come back, it gets no work before it is rid of them. */
+/**
+ * The host is gone for good, and nobody waits for it any more. Evacuations stay unconfirmed: should it come back, it gets no
+ * work before it is rid of them.
+ */
 export async function giveUp(trx: Knex.Transaction, host: string): Promise<void> {
   const owners = await rowsOf<OwnerKey>(
     trx,

@@ -1,5 +1,6 @@
+import type { Knex } from 'knex';
 import type { DatabaseConfig } from '../config.ts';
-import { openDatabase } from './connection.ts';
+import { type Database, openDatabase } from './connection.ts';
 import { isUuid, rowsOf } from './rows.ts';
 import type { Standing } from './strays.ts';
 
@@ -21,6 +22,17 @@ const COLUMNS = `host, instance_uuid as uuid, generation, power_state as "powerS
 export const listStrays = (config: DatabaseConfig, limit: number): Promise<readonly KnownStray[]> =>
   onDatabase(config, (knex) =>
     rowsOf<KnownStray>(knex, `select ${COLUMNS} from strays order by host, instance_uuid, generation limit :limit`, { limit }),
+  );
+
+/** What a host shows of an instance, the newest first. */
+export const listStraysOf = (knex: Knex, host: string, uuid: string): Promise<readonly KnownStray[]> =>
+  rowsOf<KnownStray>(
+    knex,
+    `select ${COLUMNS} from strays where host = :host and instance_uuid = :uuid order by round desc, generation desc`,
+    {
+      host,
+      uuid,
+    },
   );
 
 /**
@@ -46,7 +58,8 @@ export const releaseStrays = (
     ),
   );
 
-async function onDatabase<T>(config: DatabaseConfig, ask: (knex: ReturnType<typeof openDatabase>) => Promise<T>): Promise<T> {
+/** A pool of one, for as long as `ask` takes. */
+export async function onDatabase<T>(config: DatabaseConfig, ask: (knex: Database) => Promise<T>): Promise<T> {
   const knex = openDatabase({ ...config, poolMax: 1 });
   try {
     return await ask(knex);

@@ -57,10 +57,7 @@ export const buildInstance = new Task<BuildParams, TaskServices>('build-instance
     },
     undo: (batch, trx, context) => leave(batch, trx, context),
   })
-  .awaitReport('spawned', {
-    deadlineMs: ({ config }) => config.buildDeadlineMs,
-    onFailure: 'unwind',
-  })
+  .awaitReport('spawned', { deadlineMs: ({ config }) => config.buildDeadlineMs, onFailure: 'unwind' })
   .local('activate', { run: activate })
   .unwound(unwound);
 

@@ -37,10 +37,7 @@ const powerTask = ({ kind, event, send, reached, taskState }: PowerVerb) =>
       },
     })
     .cast('ask', { to: ({ params }) => params.host, send: (orders, services) => say(orders, services, (order) => send(order, services)) })
-    .awaitReport('answered', {
-      deadlineMs: ({ config }) => config.powerDeadlineMs,
-      onFailure: 'unwind',
-    })
+    .awaitReport('answered', { deadlineMs: ({ config }) => config.powerDeadlineMs, onFailure: 'unwind' })
     .local('finish', {
       run: async (batch, trx) => {
         const powerOf = (item: TaskItem<PowerParams>) =>

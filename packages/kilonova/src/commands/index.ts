@@ -16,6 +16,7 @@ const loaders: readonly (readonly [name: string, load: () => Promise<Command>])[
   ['doctor', async () => (await import('./doctor.ts')).doctor],
   ['doctor rabbitmq', async () => (await import('./doctor-rabbitmq.ts')).doctorRabbitmq],
   ['strays', async () => (await import('./strays.ts')).strays],
+  ['strays adopt', async () => (await import('./strays.ts')).straysAdopt],
   ['strays release', async () => (await import('./strays.ts')).straysRelease],
   ['bench', async () => (await import('./bench.ts')).bench],
 ];

@@ -1,6 +1,6 @@
-import { listStrays, releaseStrays, type KnownStray } from '@kilonova/conductor';
+import { adoptStrays, listStrays, releaseStrays, type KnownStray } from '@kilonova/conductor';
 import { systemRandom } from '@kilonova/runtime';
-import { UsageError, type Command } from '../cli/command.ts';
+import { UsageError, type Command, type Given } from '../cli/command.ts';
 import { configFor, configOptions } from '../config/options.ts';
 
 const MOST = 10_000;
@@ -18,6 +18,27 @@ At most ${MOST} are listed.`,
   },
 };
 
+export const straysAdopt: Command = {
+  name: 'strays adopt',
+  summary: 'Say that instances are where a host shows them: it is their host from now on.',
+  details: `For a database that was restored from a backup which is older than a move, and for a host under another name. An instance that is in a task,
+in an open move or deleted is refused, and one that the database does not know. What another host has of it is not removed, only stopped where it runs. Ends with 1
+when one was refused; the others are adopted.`,
+  words: 'UUID [UUID ...]',
+  options: { host: { value: 'HOST', help: 'The host that shows them.' }, ...configOptions },
+  async run(given) {
+    const { host, uuids } = named(given, 'the UUIDs of the instances that are there');
+    let refusals = 0;
+    for (const adoption of await adoptStrays(configFor(given).database, { host, uuids }))
+      if ('adopted' in adoption) process.stdout.write(`adopted: ${lineOf(adoption.adopted)}\n`);
+      else {
+        refusals += 1;
+        process.stderr.write(`kilonova strays adopt: ${adoption.uuid}: ${adoption.refused}\n`);
+      }
+    return refusals === 0 ? 0 : 1;
+  },
+};
+
 export const straysRelease: Command = {
   name: 'strays release',
   summary: 'Give up domains that a host shows and was not given: the host removes them.',
@@ -26,10 +47,7 @@ with 1 when the host shows one of them not at all.`,
   words: 'UUID [UUID ...]',
   options: { host: { value: 'HOST', help: 'The host that shows them.' }, ...configOptions },
   async run(given) {
-    const host = given.text('host');
-    if (host === undefined) throw new UsageError('--host is missing: the host that shows them');
-    if (given.words.length === 0) throw new UsageError('expected the UUIDs of what the host shall remove');
-    const uuids = given.words.map((uuid) => uuid.toLowerCase());
+    const { host, uuids } = named(given, 'the UUIDs of what the host shall remove');
     const released = await releaseStrays(configFor(given).database, { host, uuids, requestId: `req-${systemRandom.uuid()}` });
     for (const stray of released) process.stdout.write(`released: ${lineOf(stray)}\n`);
     const missing = uuids.filter((uuid) => !released.some((stray) => stray.uuid === uuid));
@@ -37,6 +55,13 @@ with 1 when the host shows one of them not at all.`,
     return missing.length === 0 ? 0 : 1;
   },
 };
+
+function named(given: Given, expected: string): { readonly host: string; readonly uuids: readonly string[] } {
+  const host = given.text('host');
+  if (host === undefined) throw new UsageError('--host is missing: the host that shows them');
+  if (given.words.length === 0) throw new UsageError(`expected ${expected}`);
+  return { host, uuids: given.words.map((uuid) => uuid.toLowerCase()) };
+}
 
 const lineOf = ({ host, uuid, generation, powerState, standing, firstSeenAt }: KnownStray): string =>
   `${host} ${uuid} generation ${generation} ${powerState === RUNNING ? 'running' : 'not running'} ${standing} since ${firstSeenAt}`;

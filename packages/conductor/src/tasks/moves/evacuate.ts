@@ -38,10 +38,7 @@ export const evacuateInstance = new Task<MoveParams, TaskServices>(evacuationWor
     send: sendSpawn,
     undo: (batch, trx, context) => leaveDestination('askSpawn', batch, trx, context),
   })
-  .awaitReport('spawned', {
-    deadlineMs: ({ config }) => config.buildDeadlineMs,
-    onFailure: 'unwind',
-  })
+  .awaitReport('spawned', { deadlineMs: ({ config }) => config.buildDeadlineMs, onFailure: 'unwind' })
   .local('decidePower', {
     run: async (batch) =>
       new Map(batch.map((item): [string, Verdict] => [item.id, item.params.stopped === true ? { output: 1 } : { goTo: 'switchOwner' }])),

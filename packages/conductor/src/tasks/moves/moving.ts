@@ -37,10 +37,7 @@ const sending = (words: MoveWords, version: number, since: number): Task<MovePar
           context,
         ),
     })
-    .awaitReport('prepared', {
-      deadlineMs: ({ config }) => config.moveStepDeadlineMs,
-      onFailure: 'unwind',
-    })
+    .awaitReport('prepared', { deadlineMs: ({ config }) => config.moveStepDeadlineMs, onFailure: 'unwind' })
     .local('startTransfer', { run: (batch, trx) => startTransfer(words, batch, trx) })
     .cast('askTransfer', { to: ({ params }) => params.host, send: (orders, services) => sendTransfer(words, orders, services) })
     // A live guest that nobody answers for may be on either side: then the destination is asked.
