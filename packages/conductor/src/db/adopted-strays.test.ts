@@ -4,6 +4,7 @@ import { freshDatabase, type FreshDatabase } from '../testing/fresh-database.ts'
 import { aHost, aRequest, someFlavors, testServices, type TestServices } from '../testing/services.ts';
 import { adoptStrays } from './adopted-strays.ts';
 import { allocate } from './claims.ts';
+import { releaseStrays } from './operated-strays.ts';
 import { invariants } from './invariants/index.ts';
 
 let database: FreshDatabase;
@@ -71,6 +72,13 @@ test('a generation that is lower than one that was given out since is taken as i
   expect(await run('select generation, last_generation from instances')).toEqual([{ generation: 2, last_generation: 5 }]);
 });
 
+test('what was adopted cannot be released by what a report still says of it', async () => {
+  await adopt('h2', uuid);
+  await shown(uuid, 2, 1);
+  expect(await releaseStrays(database.config, { host: 'h2', uuids: [uuid], requestId: 'r' })).toEqual([]);
+  expect(await run('select 1 from cleanups')).toEqual([]);
+});
+
 describe('nothing is changed by one that is refused', () => {
   test.each([
     { title: 'that the host does not show', change: 'delete from strays', refused: 'host h2 shows no such stray' },
@@ -83,6 +91,11 @@ describe('nothing is changed by one that is refused', () => {
       title: 'in a task',
       change: `update tasks set instance_uuid = (select uuid from instances)`,
       refused: 'a task is at work on it: try again when that is done',
+    },
+    {
+      title: 'that was released to be removed',
+      change: `insert into cleanups (host, instance_uuid, generation, request_id, reason) select host, instance_uuid, generation, 'r', 'released' from strays`,
+      refused: 'it was released: the host is told to remove it',
     },
     {
       title: 'for which there is no room',

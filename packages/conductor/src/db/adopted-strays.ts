@@ -1,6 +1,8 @@
+import { powerState } from '@kilonova/objects';
 import type { Knex } from 'knex';
 import type { DatabaseConfig } from '../config.ts';
 import { allocate, lockHosts, moveHosts, release } from './claims.ts';
+import { isCleanup } from './cleanups.ts';
 import { changeInstances, lockInstances } from './instance-changes.ts';
 import { type KnownStray, listStraysOf, onDatabase } from './operated-strays.ts';
 import { brokenCheckOf } from './refusals.ts';
@@ -10,9 +12,6 @@ import { liveOf } from './tasks.ts';
 
 /** What became of one that was named; `refused` says why nothing was changed. */
 export type Adoption = { readonly uuid: string; readonly adopted: KnownStray } | { readonly uuid: string; readonly refused: string };
-
-const RUNNING = 1;
-const SHUTDOWN = 4;
 
 /** Thrown within the transaction, so that nothing of it stays. */
 class Refused extends Error {}
@@ -54,16 +53,18 @@ async function adopt(trx: Knex.Transaction, host: string, uuid: string): Promise
   // With the instance locked nobody gives it one.
   if ((await liveOf(trx, [uuid])).has(uuid)) throw new Refused('a task is at work on it: try again when that is done');
   if ((await openMigration(trx, uuid)) !== undefined) throw new Refused('a move of it is open: confirm, revert or abort that first');
+  if (await isCleanup(trx, { instanceUuid: uuid, host, generation: stray.generation }))
+    throw new Refused('it was released: the host is told to remove it');
   const hosts = await lockHosts(trx, [host, ...(instance.host === null ? [] : [instance.host])], '');
   const { vcpus, memoryMb, diskGb } = instance;
   if (instance.host !== null) await release(trx, [{ instanceUuid: uuid, host: instance.host, generation: instance.generation }]);
   await allocate(trx, [{ instanceUuid: uuid, host, generation: stray.generation, vcpus, memoryMb, diskGb }]);
   await moveHosts(trx, [{ host, ioOps: -1 }]); // nothing is built
-  const running = stray.powerState === RUNNING;
+  const running = stray.powerState === powerState.running;
   await changeInstances(trx, [
     {
       ...{ uuid, host, node: hosts.get(host)!.node, generation: stray.generation, taskState: null, launched: true },
-      ...{ vmState: running ? 'active' : 'stopped', powerState: running ? RUNNING : SHUTDOWN },
+      ...{ vmState: running ? 'active' : 'stopped', powerState: running ? powerState.running : powerState.shutdown },
     },
   ]);
   await trx.raw('delete from strays where host = ? and instance_uuid = ?', [host, uuid]);

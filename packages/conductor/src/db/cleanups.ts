@@ -53,6 +53,16 @@ export async function leaveOthersBehind(
   );
 }
 
+/** Whether the host is to remove this. */
+export async function isCleanup(knex: Knex, { instanceUuid, host, generation }: OwnerKey): Promise<boolean> {
+  const found = await rowsOf(
+    knex,
+    'select 1 from cleanups where host = :host and instance_uuid = :instanceUuid and generation = :generation',
+    { instanceUuid, host, generation },
+  );
+  return found.length > 0;
+}
+
 /** Those that are due, each put off for a while that doubles with every try. */
 export async function takeDue(knex: Knex, limits: { batch: number; minMs: number; maxMs: number }): Promise<readonly Cleanup[]> {
   const { rows } = await knex.raw(

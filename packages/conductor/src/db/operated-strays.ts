@@ -48,7 +48,9 @@ export const releaseStrays = (
   onDatabase(config, (knex) =>
     rowsOf<KnownStray>(
       knex,
-      `with chosen as (select * from strays where host = :host and instance_uuid = any (cast(:uuids as uuid[]))),
+      `with chosen as (
+         select * from strays s where host = :host and instance_uuid = any (cast(:uuids as uuid[]))
+           and not exists (select from instances i where (i.uuid, i.host, i.generation) = (s.instance_uuid, s.host, s.generation))),
        released as (
          insert into cleanups (host, instance_uuid, generation, request_id, reason)
          select host, instance_uuid, generation, :requestId, 'an operator released it' from chosen order by 1, 2, 3

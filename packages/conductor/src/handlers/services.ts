@@ -69,7 +69,7 @@ export async function deleteService({ knex, config, publisher }: Services, reque
           `Unable to delete compute service: what deleted or evacuated instances left on host ${service.host} is still to be removed. ` +
             'If the host is gone for good, force its service down first.',
         );
-      await giveUp(trx, service.host);
+      if (leftovers > 0) await giveUp(trx, service.host);
     }
     await rows.deleteService(trx, service);
     return service.host;

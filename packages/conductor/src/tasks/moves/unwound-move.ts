@@ -38,13 +38,13 @@ export function endingOf(item: MoveItem, words: Pick<MoveWords, 'live'>, maxAtte
   if (cancel?.kind === 'delete') return 'delete';
   if (staysOnHost(item)) return 'restore';
   const transferring = outputs['startTransfer'] !== undefined;
-  const unanswered = mayHaveDone(failure);
+  const uncertain = mayHaveDone(failure);
   if (!transferring) {
     const more = params.attempt < maxAttempts && params.wantedHost === null;
-    return cancel === null && !unanswered && more && claimOf(item)?.destination !== undefined ? 'next host' : 'as before';
+    return cancel === null && !uncertain && more && claimOf(item)?.destination !== undefined ? 'next host' : 'as before';
   }
   const finishing = outputs['startFinish'] !== undefined;
-  if (finishing && unanswered) return 'lost';
+  if (finishing && uncertain) return 'lost';
   // A live guest whose sending failed goes on where it is; one that the source said nothing about is taken back.
   return words.live && outcomeOf(item, 'transferred')?.failure?.unanswered !== true && cancel === null ? 'as before' : 'restore';
 }
