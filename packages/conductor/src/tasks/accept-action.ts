@@ -13,7 +13,7 @@ import { isUuid } from '../db/rows.ts';
 import * as tasks from '../db/tasks.ts';
 import type { Services } from '../services.ts';
 import { acceptTogether, isSimple } from './accept-together.ts';
-import { actionOf, type Begun, checkRule, checkScope, notFound } from './acceptance.ts';
+import { acceptedBefore, actionOf, type Begun, checkRule, checkScope, notFound } from './acceptance.ts';
 import { abortMigration, acceptRevert, confirmResize, forceCompletion } from './moves/accept-ending.ts';
 import {
   acceptEvacuation,
@@ -68,18 +68,21 @@ async function lookForDestination(services: Services, request: ActOnServer): Pro
   const host = await services.knex.transaction(async (trx) => {
     const begun = await begin(services, trx, request);
     if (begun === 'again') throw busy(request);
+    if (begun === 'done') return undefined;
     await refuseLiveMigration(begun, true);
     if (request.options['force'] === 'true') await refuseWithoutRoom(begun);
     return begun.instance.host!;
   });
-  return request.options['force'] === 'true' ? [] : chooseHosts(services, request, host);
+  return host === undefined || request.options['force'] === 'true' ? [] : chooseHosts(services, request, host);
 }
 
-/** The server in the state that allows the action, locked. */
-async function begin(services: Services, trx: Transaction, request: ActOnServer): Promise<Begun | 'again'> {
-  const { uuid } = request;
+/** The server in the state that allows the action, locked; `done` when the message came before. */
+async function begin(services: Services, trx: Transaction, request: ActOnServer): Promise<Begun | 'again' | 'done'> {
+  const uuid = request.uuid.toLowerCase();
   const live = (await tasks.lockOfInstances(trx, [uuid])).get(uuid);
-  const instance = checkScope(request, (await lockInstances(trx, [uuid])).get(uuid));
+  const instances = await lockInstances(trx, [uuid]);
+  if ((await acceptedBefore(trx, [request], instances)).has(request)) return 'done';
+  const instance = checkScope(request, instances.get(uuid));
   // Locks are taken task first; with the instance locked nobody gives it another one.
   if (live === undefined && (await tasks.liveOf(trx, [uuid])).has(uuid)) return 'again';
   const rule = checkRule(request, instance);
@@ -94,6 +97,7 @@ async function accept(
 ): Promise<readonly string[] | 'again'> {
   const begun = await begin(services, trx, request);
   if (begun === 'again') return 'again';
+  if (begun === 'done') return [];
   const { action, options } = request;
   switch (action) {
     case 'lock':

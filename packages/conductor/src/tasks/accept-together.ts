@@ -5,13 +5,11 @@
 import { type ActionRule, type ActOnServer, failure, type TaskState } from '@kilonova/objects';
 import { Empty } from '@kilonova/rpc';
 import type { Outcome } from '../admission/request-gate.ts';
-import { findAsked } from '../db/action-events.ts';
-import type { Transaction } from '../db/connection.ts';
 import { hostsUp } from '../db/hosts-up.ts';
 import { type InstanceRow, lockInstances } from '../db/instance-changes.ts';
 import * as tasks from '../db/tasks.ts';
 import type { Services } from '../services.ts';
-import { actionOf, checkRule, checkScope, isHard } from './acceptance.ts';
+import { acceptedBefore, actionOf, checkRule, checkScope, isHard } from './acceptance.ts';
 import { ActionWrites } from './action-writes.ts';
 import { DELETE_EVENT, deleteEnd } from './instance-endings.ts';
 import type { PowerParams } from './power.ts';
@@ -19,8 +17,6 @@ import { type GoOn, goOnAfter } from './engine/go-on.ts';
 import { unbegun } from './taken-over.ts';
 
 const SIMPLE: ReadonlySet<string> = new Set(['start', 'stop', 'reboot', 'delete', 'forceDelete']);
-
-const DELETES: ReadonlySet<string> = new Set(['delete', 'forceDelete']);
 
 /** Whether the action can share a transaction with others. */
 export const isSimple = ({ action }: ActOnServer): boolean => SIMPLE.has(action);
@@ -39,7 +35,7 @@ export async function acceptTogether(services: Services, requests: readonly ActO
       trx,
       [...instances.values()].map(({ host }) => host).filter((host) => host !== null),
     );
-    const done = await doneBefore(trx, requests, instances);
+    const done = await acceptedBefore(trx, requests, instances);
     const writes = new ActionWrites();
     const met = new Set<string>();
     const judged = requests.map((request): Outcome<Empty> => {
@@ -62,25 +58,6 @@ export async function acceptTogether(services: Services, requests: readonly ActO
     return judged;
   });
   return goOnAfter(commit, (answer) => begin(answer));
-}
-
-/**
- * Deletes that come once more, by a broken connection or a conductor that died behind its commit, when their server is gone
- * already: whoever asked is answered as the first time.
- */
-async function doneBefore(
-  trx: Transaction,
-  requests: readonly ActOnServer[],
-  instances: ReadonlyMap<string, InstanceRow>,
-): Promise<ReadonlySet<ActOnServer>> {
-  const late = requests.filter(({ uuid, action, scope }) => {
-    const instance = instances.get(uuid.toLowerCase());
-    const sees = scope.allProjects || instance?.projectId === scope.projectId;
-    return DELETES.has(action) && sees && instance !== undefined && instance.deletedAt !== null;
-  });
-  const keyOf = ({ uuid, scope: { requestId } }: ActOnServer) => ({ instanceUuid: uuid.toLowerCase(), requestId });
-  const asked = await findAsked(trx, late.map(keyOf));
-  return new Set(late.filter((request) => asked.has(Object.values(keyOf(request)).join(' '))));
 }
 
 interface Judged {

@@ -1,6 +1,6 @@
 import { type ActionRule, type ActOnServer, failure, serverActions, type ServerActionName } from '@kilonova/objects';
 import { refuseUnlessAllowed } from '../admission/action-rules.ts';
-import { addActions, startEvents } from '../db/action-events.ts';
+import { addActions, findAsked, startEvents } from '../db/action-events.ts';
 import type { Transaction } from '../db/connection.ts';
 import type { InstanceRow } from '../db/instance-changes.ts';
 import type { TaskRow } from '../db/tasks.ts';
@@ -43,6 +43,26 @@ export async function record(
     trx,
     events.map((event) => ({ instanceUuid: instance.uuid, requestId: request.scope.requestId, event, host })),
   );
+}
+
+/**
+ * Requests that come once more, by a broken connection or a conductor that died behind its commit: whoever asked is answered as
+ * the first time, and nothing is done again, whatever others have done to the server since.
+ *
+ * @param instances locked; a copy waits here for the one that is at it
+ */
+export async function acceptedBefore(
+  trx: Transaction,
+  requests: readonly ActOnServer[],
+  instances: ReadonlyMap<string, InstanceRow>,
+): Promise<ReadonlySet<ActOnServer>> {
+  const seen = requests.filter(({ uuid, scope }) => {
+    const instance = instances.get(uuid.toLowerCase());
+    return instance !== undefined && (scope.allProjects || instance.projectId === scope.projectId);
+  });
+  const keyOf = ({ uuid, scope: { requestId } }: ActOnServer) => ({ instanceUuid: uuid.toLowerCase(), requestId });
+  const asked = await findAsked(trx, seen.map(keyOf));
+  return new Set(seen.filter((request) => asked.has(Object.values(keyOf(request)).join(' '))));
 }
 
 export const notFound = (uuid: string) => failure('ServerNotFound', `Instance ${uuid} could not be found.`);
