@@ -78,6 +78,10 @@ export const conductorSection = section('conductor', {
     min: 100,
     help: 'How long a host may take to make ready for a server that moves, to finish what it got, or to take it back.',
   }),
+  silentMoveDeadlineMs: integer(7 * 24 * 60 * minutes, {
+    min: 100,
+    help: 'How long a host that was told to run a server that moves, and then fell silent, is waited for before what it may have of it is given up.',
+  }),
   transferDeadlineMs: integer(60 * minutes, { min: 100, help: 'How long a host may take to send a server to another one.' }),
   maxConcurrentLiveMigrations: integer(1, {
     min: 0,

@@ -81,9 +81,10 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     const claims = new ClaimCounts(metrics);
     const taskServices: TaskServices = {
       ...{ knex, questions, claims, clock, random, log, config: limits, publisher, scheduler, compute, cleaner },
+      knows: (kind) => engine.knows(kind),
     };
     const places = new Places({ concurrency: limits.taskConcurrency, patienceMs: limits.taskPatienceMs, clock });
-    const engine = new Engine<TaskServices>({
+    const engine: Engine<TaskServices> = new Engine<TaskServices>({
       ...{ knex, places, clock, random, log, settings: limits, definitions: taskDefinitions, services: taskServices, self: { id, host } },
       minor: () => versions.conductorMinor,
       metrics: engineMetrics(metrics),

@@ -30,6 +30,12 @@ export const history = [
     change:
       'A list of servers can be had as revisions, and its servers say theirs where that is asked: listServerRevisions, revised. Who has kept what it made of a server need not ask for it again.',
   },
+  {
+    minor: 5,
+    name: 'silent-hosts',
+    change:
+      'No shape. Conductors know tasks that wait for a host that may run a server that moved to it: settle-cold-move, settle-live-move, settle-revert.',
+  },
 ] as const;
 
 /** A new major starts new classes: nothing of an older one is understood. */

@@ -24,12 +24,14 @@ export interface LiveQueues {
  */
 export async function lockLiveQueues(trx: Knex.Transaction, hosts: readonly string[], asking: readonly string[]): Promise<LiveQueues> {
   await trx.raw('select 1 from hosts where host = any(cast(? as text[])) order by host for no key update', [[...hosts]]);
+  // A destination that fell silent may be asked for days: its migration holds no place.
   const taken = await rowsOf<{ host: string; count: number }>(
     trx,
-    `select source_host as host, count(*)::integer as count from server_migrations
+    `select source_host as host, count(*)::integer as count from server_migrations m
      where source_host = any(cast(:hosts as text[])) and type = 'live-migration' and status in ('preparing', 'running', 'post-migrating')
+       and not exists (select from tasks t where t.instance_uuid = m.instance_uuid and t.state = 'parked' and t.kind = :settling)
      group by source_host`,
-    { hosts: [...hosts] },
+    { hosts: [...hosts], settling: 'settle-live-move' },
   );
   const waiting = await rowsOf<QueuedMigration>(
     trx,

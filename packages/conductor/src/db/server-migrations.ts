@@ -118,14 +118,19 @@ export async function readMigrations(knex: Knex, uuids: readonly string[]): Prom
 }
 
 /** Servers that wait for a confirmation for longer than this, and are in no task. */
-export async function overdueConfirmations(knex: Knex, windowS: number, limit: number): Promise<readonly string[]> {
+export async function overdueConfirmations(
+  knex: Knex,
+  vmStates: readonly VmState[],
+  windowS: number,
+  limit: number,
+): Promise<readonly string[]> {
   const rows = await rowsOf<{ uuid: string }>(
     knex,
     `select m.instance_uuid as uuid from server_migrations m join instances i on i.uuid = m.instance_uuid
      where m.status = 'finished' and m.updated_at <= kilonova_now() - cast(:windowS as double precision) * interval '1 second'
-       and i.vm_state = 'resized' and i.task_state is null
+       and i.vm_state = any(cast(:vmStates as text[])) and i.task_state is null
      order by m.updated_at limit :limit`,
-    { windowS, limit },
+    { vmStates: [...vmStates], windowS, limit },
   );
   return rows.map(({ uuid }) => uuid);
 }

@@ -78,15 +78,18 @@ export async function forgetStrays(trx: Knex, host: string, round: number): Prom
   await trx.raw('delete from strays where host = ? and round < ?', [host, round]);
 }
 
-/** Domains of guests that are built anew elsewhere because this host was down: it must not run them meanwhile. */
-export function runningEvacuated(knex: Knex, host: string, domains: readonly Sighting[]): Promise<readonly Sighting[]> {
+/**
+ * Domains that this host keeps or left and must not run: of guests that are built anew elsewhere because it was down, and of those that moved
+ * and may be reverted.
+ */
+export function runningElsewhere(knex: Knex, host: string, domains: readonly Sighting[]): Promise<readonly Sighting[]> {
   if (domains.length === 0) return Promise.resolve([]);
   return rowsOf<Sighting>(
     knex,
     `select d.uuid, d.generation, d.power
      from jsonb_to_recordset(cast(:domains as jsonb)) as d (uuid uuid, generation integer, power integer)
-     join server_migrations m on m.instance_uuid = d.uuid and m.open and m.type = 'evacuation' and m.source_host = :host
-       and m.source_generation = d.generation
+     join server_migrations m on m.instance_uuid = d.uuid and m.open and (m.type = 'evacuation' or m.status = 'finished')
+       and m.source_host = :host and m.source_generation = d.generation
      order by d.uuid`,
     { host, domains: JSON.stringify(domains) },
   );

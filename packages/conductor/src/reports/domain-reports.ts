@@ -3,7 +3,7 @@ import type { Client } from '@kilonova/rpc';
 import { leaveBehind } from '../db/cleanups.ts';
 import * as domainReports from '../db/domain-reports.ts';
 import { isUuid } from '../db/rows.ts';
-import { findStrays, keepStrays, runningEvacuated, type Sighting, type Stray } from '../db/strays.ts';
+import { findStrays, keepStrays, runningElsewhere, type Sighting, type Stray } from '../db/strays.ts';
 import type { Services } from '../services.ts';
 
 /** How many are named in a line of the log. */
@@ -34,7 +34,7 @@ export async function takeDomains(parts: DomainReportParts, report: DomainsRepor
       { host, instanceUuids: fresh.slice(0, NAMED).map(({ uuid }) => uuid), strays: kept.length },
       'domains that this host was not given; they are left alone',
     );
-  const outdated = [...kept.filter(({ standing }) => standing === 'outdated'), ...(await runningEvacuated(knex, host, domains))];
+  const outdated = [...kept.filter(({ standing }) => standing === 'outdated'), ...(await runningElsewhere(knex, host, domains))];
   await stopDoubles(
     parts,
     { host, round },

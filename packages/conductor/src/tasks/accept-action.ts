@@ -7,9 +7,9 @@ import { Empty } from '@kilonova/rpc';
 import { gateLimits, RequestGate } from '../admission/request-gate.ts';
 import { addActions } from '../db/action-events.ts';
 import type { Transaction } from '../db/connection.ts';
-import { changeInstances, lockInstances } from '../db/instance-changes.ts';
-import { releaseUsage } from '../db/quota-usages.ts';
+import { changeInstances, type InstanceRow, lockInstances } from '../db/instance-changes.ts';
 import { isUuid } from '../db/rows.ts';
+import { openMigration } from '../db/server-migrations.ts';
 import * as tasks from '../db/tasks.ts';
 import type { Services } from '../services.ts';
 import { acceptTogether, isSimple } from './accept-together.ts';
@@ -21,10 +21,8 @@ import {
   acceptMigrate,
   acceptResize,
   refuseLiveMigration,
-  settleOpen,
   wantsChecks,
 } from './moves/accept-move.ts';
-import { countAs } from './moves/counting.ts';
 import { chooseHosts, refuseWithoutRoom } from './moves/live-destination.ts';
 import { goOnAfter } from './engine/go-on.ts';
 
@@ -85,9 +83,19 @@ async function begin(services: Services, trx: Transaction, request: ActOnServer)
   const instance = checkScope(request, instances.get(uuid));
   // Locks are taken task first; with the instance locked nobody gives it another one.
   if (live === undefined && (await tasks.liveOf(trx, [uuid])).has(uuid)) return 'again';
-  const rule = checkRule(request, instance);
+  const decidable = DECISIONS.has(request.action) && (await waitsForDecision(trx, instance));
+  const rule = checkRule(request, decidable ? { ...instance, vmState: 'resized' } : instance);
   return { services, trx, request, instance, live, rule };
 }
+
+const DECISIONS: ReadonlySet<string> = new Set(['confirmResize', 'revertResize']);
+
+/**
+ * Whether the server can be confirmed or reverted although it does not show so: its state was reset, or a revert failed. Its source keeps
+ * what it has until somebody decides.
+ */
+const waitsForDecision = async (trx: Transaction, { uuid, vmState }: InstanceRow): Promise<boolean> =>
+  (vmState === 'active' || vmState === 'stopped' || vmState === 'error') && (await openMigration(trx, uuid))?.status === 'finished';
 
 async function accept(
   services: Services,
@@ -121,7 +129,7 @@ async function accept(
     case 'evacuate':
       return acceptEvacuation(begun);
     default:
-      return resetState(begun);
+      return change(begun, { vmState: options['state'] === 'active' ? 'active' : 'error', taskState: null });
   }
 }
 
@@ -133,14 +141,4 @@ async function change(
   await changeInstances(trx, [{ uuid: instance.uuid, ...to }]);
   await addActions(trx, [actionOf(request, instance, request.action)]);
   return [];
-}
-
-/** A resize that waits for its confirmation is confirmed by it: nobody could do it any more. */
-async function resetState(begun: Begun): Promise<readonly string[]> {
-  const { trx, request, instance } = begun;
-  if (instance.vmState === 'resized' && begun.live === undefined) {
-    await settleOpen(begun, 'confirmed');
-    await releaseUsage(trx, await countAs(trx, [{ instance, flavor: instance.flavor }]));
-  }
-  return change(begun, { vmState: request.options['state'] === 'active' ? 'active' : 'error', taskState: null });
 }

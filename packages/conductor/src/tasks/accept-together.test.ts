@@ -132,7 +132,7 @@ test.each<{
   readonly migrations: readonly object[];
 }>([
   { action: 'reboot', options: { type: 'HARD' }, event: 'compute_reboot_instance', migrations: [] },
-  { action: 'evacuate', options: {}, event: 'rebuild_server', migrations: [{ status: 'cancelled', open: false }] },
+  { action: 'evacuate', options: {}, event: 'rebuild_server', migrations: [{ status: 'error', open: false }] },
 ])('what a $action has open ends when a delete comes before it began', async ({ action, options, event, migrations }) => {
   const [uuid] = (await servers(1)) as [string];
   const engine: Services['engine'] = { ...services.engine, cancel: (trx, id, intent) => cancel(trx, null, id, intent) };

@@ -18,7 +18,7 @@ export class ActionWrites {
   readonly #starts: EventStart[] = [];
   readonly #ends: EventEnd[] = [];
   readonly #tasks: NewTask[] = [];
-  readonly #cancelledMigrations: string[] = [];
+  readonly #unbegunMigrations: string[] = [];
   readonly #cancels: { readonly taskId: string; readonly intent: CancelIntent }[] = [];
 
   /** The action, and its first event, which goes on. */
@@ -40,7 +40,7 @@ export class ActionWrites {
   /** What another request had taken over the task for, and never comes to. */
   giveUp({ event, migrationUuid }: Unbegun): void {
     this.#ends.push(event);
-    if (migrationUuid !== undefined) this.#cancelledMigrations.push(migrationUuid);
+    if (migrationUuid !== undefined) this.#unbegunMigrations.push(migrationUuid);
   }
 
   start(task: NewTask): void {
@@ -61,7 +61,7 @@ export class ActionWrites {
     await finishEvents(trx, this.#ends);
     await changeMigrations(
       trx,
-      this.#cancelledMigrations.map((uuid) => ({ uuid, status: 'cancelled' })),
+      this.#unbegunMigrations.map((uuid) => ({ uuid, status: 'error' })),
     );
     for (const { taskId, intent } of this.#cancels) await engine.cancel(trx, taskId, intent);
     const begin = await engine.createTasks(trx, this.#tasks);

@@ -20,6 +20,8 @@ export interface TaskServices {
   readonly questions: Pick<HostQuestions, 'ask'>;
   readonly claims: Pick<ClaimCounts, 'add'>;
   readonly compute: Pick<Client<typeof computeContract>, 'at'>;
+  /** Whether every living conductor knows tasks of this kind: others are not made. */
+  knows(kind: string): boolean;
   /** Told that something was left behind on a host: it looks at once. */
   readonly cleaner: { ring(): void };
 }

@@ -22,10 +22,10 @@ async function waiting({ trx, instance, live, rule }: Begun): Promise<MigrationR
 /** Done by being accepted: what the source keeps becomes its cleanup. @throws MigrationInvalid, ServerBusy */
 export async function confirmResize(begun: Begun): Promise<Woken> {
   const { trx, request, instance, rule } = begun;
-  const { uuid, powerState } = instance;
+  const { uuid, vmState, powerState } = instance;
   const { sourceHost } = await waiting(begun);
   await record(begun, 'confirmResize', [rule.event], sourceHost);
-  await changeInstances(trx, [{ uuid, vmState: powerState === 4 ? 'stopped' : 'active', taskState: null }]);
+  if (vmState === 'resized') await changeInstances(trx, [{ uuid, vmState: powerState === 4 ? 'stopped' : 'active', taskState: null }]);
   await settleOpen(begun, 'confirmed');
   await finishEvents(trx, [{ instanceUuid: uuid, requestId: request.scope.requestId, event: rule.event, failure: null }]);
   await releaseUsage(trx, await countAs(trx, [{ instance, flavor: instance.flavor }]));

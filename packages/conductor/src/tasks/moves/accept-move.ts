@@ -5,12 +5,12 @@ import { leaveOthersBehind } from '../../db/cleanups.ts';
 import { findFlavor } from '../../db/flavors.ts';
 import { hostIsKnown, hostIsUp, hostSigns } from '../../db/hosts-up.ts';
 import { changeInstances } from '../../db/instance-changes.ts';
-import { lockUsage, readUsage, takeUsage } from '../../db/quota-usages.ts';
+import { lockUsage, readUsage, releaseUsage, takeUsage } from '../../db/quota-usages.ts';
 import { limitsOf } from '../../db/quotas.ts';
 import { changeMigrations, insertMigration, openMigration } from '../../db/server-migrations.ts';
 import { type Begun, record, type Woken } from '../acceptance.ts';
 import { coldWords } from './cold-move.ts';
-import { largerOf } from './counting.ts';
+import { countAs, largerOf } from './counting.ts';
 import { evacuationWords } from './evacuate.ts';
 import { hostNotFound, type Obstacle, obstacleOf } from './live-checks.ts';
 import { liveWords } from './live-move.ts';
@@ -110,7 +110,8 @@ async function accept(begun: Begun, { kind, events }: MoveWords, move: Move): Pr
   const preempts = move.type === 'evacuation' && live?.cancel === null && HOPELESS.includes(live.kind);
   if (live !== undefined && !preempts)
     throw failure('ServerBusy', `Cannot '${rule.title}' instance ${uuid} while another action on it is not finished`);
-  await settleOpen(begun, 'error');
+  // The flavor that it might have gone back to counts no more.
+  const settled = (await settleOpen(begun, 'error')) && move.type !== 'resize';
   await changeInstances(trx, [{ uuid, taskState: move.taskState, progress: 0 }]);
   // The task of minor 1 tells that every conductor would end the outer one.
   await record(begun, move.action, services.engine.knows(QUEUE_KIND) ? beginning(events) : [events.accept], null);
@@ -132,18 +133,24 @@ async function accept(begun: Begun, { kind, events }: MoveWords, move: Move): Pr
   }
   const id = services.random.uuid();
   await services.engine.createTasks(trx, [{ id, kind, instanceUuid: uuid, requestId: scope.requestId, params, deadlineMs }]);
+  if (settled) await releaseUsage(trx, await countAs(trx, [{ instance, flavor: old }]));
   return [id];
 }
 
-/** A move that waits for somebody to decide is decided by what comes now: what its other host keeps must go. */
-export async function settleOpen({ trx, instance, request }: Begun, status: 'confirmed' | 'error'): Promise<void> {
+/**
+ * A move that waits for somebody to decide is decided by what comes now: what its other host keeps must go.
+ *
+ * @returns whether there was one
+ */
+export async function settleOpen({ trx, instance, request }: Begun, status: 'confirmed' | 'error'): Promise<boolean> {
   const open = await openMigration(trx, instance.uuid);
-  if (open === undefined) return;
+  if (open === undefined) return false;
   const { uuid, host, generation } = instance;
   await changeMigrations(trx, [{ uuid: open.uuid, status }]);
   await leaveOthersBehind(trx, [
     { instanceUuid: uuid, host, generation, requestId: request.scope.requestId, reason: `the migration ended as ${status}` },
   ]);
+  return true;
 }
 
 async function refuseDownSource({ trx, instance }: Begun): Promise<void> {
@@ -166,6 +173,9 @@ async function newFlavor({ trx, request: { scope }, instance }: Begun, flavorId:
 /** A larger flavor takes what it is larger by, of the server's own project. @throws QuotaExceeded */
 async function takeDifference({ services, trx, instance }: Begun, more: { readonly cores: number; readonly ram: number }): Promise<void> {
   const { projectId, userId } = instance;
+  // What it counted as before may have been larger still, when a resize before this one was never decided about.
+  if (more.cores < 0 || more.ram < 0)
+    await releaseUsage(trx, [{ projectId, userId, instances: 0, cores: Math.max(0, -more.cores), ram: Math.max(0, -more.ram) }]);
   if (more.cores <= 0 && more.ram <= 0) return;
   const each = { instances: 0, cores: Math.max(0, more.cores), ram: Math.max(0, more.ram) };
   const limits = await limitsOf(trx, services.config.quota, projectId, userId);

@@ -5,6 +5,7 @@ import { stage } from '../../testing/story.ts';
 
 const scene = stage({
   moveStepDeadlineMs: 300,
+  silentMoveDeadlineMs: 300,
   transferDeadlineMs: 300,
   powerDeadlineMs: 300,
   buildDeadlineMs: 300,

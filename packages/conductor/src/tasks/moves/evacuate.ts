@@ -101,9 +101,7 @@ async function unwound(batch: MoveBatch, trx: Transaction, context: StepContext<
   await failEvents(trx, batch, evacuationWords);
   await changeMigrations(
     trx,
-    batch
-      .filter((item) => !goesOn(item))
-      .map(({ params, cancel }) => ({ uuid: params.migrationUuid, status: cancel === null ? 'error' : 'cancelled' })),
+    batch.filter((item) => !goesOn(item)).map(({ params }) => ({ uuid: params.migrationUuid, status: 'error' })),
   );
   await changeInstances(
     trx,

@@ -20,10 +20,19 @@ export interface MoveParams extends OnHost {
   readonly chosen?: readonly string[];
   /** Of an evacuation: it shall be stopped there. */
   readonly stopped?: boolean;
+  /** Of a move whose destination was told to run the guest and fell silent: it is asked again, and nothing else. */
+  readonly silent?: SilentDestination;
   /** 1 for the first destination. */
   readonly attempt: number;
   /** Of the destinations before. */
   readonly failures: readonly HostFailure[];
+}
+
+/** A destination that may run the guest. */
+export interface SilentDestination {
+  readonly destination: OnHost & { readonly node: string };
+  /** Whether the source said that it has sent everything. */
+  readonly sent: boolean;
 }
 
 export type MoveItem = TaskItem<MoveParams>;
@@ -34,6 +43,9 @@ export interface DestinationClaim {
   readonly rounds: number;
   readonly destination?: OnHost & { readonly node: string };
 }
+
+/** The kind of task that goes on asking the destination of a move of this kind. */
+export const settlingKind = ({ kind }: Pick<MoveWords, 'kind'>): string => `settle-${kind}`;
 
 /** Names of what a kind of move shows while it goes on. */
 export interface MoveWords {
@@ -59,7 +71,8 @@ export interface MoveWords {
   readonly taskStates: { readonly prepare: TaskState; readonly transfer: TaskState; readonly sent: TaskState; readonly finish: TaskState };
 }
 
-export const claimOf = ({ outputs }: MoveItem): DestinationClaim | undefined => outputs['claim'] as DestinationClaim | undefined;
+export const claimOf = ({ params, outputs }: MoveItem): DestinationClaim | undefined =>
+  params.silent === undefined ? (outputs['claim'] as DestinationClaim | undefined) : { rounds: 0, destination: params.silent.destination };
 
 /** The claimed destination. Only for steps behind the claim. */
 export const destinationOf = (item: MoveItem): OnHost & { readonly node: string } => claimOf(item)!.destination!;
@@ -69,6 +82,9 @@ export const staysOnHost = (item: MoveItem): boolean => claimOf(item)?.destinati
 
 export const outcomeOf = ({ outputs }: Pick<TaskItem<unknown>, 'outputs'>, step: string): ReportOutcome | undefined =>
   outputs[step] as ReportOutcome | undefined;
+
+/** Whether the source said that it has sent everything. */
+export const wasSent = (item: MoveItem): boolean => item.params.silent?.sent ?? outcomeOf(item, 'transferred')?.outcome === 'done';
 
 /** Whether the guest runs while nothing moves it. */
 export const runsIn = (vmState: VmState): boolean => vmState === 'active' || vmState === 'paused';

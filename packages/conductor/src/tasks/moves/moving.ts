@@ -15,10 +15,21 @@ import { type Order, type StepContext, StepFailed, Task, type Verdict } from '..
 import { orderOf, say } from '../orders.ts';
 import type { TaskServices } from '../services.ts';
 import { claimDestination, selectDestination } from './destination.ts';
-import { destinationOf, type MoveBatch, type MoveItem, type MoveParams, type MoveWords, outcomeOf, runsIn, staysOnHost } from './move.ts';
+import {
+  destinationOf,
+  type MoveBatch,
+  type MoveItem,
+  type MoveParams,
+  type MoveWords,
+  outcomeOf,
+  runsIn,
+  staysOnHost,
+  textOf,
+  wasSent,
+} from './move.ts';
 import { sendInPlace, sendStop } from './resize-in-place.ts';
 import { endArrived, leaveDestination } from './sides.ts';
-import { unwoundMove } from './unwound-move.ts';
+import { endingOf, unwoundMove } from './unwound-move.ts';
 
 /** Up to where the source has sent what there is. */
 const sending = (words: MoveWords, version: number, since: number): Task<MoveParams, TaskServices> =>
@@ -28,11 +39,11 @@ const sending = (words: MoveWords, version: number, since: number): Task<MovePar
     .cast('askPrepare', {
       to: (item) => destinationOf(item).host,
       send: sendPrepare,
-      // A resize in place would remove the guest itself.
+      // A resize in place would remove the guest itself, and a destination that is still asked may run it.
       undo: (batch, trx, context) =>
         leaveDestination(
           'askPrepare',
-          batch.filter((item) => !staysOnHost(item)),
+          batch.filter((item) => !staysOnHost(item) && endingOf(item, words, context.services) !== 'ask on'),
           trx,
           context,
         ),
@@ -119,7 +130,7 @@ async function sendTransfer({ live }: MoveWords, all: readonly Order<MoveParams>
   });
 }
 
-async function sendFinish({ live }: MoveWords, all: readonly Order<MoveParams>[], services: TaskServices): Promise<void> {
+export async function sendFinish({ live }: MoveWords, all: readonly Order<MoveParams>[], services: TaskServices): Promise<void> {
   const [staying, orders] = parted(all);
   const specs = await specsAtDestination(all, services);
   await sendInPlace(staying, specs, services);
@@ -130,7 +141,7 @@ async function sendFinish({ live }: MoveWords, all: readonly Order<MoveParams>[]
       const spec = specs.get(order.item.instanceUuid!);
       if (spec === undefined) return Promise.resolve();
       const operation = Object.assign(orderOf(new FinishIncomingOperation(), order, destinationOf(order.item)), {
-        ...{ spec, live, running: runsIn(order.item.params.vmState), sent: outcomeOf(order.item, 'transferred')?.outcome === 'done' },
+        ...{ spec, live, running: runsIn(order.item.params.vmState), sent: wasSent(order.item) },
       });
       return host.finishIncoming(operation, { requestId: order.item.requestId });
     },
@@ -184,7 +195,7 @@ async function startFinish(words: MoveWords, batch: MoveBatch, trx: Transaction)
   );
 }
 
-/** A new stage: what it shows, and the event of the stage before ends well. */
+/** A new stage: what it shows, and the event of the stage before ends: well, unless its host did not answer. */
 async function enter(
   batch: MoveBatch,
   trx: Transaction,
@@ -207,12 +218,16 @@ async function enter(
   );
   await finishEvents(
     trx,
-    batch.map(({ instanceUuid, requestId }) => ({ instanceUuid: instanceUuid!, requestId, event: stage.ends, failure: null })),
+    batch.map((item) => {
+      const { instanceUuid, requestId } = item;
+      const unanswered = outcomeOf(item, 'transferred')?.failure ?? null;
+      return { instanceUuid: instanceUuid!, requestId, event: stage.ends, failure: unanswered === null ? null : textOf(unanswered) };
+    }),
   );
 }
 
 /** The destination has the guest. A cold move keeps what the source has until it is confirmed; a live one does not need it. */
-async function switchOwner(words: MoveWords, batch: MoveBatch, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
+export async function switchOwner(words: MoveWords, batch: MoveBatch, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
   const powerOf = (item: MoveItem) => (outcomeOf(item, 'finished')?.power || (runsIn(item.params.vmState) ? 1 : 4)) as PowerState;
   await changeInstances(
     trx,

@@ -1,22 +1,27 @@
-import { ActOnServer, Scope, serverActions } from '@kilonova/objects';
+import { ActOnServer, Scope, serverActions, type VmState } from '@kilonova/objects';
 import { lockInstances } from '../../db/instance-changes.ts';
-import { overdueConfirmations } from '../../db/server-migrations.ts';
+import { openMigration, overdueConfirmations } from '../../db/server-migrations.ts';
 import * as tasks from '../../db/tasks.ts';
 import type { Services } from '../../services.ts';
 import { confirmResize } from './accept-ending.ts';
 
-/** Confirms what waited for longer than `resize_confirm_window_s`. Any conductor may: a server that is not resized any more is left alone. */
+/** Whose state was reset counts as well. One in ERROR may need what its source keeps. */
+const CONFIRMED_BY_ITSELF: readonly VmState[] = ['resized', 'active', 'stopped'];
+
+/** Confirms what waited for longer than `resize_confirm_window_s`. Any conductor may: a server that does not wait any more is left alone. */
 export async function confirmOverdue(services: Services): Promise<void> {
   const { knex, random, log, config } = services;
   const { resizeConfirmWindowS, resizeConfirmBatch } = config.conductor;
-  for (const uuid of await overdueConfirmations(knex, resizeConfirmWindowS, resizeConfirmBatch)) {
+  for (const uuid of await overdueConfirmations(knex, CONFIRMED_BY_ITSELF, resizeConfirmWindowS, resizeConfirmBatch)) {
     await knex.transaction(async (trx) => {
       const live = (await tasks.lockOfInstances(trx, [uuid])).get(uuid);
       const instance = (await lockInstances(trx, [uuid])).get(uuid);
       if (
         live !== undefined ||
-        instance?.vmState !== 'resized' ||
+        instance === undefined ||
+        !CONFIRMED_BY_ITSELF.includes(instance.vmState) ||
         instance.taskState !== null ||
+        (await openMigration(trx, uuid))?.status !== 'finished' ||
         (await tasks.liveOf(trx, [uuid])).has(uuid)
       )
         return;

@@ -7,11 +7,11 @@ import { finishEvents, startEvents } from '../../db/action-events.ts';
 import { regenerate } from '../../db/claims.ts';
 import { leaveBehind } from '../../db/cleanups.ts';
 import type { Transaction } from '../../db/connection.ts';
-import { changeInstances, type InstanceRow, lockInstances } from '../../db/instance-changes.ts';
+import { addFaults, changeInstances, type InstanceRow, lockInstances } from '../../db/instance-changes.ts';
 import { releaseUsage } from '../../db/quota-usages.ts';
 import { readDomainSpecs } from '../../db/placement.ts';
 import { changeMigrations } from '../../db/server-migrations.ts';
-import { type Batch, type Order, type StepContext, Task, type TaskItem, type Verdict } from '../engine/definition.ts';
+import { type Batch, mayHaveDone, type Order, type StepContext, Task, type TaskItem, type Verdict } from '../engine/definition.ts';
 import { type OnHost, orderOf, say } from '../orders.ts';
 import type { TaskServices } from '../services.ts';
 import { countAs } from './counting.ts';
@@ -28,18 +28,23 @@ export interface RevertParams extends OnHost {
   readonly vmState: VmState;
   /** Whether the destination runs it at the moment. */
   readonly running: boolean;
+  /** The source was told to take it back under this generation, and fell silent: it is asked again, and nothing else. */
+  readonly givenBack?: number;
 }
 
 type Item = TaskItem<RevertParams>;
+export type RevertBatch = Batch<RevertParams>;
 
 export const REVERT_EVENT = 'compute_revert_resize';
+/** The task that goes on asking a source that may have taken the server back. */
+export const SETTLE_REVERT = 'settle-revert';
 const FINISH_EVENT = 'compute_finish_revert_resize';
 
-/** The generation under which the source has it back. */
-const backOf = ({ params, outputs }: Item): OnHost => ({
-  host: params.source.host,
-  generation: (outputs['giveBack'] as { readonly generation: number }).generation,
-});
+/** The generation under which the source has it back; undefined as long as it was not told to. */
+const givenBack = ({ params, outputs }: Item): number | undefined =>
+  params.givenBack ?? (outputs['giveBack'] as { readonly generation: number } | undefined)?.generation;
+
+const backOf = (item: Item): OnHost => ({ host: item.params.source.host, generation: givenBack(item)! });
 
 export const revertResize = new Task<RevertParams, TaskServices>('revert-resize', 1)
   .cast('askStop', {
@@ -56,10 +61,10 @@ export const revertResize = new Task<RevertParams, TaskServices>('revert-resize'
   .cast('askTakeBack', { to: ({ params }) => params.source.host, send: sendTakeBack })
   .awaitReport('takenBack', { deadlineMs: ({ config }) => config.moveStepDeadlineMs, onFailure: 'unwind' })
   .local('switchBack', { run: switchBack })
-  .unwound(unwound);
+  .unwound(unwoundRevert);
 
 /** What the source keeps is its under a generation that is newer than the destination's. */
-async function giveBack(batch: Batch<RevertParams>, trx: Transaction): Promise<ReadonlyMap<string, Verdict>> {
+async function giveBack(batch: RevertBatch, trx: Transaction): Promise<ReadonlyMap<string, Verdict>> {
   const instances = await lockInstances(trx, uuidsOf(batch));
   const given = batch.map((item) => ({ item, generation: (instances.get(item.instanceUuid!)?.lastGeneration ?? 0) + 1 }));
   await regenerate(
@@ -86,7 +91,7 @@ async function giveBack(batch: Batch<RevertParams>, trx: Transaction): Promise<R
   return new Map(given.map(({ item, generation }) => [item.id, { output: { generation } }]));
 }
 
-async function sendTakeBack(orders: readonly Order<RevertParams>[], services: TaskServices): Promise<void> {
+export async function sendTakeBack(orders: readonly Order<RevertParams>[], services: TaskServices): Promise<void> {
   const as = new Map(
     orders.map(({ item }) => [item.instanceUuid!, { generation: backOf(item).generation, flavor: item.params.oldFlavor }]),
   );
@@ -105,7 +110,7 @@ async function sendTakeBack(orders: readonly Order<RevertParams>[], services: Ta
   );
 }
 
-async function switchBack(batch: Batch<RevertParams>, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
+export async function switchBack(batch: RevertBatch, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
   const instances = await lockInstances(trx, uuidsOf(batch));
   await changeInstances(
     trx,
@@ -135,7 +140,7 @@ async function switchBack(batch: Batch<RevertParams>, trx: Transaction, context:
   context.afterCommit(() => context.services.cleaner.ring());
 }
 
-const endEvents = (trx: Transaction, batch: Batch<RevertParams>, event: string, failed = false): Promise<void> =>
+const endEvents = (trx: Transaction, batch: RevertBatch, event: string, failed = false): Promise<void> =>
   finishEvents(
     trx,
     batch.map(({ instanceUuid, requestId, failure }) => ({
@@ -143,31 +148,60 @@ const endEvents = (trx: Transaction, batch: Batch<RevertParams>, event: string, 
     })),
   );
 
-/** It waits for confirmation again. The destination goes on, unless the source may run it and says nothing. */
-async function unwound(batch: Batch<RevertParams>, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
+/** How a revert that came to nothing goes on. */
+type Ending = 'delete' | 'ask on' | 'stopped' | 'restarted';
+
+function endingOf(item: Item, { knows }: TaskServices): Ending {
+  const { cancel, failure, params } = item;
+  if (cancel !== null) return 'delete';
+  // The source may run it.
+  if (mayHaveDone(failure) && givenBack(item) !== undefined)
+    return params.givenBack === undefined && knows(SETTLE_REVERT) ? 'ask on' : 'stopped';
+  return params.running && outcomeOf(item, 'stopped')?.failure?.unanswered !== true ? 'restarted' : 'stopped';
+}
+
+/** It waits for confirmation again, and the destination goes on, unless the source may run it: then that is asked until it answers. */
+export async function unwoundRevert(batch: RevertBatch, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
   const { random, config } = context.services;
-  const left = batch.filter(({ cancel }) => cancel === null);
-  const silent = ({ failure, outputs }: Item) => failure?.unanswered === true && outputs['giveBack'] !== undefined;
-  await endEvents(trx, batch, REVERT_EVENT, true);
-  await endEvents(trx, batch, FINISH_EVENT, true);
+  const endings = batch.map((item) => ({ item, ending: endingOf(item, context.services) }));
+  const endingIn = (...wanted: readonly Ending[]) => endings.filter(({ ending }) => wanted.includes(ending)).map(({ item }) => item);
+  const decided = endingIn('delete', 'stopped', 'restarted');
+  await endEvents(trx, decided, REVERT_EVENT, true);
+  await endEvents(trx, decided, FINISH_EVENT, true);
   await changeMigrations(
     trx,
-    left.map(({ params }) => ({ uuid: params.migrationUuid, status: 'finished' })),
+    endingIn('stopped', 'restarted').map(({ params }) => ({ uuid: params.migrationUuid, status: 'finished' })),
   );
-  const restarted = left.filter((item) => item.params.running && !silent(item) && outcomeOf(item, 'stopped')?.failure?.unanswered !== true);
   await changeInstances(
     trx,
-    left
-      .filter((item) => !restarted.includes(item))
-      .map((item) => ({ uuid: item.instanceUuid!, taskState: null, ...(silent(item) && { powerState: 4 as const }) })),
+    endingIn('stopped').map((item) => ({
+      ...{ uuid: item.instanceUuid!, vmState: 'resized' as const, taskState: null },
+      ...(givenBack(item) !== undefined && { powerState: 4 as const }),
+    })),
   );
-  for (const item of restarted) {
-    const { host, generation } = item.params;
-    const params: RestoreParams = { host, generation, vmState: 'resized', running: true };
-    context.follow({
-      ...{ id: random.uuid(), kind: 'restore-instance', instanceUuid: item.instanceUuid, requestId: item.requestId, params },
-      deadlineMs: config.moveStepDeadlineMs,
-    });
+  const asked = endingIn('ask on');
+  await changeInstances(
+    trx,
+    asked.map((item) => ({ uuid: item.instanceUuid!, vmState: 'error' as const, taskState: null, powerState: 0 as const })),
+  );
+  await addFaults(
+    trx,
+    asked.map(({ instanceUuid, params, failure }) => ({
+      ...{ instanceUuid: instanceUuid!, code: 500, details: '' },
+      message: `The server may run on host ${params.source.host}: ${failure?.message ?? ''}`,
+    })),
+  );
+  for (const { item, ending } of endings) {
+    const same = { instanceUuid: item.instanceUuid, requestId: item.requestId };
+    if (ending === 'delete') context.follow(deletion(item, item.params, context.services));
+    if (ending === 'ask on') {
+      const params: RevertParams = { ...item.params, givenBack: givenBack(item)! };
+      context.follow({ ...same, id: random.uuid(), kind: SETTLE_REVERT, params, deadlineMs: config.silentMoveDeadlineMs });
+    }
+    if (ending === 'restarted') {
+      const { host, generation } = item.params;
+      const params: RestoreParams = { host, generation, vmState: 'resized', running: true };
+      context.follow({ ...same, id: random.uuid(), kind: 'restore-instance', params, deadlineMs: config.moveStepDeadlineMs });
+    }
   }
-  for (const item of batch) if (item.cancel !== null) context.follow(deletion(item, item.params, context.services));
 }

@@ -11,6 +11,7 @@ import type { TaskServices } from '../services.ts';
 import { countAs } from './counting.ts';
 import {
   claimOf,
+  destinationOf,
   failEvents,
   type MoveBatch,
   type MoveItem,
@@ -18,8 +19,10 @@ import {
   type MoveWords,
   outcomeOf,
   runsIn,
+  settlingKind,
   staysOnHost,
   uuidsOf,
+  wasSent,
 } from './move.ts';
 import { offerPlaces } from './places.ts';
 import { takeBackInPlace } from './resize-in-place.ts';
@@ -27,55 +30,64 @@ import { deletion } from './deletion.ts';
 import type { RestoreParams } from './restore-instance.ts';
 
 /** How a move that was taken back goes on. */
-type Ending = 'delete' | 'next host' | 'restore' | 'lost' | 'as before';
+type Ending = 'delete' | 'next host' | 'restore' | 'ask on' | 'lost' | 'as before';
 
 /**
  * The destination failed it before anything was sent: another one is tried. The source was told to send: it is told to
- * go on, as is the host of a resize that stays. The destination was told to run it and says nothing: it may run there, so nobody starts it anywhere. Pure.
+ * go on, as is the host of a resize that stays. The destination was told to run it and says nothing: it may run there, so nobody
+ * starts it anywhere, and it is asked until it answers.
  */
-export function endingOf(item: MoveItem, words: Pick<MoveWords, 'live'>, maxAttempts: number): Ending {
+export function endingOf(item: MoveItem, words: MoveWords, { config, knows }: Pick<TaskServices, 'config' | 'knows'>): Ending {
   const { cancel, failure, outputs, params } = item;
   if (cancel?.kind === 'delete') return 'delete';
   if (staysOnHost(item)) return 'restore';
   const transferring = outputs['startTransfer'] !== undefined;
   const uncertain = mayHaveDone(failure);
+  if (params.silent !== undefined) return uncertain ? 'lost' : 'restore';
   if (!transferring) {
-    const more = params.attempt < maxAttempts && params.wantedHost === null;
+    const more = params.attempt < config.maxAttempts && params.wantedHost === null;
     return cancel === null && !uncertain && more && claimOf(item)?.destination !== undefined ? 'next host' : 'as before';
   }
   const finishing = outputs['startFinish'] !== undefined;
-  if (finishing && uncertain) return 'lost';
+  if (finishing && uncertain) return knows(settlingKind(words)) ? 'ask on' : 'lost';
   // A live guest whose sending failed goes on where it is; one that the source said nothing about is taken back.
   return words.live && outcomeOf(item, 'transferred')?.failure?.unanswered !== true && cancel === null ? 'as before' : 'restore';
 }
 
 /** In the transaction of the undos, which left the destination's part to its cleanup. */
 export async function unwoundMove(words: MoveWords, batch: MoveBatch, trx: Transaction, context: StepContext<TaskServices>): Promise<void> {
-  const { config, publisher, log } = context.services;
+  const { publisher, log } = context.services;
   const instances = await lockInstances(trx, uuidsOf(batch));
   const endings = batch.map((item) => ({
     item,
     instance: instances.get(item.instanceUuid!),
-    ending: endingOf(item, words, config.maxAttempts),
+    ending: endingOf(item, words, context.services),
   }));
   const endingIn = (...wanted: readonly Ending[]) => endings.filter(({ ending }) => wanted.includes(ending));
 
-  await failEvents(trx, batch, words);
+  // What is still asked about is neither over nor failed: only the server says that nobody knows where it runs.
+  const decided = endings.filter(({ ending }) => ending !== 'ask on').map(({ item }) => item);
+  await failEvents(trx, decided, words);
   await endMigrations(
+    words,
     trx,
-    endings.filter(({ ending }) => ending !== 'next host').map(({ item }) => item),
+    endings.filter(({ ending }) => ending !== 'next host' && ending !== 'ask on').map(({ item }) => item),
   );
   await changeInstances(
     trx,
-    endingIn('as before', 'lost').map(({ item, ending }) => ({
+    endingIn('as before', 'ask on', 'lost').map(({ item, ending }) => ({
       uuid: item.instanceUuid!,
       ...{ taskState: null, progress: 0 },
-      ...(ending === 'lost' && { vmState: 'error' as const, powerState: 0 as const }),
+      ...(ending !== 'as before' && { vmState: 'error' as const, powerState: 0 as const }),
     })),
   );
+  // Said once: it is still so when nobody ever answered.
+  const unknown = endingIn('ask on', 'lost')
+    .map(({ item }) => item)
+    .filter(({ params }) => params.silent === undefined);
   await addFaults(
     trx,
-    endingIn('lost').map(({ item }) => ({
+    unknown.map((item) => ({
       instanceUuid: item.instanceUuid!,
       code: 500,
       message: `The server may run on host ${claimOf(item)!.destination!.host}: ${item.failure?.message ?? ''}`,
@@ -97,7 +109,7 @@ export async function unwoundMove(words: MoveWords, batch: MoveBatch, trx: Trans
   );
   const touched = await moveHosts(
     trx,
-    batch
+    decided
       .map((item) => claimOf(item)?.destination)
       .filter((destination) => destination !== undefined)
       .map(({ host }) => ({ host, ioOps: -1 })),
@@ -119,13 +131,14 @@ export async function unwoundMove(words: MoveWords, batch: MoveBatch, trx: Trans
   context.afterCommit(() => publisher.hostsTouched([...back.touched, ...touched]));
 }
 
-async function endMigrations(trx: Transaction, batch: MoveBatch): Promise<void> {
+/** Only live ones are documented to be cancelled. */
+async function endMigrations(words: MoveWords, trx: Transaction, batch: MoveBatch): Promise<void> {
   const migrations = await readMigrations(
     trx,
     batch.map(({ params }) => params.migrationUuid),
   );
   const statusOf = ({ params, cancel }: MoveItem): MigrationStatus =>
-    cancel !== null || migrations.get(params.migrationUuid)?.abortRequested === true ? 'cancelled' : 'error';
+    (cancel !== null && words.live) || migrations.get(params.migrationUuid)?.abortRequested === true ? 'cancelled' : 'error';
   await changeMigrations(
     trx,
     batch.map((item) => ({ uuid: item.params.migrationUuid, status: statusOf(item) })),
@@ -133,7 +146,7 @@ async function endMigrations(trx: Transaction, batch: MoveBatch): Promise<void> 
 }
 
 /** @param generation the owner's */
-function nextTask(item: MoveItem, ending: Ending, generation: number, { kind }: MoveWords, services: TaskServices): NewTask | undefined {
+function nextTask(item: MoveItem, ending: Ending, generation: number, words: MoveWords, services: TaskServices): NewTask | undefined {
   const { random, config } = services;
   const { instanceUuid, requestId, params, failure } = item;
   switch (ending) {
@@ -142,7 +155,12 @@ function nextTask(item: MoveItem, ending: Ending, generation: number, { kind }: 
     case 'next host': {
       const failed = { host: claimOf(item)!.destination!.host, message: failure?.message ?? 'unknown' };
       const next: MoveParams = { ...params, attempt: params.attempt + 1, failures: [...params.failures, failed] };
-      return { id: random.uuid(), kind, instanceUuid, requestId, params: next, deadlineMs: config.moveDeadlineMs };
+      return { id: random.uuid(), kind: words.kind, instanceUuid, requestId, params: next, deadlineMs: config.moveDeadlineMs };
+    }
+    case 'ask on': {
+      const silent = { destination: destinationOf(item), sent: wasSent(item) };
+      const deadlineMs = config.silentMoveDeadlineMs;
+      return { id: random.uuid(), kind: settlingKind(words), instanceUuid, requestId, params: { ...params, silent }, deadlineMs };
     }
     case 'restore': {
       const { host, vmState } = params;
