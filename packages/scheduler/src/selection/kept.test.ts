@@ -43,6 +43,7 @@ test.each([
     else if (drawn < 0.7) both.claim();
     else if (drawn < 0.85) both.put(made.host(host, both.revisionOf(host) + 1));
     else if (drawn < 0.88) both.put(made.host(host, both.revisionOf(host) - 1));
+    else if (drawn < 0.9) both.replace(made.host(host, 1));
     else if (drawn < 0.92) both.remove(host);
     else if (drawn < 0.99) both.pass(200);
     // More than is remembered of changes.

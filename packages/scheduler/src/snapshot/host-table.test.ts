@@ -71,6 +71,16 @@ test('the sum of revisions follows the hosts', () => {
   expect(table.revisions()).toBe(4);
 });
 
+test('a state that replaces a newer one counts everywhere', () => {
+  const table = aTable(aHost({ host: 'a', revision: 50, vcpus: 64, instances: 9 }), aHost({ host: 'b', revision: 4 }));
+  const full = () => table.setOf('full', ({ instances }) => instances >= 9).has(0);
+  const instances = () => table.numbersOf('instances', (host) => host.instances).of(0);
+  expect([full(), instances(), table.largest().vcpus, table.revisions()]).toEqual([true, 9, 64, 54]);
+  expect(table.replace(aHost({ host: 'a', revision: 2 }))).toMatchObject({ revision: 50 });
+  expect([full(), instances(), table.largest().vcpus, table.revisions()]).toEqual([false, 0, 16, 6]);
+  expect([table.freeVcpus[0], table.instances[0], table.size]).toEqual([16, 0, 2]);
+});
+
 test('the largest capacities follow the hosts, ratio and reserve included', () => {
   const table = aTable(aHost({ host: 'a', vcpus: 8, cpuRatio: 4, memoryMb: 1_024 }), aHost({ host: 'b', vcpus: 16, memoryMb: 4_096 }));
   expect(table.largest()).toMatchObject({ vcpus: 32, memoryMb: 4_096 });

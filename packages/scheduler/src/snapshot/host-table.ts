@@ -84,8 +84,14 @@ export class HostTable {
   /** Takes the host's absolute state unless a newer one is here. Returns the state that it replaced, or false if it did not. */
   put(host: HostState): HostState | undefined | false {
     const known = this.#rows.get(host.host);
+    if (known !== undefined && this.#states[known]!.revision > host.revision) return false;
+    return this.replace(host);
+  }
+
+  /** Takes the host's absolute state whatever is here. Returns the state that it replaced. */
+  replace(host: HostState): HostState | undefined {
+    const known = this.#rows.get(host.host);
     const before = known === undefined ? undefined : this.#states[known];
-    if (before !== undefined && before.revision > host.revision) return false;
     const row = known ?? this.#vacant.pop() ?? this.#states.length;
     this.#rows.set(host.host, row);
     this.#states[row] = host;

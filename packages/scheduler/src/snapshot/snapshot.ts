@@ -1,7 +1,8 @@
 /**
  * Keeps the snapshot current. Start: subscribe and buffer, read everything in pieces, then apply what was buffered. A host's
  * absolute state comes with a revision, the newer one wins, so order and repeats do not matter. A gap in a publisher's
- * numbers, a reconnect or a digest that differs reloads.
+ * numbers, a reconnect or a digest that differs reloads. A revision starts anew when its host is deleted and registers again,
+ * and goes back when the database is restored: a load therefore replaces what was here before it, whatever the revisions.
  */
 import { ListHostStates, type conductorContract, type HostChange, type HostDigest, type HostState } from '@kilonova/objects';
 import { Empty, type Client } from '@kilonova/rpc';
@@ -30,6 +31,8 @@ export class Snapshot {
   #loaded = false;
   #reload: Promise<void> | undefined;
   #again = false;
+  /** What was told of hosts since the load under way began. */
+  #told: Map<string, HostState> | undefined;
   reloads = 0;
 
   constructor(conductor: Client<typeof conductorContract>, clock: Clock, log: Logger, options: SnapshotOptions) {
@@ -58,8 +61,14 @@ export class Snapshot {
     this.#lastOf.delete(change.publisher);
     this.#lastOf.set(change.publisher, Math.max(last ?? 0, change.sequence));
     if (this.#lastOf.size > MAX_PUBLISHERS) this.#lastOf.delete(this.#lastOf.keys().next().value!);
-    for (const host of change.hosts) this.#put(host);
-    for (const host of change.removedHosts) this.#remove(host);
+    for (const host of change.hosts) {
+      this.#told?.set(host.host, newerOf(host, this.#told.get(host.host)));
+      this.#put(host);
+    }
+    for (const host of change.removedHosts) {
+      this.#told?.delete(host);
+      this.#remove(host);
+    }
   }
 
   /** Compares with the conductor; two differing digests in a row reload, as one may be a moment old. */
@@ -96,17 +105,27 @@ export class Snapshot {
     }
   }
 
+  /**
+   * The rows are read after the load began, so that all that was known before is older than they are. Of a row and of news
+   * that came meanwhile the higher revision is taken; should that be of a host's former life, the next digest differs.
+   */
   async #load(): Promise<void> {
+    const told = new Map<string, HostState>();
     const seen = new Set<string>();
     const known = new Set(this.hosts.names());
-    for await (const piece of this.#conductor.listHostStates(new ListHostStates())) {
-      for (const host of piece) {
-        seen.add(host.host);
-        this.#put(host);
+    this.#told = told;
+    try {
+      for await (const piece of this.#conductor.listHostStates(new ListHostStates())) {
+        for (const host of piece) {
+          seen.add(host.host);
+          this.#replace(newerOf(host, told.get(host.host)));
+        }
       }
+    } finally {
+      this.#told = undefined;
     }
-    // A host that came as news while this was read is not in `known`, and stays.
-    for (const host of known) if (!seen.has(host)) this.#remove(host);
+    // A host that came as news while this was read, new or once more, stays.
+    for (const host of known) if (!seen.has(host)) this.#replaceOrRemove(host, told.get(host));
     this.#loaded = true;
     this.reloads += 1;
     this.#log.info({ hosts: this.hosts.size }, 'hosts loaded');
@@ -117,8 +136,20 @@ export class Snapshot {
     if (before !== false) this.answers.settle(before, host);
   }
 
+  #replace(host: HostState): void {
+    this.answers.settle(this.hosts.replace(host), host);
+  }
+
+  #replaceOrRemove(name: string, host: HostState | undefined): void {
+    if (host === undefined) this.#remove(name);
+    else this.#replace(host);
+  }
+
   #remove(host: string): void {
     this.hosts.remove(host);
     this.answers.forget(host);
   }
 }
+
+const newerOf = (host: HostState, other: HostState | undefined): HostState =>
+  other !== undefined && other.revision > host.revision ? other : host;

@@ -41,7 +41,17 @@ export class Both {
     const before = this.#table.put(state);
     if (before !== false) this.#answers.settle(before, state);
     const known = this.#states.get(state.host);
-    if (known !== undefined && known.revision > state.revision) return;
+    if (known === undefined || known.revision <= state.revision) this.#note(state);
+  }
+
+  /** As a load does it, whatever the revision. */
+  replace(state: HostState): void {
+    this.#answers.settle(this.#table.replace(state), state);
+    this.#note(state);
+  }
+
+  #note(state: HostState): void {
+    const known = this.#states.get(state.host);
     this.#states.set(state.host, state);
     let claimed = Math.max(0, state.instances - (known?.instances ?? 0));
     this.#answered = this.#answered.filter(({ host }) => host !== state.host || claimed-- <= 0);
