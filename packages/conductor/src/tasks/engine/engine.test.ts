@@ -1,7 +1,10 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Registry } from 'prom-client';
 import { silentLogger, systemClock, systemRandom } from '@kilonova/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { freshDatabase, type FreshDatabase } from '../../testing/fresh-database.ts';
+import { mortal } from '../../testing/mortal-database.ts';
 import { Definitions, StepFailed, Task } from './definition.ts';
 import { Engine } from './engine.ts';
 import { engineMetrics } from './metrics.ts';
@@ -48,11 +51,11 @@ const settings = {
   },
 };
 
-async function anEngine(toy: Toy) {
+async function anEngine(toy: Toy, { knex = database.knex, changes = {} as Partial<typeof settings> } = {}) {
   const registry = new Registry();
   const inquiries: string[] = [];
   engine = new Engine({
-    ...{ knex: database.knex, clock: systemClock, random: systemRandom, log: silentLogger, settings, services: {} },
+    ...{ knex, clock: systemClock, random: systemRandom, log: silentLogger, settings: { ...settings, ...changes }, services: {} },
     places: new Places({ concurrency: settings.taskConcurrency, patienceMs: 0, clock: systemClock }),
     ...{ metrics: engineMetrics(registry), definitions: new Definitions([toy]), self: { id: systemRandom.uuid(), host: 'here' } },
     inquire: async (_host, ids) => void inquiries.push(...ids),
@@ -248,4 +251,82 @@ test('a task is made in the newest version that every living conductor knows', (
   expect([0, 1, 2].map((minor) => definitions.known('toy', minor)?.version)).toEqual([1, 2, 2]);
   expect([0, 1].map((minor) => definitions.known('fresh', minor))).toEqual([undefined, fresh]);
   expect(definitions.get('toy', 1)).toBe(first);
+});
+
+/** Asks twice: what the first answer was used for leads back to the question. */
+const askTwice = (ask: () => Promise<unknown>): Toy =>
+  toy.call('ask', { ask }).local('use', {
+    run: async (batch) => {
+      notes.push(...batch.map(({ outputs }) => `used ${String(outputs['ask'])}`));
+      return new Map(
+        batch.map(({ id, outputs }) => [id, outputs['use'] === undefined ? { goTo: 'ask', output: 'once' } : { output: 'twice' }]),
+      );
+    },
+  });
+
+test('an answer whose use was committed without an answer is not used for the next question', async () => {
+  let asked = 0;
+  const life = mortal(database.knex);
+  const { run, ended } = await anEngine(
+    askTwice(async () => {
+      asked += 1;
+      if (asked === 1) life.arm(1, 'is committed without an answer');
+      return asked;
+    }),
+    { knex: life.database },
+  );
+  await ended(await run(['a']), ['done']);
+  expect(life.met()).toBe(true);
+  expect(notes).toEqual(['used 1', 'used 2']);
+});
+
+test('an answer that comes after the lease was lost is not used for what the task asks by then', async () => {
+  const answers: ((answer: string) => void)[] = [];
+  const { run, ended } = await anEngine(
+    askTwice(() => new Promise((answer) => answers.push(answer))),
+    { changes: { leaseRenewMs: 20, adoptMs: 20 } },
+  );
+  const ids = await run(['a']);
+  await expect.poll(() => answers.length).toBe(1);
+  await database.knex('conductors').delete();
+  await expect.poll(() => answers.length, { timeout: 5_000 }).toBe(2);
+  answers[1]!('second');
+  await expect.poll(() => answers.length).toBe(3);
+  answers[0]!('first');
+  await systemClock.sleep(50);
+  answers[2]!('third');
+  await ended(ids, ['done']);
+  expect(notes).toEqual(['used second', 'used third']);
+});
+
+test('what was asked for a task that ended elsewhere meanwhile is not kept', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  let answer: (() => void) | undefined;
+  let answered: WeakRef<object> | undefined;
+  const { run } = await anEngine(
+    toy
+      .call('ask', {
+        ask: async () => {
+          await new Promise<void>((settle) => (answer = settle));
+          const found = { hosts: ['h1'] };
+          answered = new WeakRef(found);
+          return found;
+        },
+      })
+      .local('use', note('use')),
+  );
+  const ids = await run(['a']);
+  await expect.poll(() => answer).toBeDefined();
+  await database.knex('tasks').whereIn('id', ids).update({ state: 'failed', owner: null, owner_epoch: null, finished_at: new Date() });
+  answer!();
+  await expect.poll(() => answered).toBeDefined();
+  await expect.poll(() => engine.inHand).toBe(0);
+  await expect
+    .poll(() => {
+      collect();
+      return answered!.deref();
+    })
+    .toBeUndefined();
+  expect(notes).toEqual([]);
 });

@@ -12,6 +12,7 @@ import { advance, StepFailedAlone } from './advance.ts';
 import { backoff } from './backoff.ts';
 import { type AnyTask, type CancelIntent, type Definitions, type Failure, StepFailed } from './definition.ts';
 import { Gatherer } from './gatherer.ts';
+import { forgetCarry, type Held, heldAs } from './held.ts';
 import { Lease } from './lease.ts';
 import { Loop } from './loop.ts';
 import type { EngineMetrics } from './metrics.ts';
@@ -59,10 +60,7 @@ export class Engine<Services> {
   readonly #lease: Lease;
   readonly #ready: Gatherer<string>;
   readonly #calls: Gatherer<MovingTask>;
-  /** Tasks that are queued or at work here; true when one was woken again meanwhile. */
-  readonly #inHand = new Map<string, { again: boolean; key: string }>();
-  readonly #carries = new Map<string, Carry>();
-  readonly #troubles = new Map<string, number>();
+  readonly #inHand = new Map<string, Held>();
   readonly #timers = new Set<() => void>();
   readonly #stopping = new AbortController();
   #loops: readonly Loop[] = [];
@@ -72,7 +70,7 @@ export class Engine<Services> {
     const { settings, places, knex, clock, log, self } = options;
     // So many questions may wait for the one signal at the same time, and Node takes more than ten for a leak.
     setMaxListeners(settings.callConcurrency, this.#stopping.signal);
-    this.#ready = new Gatherer({ batch: settings.taskBatch, places }, (ids) => this.#drive(ids));
+    this.#ready = new Gatherer({ batch: settings.taskBatch, places }, (ids) => this.#drive(ids, new Map()));
     const calling = new Places({ concurrency: settings.callConcurrency, patienceMs: 0, clock });
     this.#calls = new Gatherer({ batch: 1, places: calling }, ([task]) => this.#call(task!));
     this.#lease = new Lease({
@@ -215,6 +213,8 @@ export class Engine<Services> {
   /** After a commit; of one that is unknown the rows say where the tasks stand. */
   #goOn(commit: Commit, tasks: readonly MovingTask[], afterCommit: readonly (() => void)[]): void {
     for (const act of afterCommit) act();
+    // What was carried is written, or may be: it must not be taken for what a later visit of its step asks for.
+    for (const { id } of tasks) forgetCarry(this.#inHand.get(id));
     if (commit === 'unknown') return this.wake(tasks.filter(({ live }) => live).map(({ id }) => id));
     for (const task of tasks) this.#follow(task);
     this.#order(tasks.filter((task) => task.order !== null));
@@ -248,13 +248,12 @@ export class Engine<Services> {
 
   /** After the commit: what comes next for one task. */
   #follow(task: MovingTask): void {
-    this.#carries.delete(task.id);
-    this.#troubles.delete(task.id);
-    const { settings } = this.#options;
+    const held = this.#inHand.get(task.id);
+    if (held !== undefined) held.troubles = 0;
     if (task.state === 'running' && !task.waiting && !this.#stopping.signal.aborted) {
       if (task.current?.kind !== 'call') this.#enqueue(task.id, 'woken');
-      else if (this.#inHand.has(task.id) || this.#inHand.size < settings.tasksInHand) {
-        this.#hold(task.id, CALLING);
+      else if (held !== undefined || this.#inHand.size < this.#options.settings.tasksInHand) {
+        this.#hold(task.id, task.definition.kind).asked = task;
         this.#calls.push(task.definition.kind, task);
       }
     }
@@ -290,10 +289,11 @@ export class Engine<Services> {
     }
   }
 
-  #hold(id: string, key: string): void {
-    const held = this.#inHand.get(id);
-    if (held === undefined) this.#inHand.set(id, { again: false, key });
-    else held.key = key;
+  #hold(id: string, key: string): Held {
+    const held = this.#inHand.get(id) ?? heldAs(key);
+    held.key = key;
+    this.#inHand.set(id, held);
+    return held;
   }
 
   #enqueue(id: string, key: string): void {
@@ -304,7 +304,7 @@ export class Engine<Services> {
       return;
     }
     if (this.#inHand.size >= this.#options.settings.tasksInHand) return; // it is looked at again when its time comes
-    this.#inHand.set(id, { again: false, key });
+    this.#hold(id, key);
     this.#ready.push(key, id);
   }
 
@@ -314,44 +314,45 @@ export class Engine<Services> {
     if (held?.again === true) this.#enqueue(id, held.key);
   }
 
-  async #drive(ids: readonly string[]): Promise<void> {
-    const later = await this.#attempt(ids, new Map());
-    for (const id of ids) if (!later.has(id) && this.#inHand.get(id)?.key !== CALLING) this.#release(id);
-  }
-
-  /** @returns those that come back by a timer. */
-  async #attempt(ids: readonly string[], refused: ReadonlyMap<string, { step: number; failure: Failure }>): Promise<ReadonlySet<string>> {
+  /** Those that went wrong stay in hand, and come back by a timer. */
+  async #drive(ids: readonly string[], refused: ReadonlyMap<string, { step: number; failure: Failure }>): Promise<void> {
     const { inquiryMs } = this.#options.settings;
+    const found = new Set<string>();
     try {
       await this.move(async (trx, owner, load) => {
-        const found = (await rows.lockOwn(trx, owner, ids)).map(load).filter((task) => task !== undefined);
-        for (const task of found)
-          receive(task, { carry: this.#carries.get(task.id), inquiryMs, resendInMs: (attempts) => this.#resendInMs(attempts) });
-        return found;
+        const own = (await rows.lockOwn(trx, owner, ids)).map(load).filter((task) => task !== undefined);
+        for (const task of own) {
+          found.add(task.id);
+          receive(task, { carry: this.#inHand.get(task.id)?.carry, inquiryMs, resendInMs: (attempts) => this.#resendInMs(attempts) });
+        }
+        return own;
       }, refused);
-      return new Set();
+      // One that was not found ended, or is another conductor's: whatever it was asked for here, it is no more.
+      for (const id of ids) if (!found.has(id) || this.#inHand.get(id)?.asked === undefined) this.#release(id);
     } catch (error) {
-      if (error instanceof NoLease || this.#stopping.signal.aborted) return new Set();
+      if (error instanceof NoLease || this.#stopping.signal.aborted) {
+        for (const id of ids) this.#release(id);
+        return;
+      }
       if (error instanceof StepFailedAlone && ids.includes(error.taskId) && !refused.has(error.taskId)) {
-        return this.#attempt(ids, new Map(refused).set(error.taskId, { step: error.step, failure: error.failed.failure }));
+        return this.#drive(ids, new Map(refused).set(error.taskId, { step: error.step, failure: error.failed.failure }));
       }
       if (ids.length > 1 && !isUnavailable(error)) {
         // One of them spoils the transaction of all; alone, each fares as it deserves.
         const middle = Math.ceil(ids.length / 2);
-        const first = await this.#attempt(ids.slice(0, middle), refused);
-        const second = await this.#attempt(ids.slice(middle), refused);
-        return new Set([...first, ...second]);
+        await this.#drive(ids.slice(0, middle), refused);
+        return this.#drive(ids.slice(middle), refused);
       }
       await Promise.all(ids.map((id) => this.#trouble(id, error)));
-      return new Set(ids);
     }
   }
 
   /** It went wrong and may work next time. */
   async #trouble(id: string, error: unknown): Promise<void> {
     const { knex, settings, random, clock, log, metrics } = this.#options;
-    const attempts = this.#troubles.get(id) ?? 0;
-    this.#troubles.set(id, attempts + 1);
+    const held = this.#inHand.get(id);
+    const attempts = held?.troubles ?? 0;
+    if (held !== undefined) held.troubles += 1;
     const waitMs = backoff(isTransient(error) ? 0 : attempts, { minMs: settings.retryMinMs, maxMs: settings.retryMaxMs }, random);
     metrics.troubles.inc();
     if (attempts === 0) log.warn({ taskId: id, error: error instanceof Error ? error.message : String(error) }, 'task step went wrong');
@@ -365,8 +366,7 @@ export class Engine<Services> {
     }
     const cancel = clock.after(waitMs, () => {
       this.#timers.delete(cancel);
-      const held = this.#inHand.get(id);
-      if (held === undefined) return;
+      if (held === undefined || this.#inHand.get(id) !== held) return;
       held.key = 'again';
       held.again = false;
       this.#ready.push('again', id);
@@ -377,20 +377,25 @@ export class Engine<Services> {
   async #call(task: MovingTask): Promise<void> {
     const step = task.current;
     if (step?.kind !== 'call') return this.#release(task.id);
+    let carry: Carry | undefined;
+    let trouble: unknown;
     try {
-      const output = await step.ask({ item: task, services: this.#options.services, signal: this.#stopping.signal });
-      this.#carries.set(task.id, { step: task.step, output });
+      carry = { step: task.step, output: await step.ask({ item: task, services: this.#options.services, signal: this.#stopping.signal }) };
     } catch (error) {
-      if (this.#stopping.signal.aborted) return;
-      if (!(error instanceof StepFailed)) {
-        this.#hold(task.id, 'again');
-        return this.#trouble(task.id, error);
-      }
-      this.#carries.set(task.id, { step: task.step, failure: error.failure });
+      trouble = error;
+      if (error instanceof StepFailed) carry = { step: task.step, failure: error.failure };
     }
-    const key = `${task.definition.kind}:${task.step + 1}`;
-    this.#hold(task.id, key);
-    this.#ready.push(key, task.id);
+    const held = this.#inHand.get(task.id);
+    // The lease was lost meanwhile, or somebody moved the task on: this answers what nobody asks any more.
+    if (held?.asked !== task) return;
+    if (carry === undefined) {
+      if (this.#stopping.signal.aborted) return;
+      forgetCarry(held);
+      return this.#trouble(task.id, trouble);
+    }
+    held.carry = carry;
+    held.key = `${task.definition.kind}:${task.step + 1}`;
+    this.#ready.push(held.key, task.id);
   }
 
   #resendInMs(attempts: number): number {
@@ -429,13 +434,8 @@ export class Engine<Services> {
     this.#ready.clear();
     this.#calls.clear();
     this.#inHand.clear();
-    this.#carries.clear();
-    this.#troubles.clear();
   }
 }
-
-/** Marks a task in hand that is out asking another service. */
-const CALLING = 'calling';
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
   const groups = new Map<string, T[]>();
