@@ -117,20 +117,18 @@ export async function readMigrations(knex: Knex, uuids: readonly string[]): Prom
   return new Map(rows.map((row) => [row.uuid, row]));
 }
 
-/** Servers that wait for a confirmation for longer than this, and are in no task. */
+/** Servers that wait for a confirmation for longer than this, and are in no task; the longest waiting first. */
 export async function overdueConfirmations(
   knex: Knex,
-  vmStates: readonly VmState[],
-  windowS: number,
-  limit: number,
+  wanted: { readonly vmStates: readonly VmState[]; readonly windowS: number; readonly limit: number; readonly except: readonly string[] },
 ): Promise<readonly string[]> {
   const rows = await rowsOf<{ uuid: string }>(
     knex,
     `select m.instance_uuid as uuid from server_migrations m join instances i on i.uuid = m.instance_uuid
      where m.status = 'finished' and m.updated_at <= kilonova_now() - cast(:windowS as double precision) * interval '1 second'
-       and i.vm_state = any(cast(:vmStates as text[])) and i.task_state is null
+       and i.vm_state = any(cast(:vmStates as text[])) and i.task_state is null and not m.instance_uuid = any(cast(:except as uuid[]))
      order by m.updated_at limit :limit`,
-    { vmStates: [...vmStates], windowS, limit },
+    { ...wanted, vmStates: [...wanted.vmStates], except: [...wanted.except] },
   );
   return rows.map(({ uuid }) => uuid);
 }

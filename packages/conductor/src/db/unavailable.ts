@@ -17,6 +17,9 @@ export function isUnavailable(error: unknown): boolean {
   return error instanceof AggregateError && error.errors.length > 0 && error.errors.every(isUnavailable);
 }
 
+/** Whether it only took too long to get what somebody else has locked: others may fare better than these rows. */
+export const isLockedOut = (error: unknown): boolean => error instanceof Error && (error as { code?: unknown }).code === '55P03';
+
 /** What a second try settles: a race that was lost (serialization failure, deadlock), or a plan from before a migration. */
 export const isTransient = (error: unknown): boolean =>
   (error instanceof Error && ['40001', '40P01'].includes(String((error as { code?: unknown }).code))) || isStalePlan(error);
