@@ -72,6 +72,14 @@ test('a generation that is lower than one that was given out since is taken as i
   expect(await run('select generation, last_generation from instances')).toEqual([{ generation: 2, last_generation: 5 }]);
 });
 
+test('of two that a host shows the one is taken that it showed last, also when it registered since', async () => {
+  await shown(uuid, 3, 1);
+  await run(`update strays set seen_at = seen_at - interval '1 minute' where generation = 3`);
+  await aHost(services, 'h2');
+  await adopt('h2', uuid);
+  expect(await run('select generation from instances')).toEqual([{ generation: 2 }]);
+});
+
 test('what was adopted cannot be released by what a report still says of it', async () => {
   await adopt('h2', uuid);
   await shown(uuid, 2, 1);

@@ -4,6 +4,7 @@ import { touchHosts, type DefaultRatios } from './host-capacity.ts';
 import { RID_OF_DOUBLES } from './hosts-up.ts';
 import { brokenCheckOf, doubleOf } from './refusals.ts';
 import { rowsOf } from './rows.ts';
+import { forgetStrayRounds } from './strays.ts';
 
 /** Identifiers for rows that may be new. */
 export interface NewHostIds {
@@ -48,6 +49,7 @@ export async function registerHost(
     ...{ host, up: !services[0]!.forced_down },
   });
   await trx.raw('delete from domain_sightings where host = ?', [host]);
+  await forgetStrayRounds(trx, host);
   await writeInventory(trx, host, inventory);
   await touchHosts(trx, [host], defaults);
 }

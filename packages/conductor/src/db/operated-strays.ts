@@ -24,11 +24,11 @@ export const listStrays = (config: DatabaseConfig, limit: number): Promise<reado
     rowsOf<KnownStray>(knex, `select ${COLUMNS} from strays order by host, instance_uuid, generation limit :limit`, { limit }),
   );
 
-/** What a host shows of an instance, the newest first. */
+/** What a host shows of an instance, what it showed last first. Rounds alone do not say that: they are forgotten when it registers. */
 export const listStraysOf = (knex: Knex, host: string, uuid: string): Promise<readonly KnownStray[]> =>
   rowsOf<KnownStray>(
     knex,
-    `select ${COLUMNS} from strays where host = :host and instance_uuid = :uuid order by round desc, generation desc`,
+    `select ${COLUMNS} from strays where host = :host and instance_uuid = :uuid order by seen_at desc, round desc, generation desc`,
     {
       host,
       uuid,

@@ -78,6 +78,11 @@ export async function forgetStrays(trx: Knex, host: string, round: number): Prom
   await trx.raw('delete from strays where host = ? and round < ?', [host, round]);
 }
 
+/** Whatever round showed them: the next whole one says which of them are there. */
+export async function forgetStrayRounds(trx: Knex, host: string): Promise<void> {
+  await trx.raw('update strays set round = 0 where host = ? and round <> 0', [host]);
+}
+
 /**
  * Domains that this host keeps or left and must not run: of guests that are built anew elsewhere because it was down, and of those that moved
  * and may be reverted.

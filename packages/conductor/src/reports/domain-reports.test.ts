@@ -12,11 +12,11 @@ const STRANGER = '99999999-9999-4999-8999-999999999999';
 let rounds = 0;
 
 /** What a host's hypervisor shows. */
-const report = (name: string) =>
+const report = (name: string, round = ++rounds) =>
   host(name).reports.reportDomains(
     Object.assign(new DomainsReport(), {
       host: name,
-      round: ++rounds,
+      round,
       domains: [...host(name).domains].map(([uuid, domain]) => Object.assign(new DomainReport(), { uuid, ...domain })),
     }),
   );
@@ -183,6 +183,21 @@ describe('a host that was declared gone', () => {
     await host(from).register();
     expect(await up(from)).toBe(true);
   });
+});
+
+test('a domain that went while the clock of its host was set back keeps no server from moving there', async () => {
+  const uuid = await scene.aServer();
+  const other = (await scene.servers())[0]!['host'] === 'h1' ? 'h2' : 'h1';
+  for (const of of [uuid, STRANGER]) host(other).domains.set(of, { generation: 7, power: 4 });
+  await report(other, 4_000_000_000);
+  host(other).domains.delete(uuid);
+  await host(other).register();
+  expect(await strays()).toHaveLength(2);
+  await report(other);
+  expect(await strays()).toMatchObject([{ uuid: STRANGER }]);
+  await act(uuid, 'migrate', { host: other });
+  await scene.cloud.settled();
+  expect(await scene.servers()).toMatchObject([{ host: other, vmState: 'resized' }]);
 });
 
 test('the agent that registered last speaks for its host, also when nothing else changed; one of before is refused', async () => {
