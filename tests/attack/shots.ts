@@ -152,6 +152,11 @@ export function* impossibleReports(
       ],
       ...[
         outcome({ destination: 'x'.repeat(5_000) }),
+        outcome({ destination: 'a\0' }),
+        outcome({ destination: '\ud800' }),
+        outcome({ operationId: null }),
+        outcome({ instanceUuid: null }),
+        outcome({ startedAt: ['x'] }),
         register({ version: '9'.repeat(500) }),
         register({ version: 'latest' }),
         register({ cell: 'a\0' }),
@@ -163,9 +168,11 @@ export function* impossibleReports(
         register({}, { capabilities: { a: '\0' } }),
       ],
       ...[register({}, { supportedInstances: [[{}]] }), register({}, { cpuInfo: { a: '\ud800' } }), domain({ uuid: 'x'.repeat(500) })],
+      ...[register({ driver: null }), register({}, { hypervisorType: null }), register({}, { hostIp: ['x'] }), domain({ uuid: null })],
     ],
     'sizes without end': [
       register({}, { capabilities: { a: 'x'.repeat(100_000) } }),
+      register({}, { capabilities: { a: JSON.parse(`${'['.repeat(3_000)}${']'.repeat(3_000)}`) } }),
       envelope(of('reportDomains'), {
         host: 'host-1',
         round: 1,

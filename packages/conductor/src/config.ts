@@ -123,6 +123,7 @@ export const conductorSection = section('conductor', {
     max: 1_000_000,
     help: 'Live migrations whose progress waits to be written; more is dropped.',
   }),
+  transferReportsPerHost: integer(200, { min: 1, max: 1_000_000, help: 'Of those, of one host; more is dropped.' }),
   missedRounds: integer(2, {
     min: 1,
     max: 100,

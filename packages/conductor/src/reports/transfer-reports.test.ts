@@ -3,7 +3,7 @@ import { TransferProgress, TransferReport, TransferReports } from '@kilonova/obj
 import { expect, test } from 'vitest';
 import { stage } from '../testing/story.ts';
 
-const scene = stage({ transferCollectMs: 5, resendMinMs: 50, resendMaxMs: 50 });
+const scene = stage({ transferCollectMs: 50, transferReportsMax: 4, transferReportsPerHost: 2, resendMinMs: 50, resendMaxMs: 50 });
 const { act, aServer, rows } = scene;
 const host = (name: string) => scene.cloud.hosts.get(name)!;
 
@@ -60,4 +60,22 @@ test('what a host says that is no number of bytes spoils nothing', async () => {
   await tell('h1', { number: 3 }, { memoryTotalBytes: 1e300, memoryRemainingBytes: -5 });
   await tell('h1', { number: 2 }, { memoryTotalBytes: 400, memoryRemainingBytes: 100 });
   await expect.poll(shown).toEqual([{ total: 400, remaining: 100, disk: 0, progress: 75 }]);
+});
+
+test('a host that makes up what it sends keeps no other from being heard', async () => {
+  const { tell } = await running();
+  for (let made = 1; made <= 9; made += 1) await tell('h2', { instanceUuid: `99999999-9999-4999-8999-99999999999${made}` }, {});
+  await tell('h1', { number: 1 }, { memoryTotalBytes: 400, memoryRemainingBytes: 100 });
+  await expect.poll(shown).toEqual([{ total: 400, remaining: 100, disk: 0, progress: 75 }]);
+});
+
+test('a host that had too much to say is heard again when that is written', async () => {
+  const { tell } = await running();
+  for (let made = 1; made <= 9; made += 1) await tell('h1', { instanceUuid: `99999999-9999-4999-8999-99999999999${made}` }, {});
+  await expect
+    .poll(async () => {
+      await tell('h1', { number: 1 }, { memoryTotalBytes: 400, memoryRemainingBytes: 100 });
+      return shown();
+    })
+    .toEqual([{ total: 400, remaining: 100, disk: 0, progress: 75 }]);
 });
