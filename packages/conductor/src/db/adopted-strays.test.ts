@@ -106,6 +106,11 @@ describe('nothing is changed by one that is refused', () => {
       refused: 'it was released: the host is told to remove it',
     },
     {
+      title: 'that a removal of something newer takes with it',
+      change: `insert into cleanups (host, instance_uuid, generation, request_id, reason) select host, instance_uuid, 5, 'r', 'moved back' from strays`,
+      refused: 'it was released: the host is told to remove it',
+    },
+    {
       title: 'for which there is no room',
       change: `update hosts set memory_mb_limit = 100 where host = 'h2'`,
       refused: 'host h2 has no room for it (hosts_memory_claimed)',

@@ -53,11 +53,11 @@ export async function leaveOthersBehind(
   );
 }
 
-/** Whether the host is to remove this. */
+/** Whether the host is to remove this: a removal takes whatever is older with it. */
 export async function isCleanup(knex: Knex, { instanceUuid, host, generation }: OwnerKey): Promise<boolean> {
   const found = await rowsOf(
     knex,
-    'select 1 from cleanups where host = :host and instance_uuid = :instanceUuid and generation = :generation',
+    'select 1 from cleanups where host = :host and instance_uuid = :instanceUuid and generation >= :generation',
     { instanceUuid, host, generation },
   );
   return found.length > 0;

@@ -13,7 +13,7 @@ export interface Sighting {
 }
 
 /**
- * - released: the instance is deleted, or this host had this generation in a move that is over: it must go
+ * - released: the instance is deleted, or a move that is over left this host without it, in this generation: it must go
  * - outdated: the instance has another owner, of a higher generation: it must not run, and stays
  * - unknown, newer, unreleased: the database cannot tell: it is left alone
  */
@@ -22,6 +22,22 @@ export type Standing = 'released' | 'outdated' | 'unknown' | 'newer' | 'unreleas
 export interface Stray extends Sighting {
   readonly standing: Standing;
 }
+
+/**
+ * SQL: the instance was at the destination after the move `m`. A move that waited for its confirmation ends in `error` where the next one
+ * took its place (settleOpen), and that one went out from there.
+ */
+const ARRIVED = `(m.status in ('completed', 'confirmed', 'done') or exists (select from server_migrations n
+  where n.instance_uuid = m.instance_uuid and n.source_host = m.dest_host and n.source_generation = m.dest_generation))`;
+
+/**
+ * SQL: the move `m` is over, and `d` is what `:host` had on the side that it left without the instance. The other side lost it by a later
+ * move, which says so, or by an operator's word (adoptStrays), and then it keeps what it has. A resize that stayed on its host has one
+ * domain for both.
+ */
+const LEFT_BY_MOVE = `m.instance_uuid = d.uuid and not m.open and m.source_host is distinct from m.dest_host
+  and case when ${ARRIVED} then m.source_host = :host and m.source_generation = d.generation
+    else m.dest_host = :host and m.dest_generation = d.generation end`;
 
 /** Those that the database does not give to this host at this generation. Who holds an allocation may have an older one as well. */
 export function findStrays(knex: Knex, host: string, domains: readonly Sighting[]): Promise<readonly Stray[]> {
@@ -32,9 +48,7 @@ export function findStrays(knex: Knex, host: string, domains: readonly Sighting[
        when i.uuid is null then 'unknown'
        when d.generation > i.last_generation then 'newer'
        when i.deleted_at is not null then 'released'
-       when exists (select from server_migrations m where m.instance_uuid = d.uuid and not m.open
-         and ((m.source_host = :host and m.source_generation = d.generation) or (m.dest_host = :host and m.dest_generation = d.generation)))
-         then 'released'
+       when exists (select from server_migrations m where ${LEFT_BY_MOVE}) then 'released'
        when i.host is not null and d.generation < i.generation then 'outdated'
        else 'unreleased' end as standing
      from jsonb_to_recordset(cast(:domains as jsonb)) as d (uuid uuid, generation integer, power integer)

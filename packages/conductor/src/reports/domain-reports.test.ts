@@ -1,6 +1,7 @@
 import { DomainReport, DomainsReport, HostRegistration, ServiceRef, UpdateService } from '@kilonova/objects';
 import { Empty } from '@kilonova/rpc';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { adoptStrays } from '../db/adopted-strays.ts';
 import { anAdmin, anInventory } from '../testing/services.ts';
 import { stage } from '../testing/story.ts';
 
@@ -68,6 +69,46 @@ test('a domain that was given back by a move that is over goes', async () => {
   host(from).domains.set(uuid, { generation: 1, power: 1 });
   await report(from);
   await expect.poll(() => host(from).domains.size).toBe(0);
+});
+
+describe('what the former host of an adopted server has is stopped where it runs, and kept,', () => {
+  test.each([
+    {
+      title: 'after a move from there that failed',
+      move: async (uuid: string, to: string) => {
+        host(to).behaviour.prepareIncoming = 'fail';
+        await act(uuid, 'migrate', { host: to });
+      },
+      generation: 1,
+    },
+    { title: 'after a move that brought it there', move: (uuid: string) => act(uuid, 'liveMigrate'), generation: 2 },
+    {
+      title: 'after a resize that was reverted',
+      move: async (uuid: string) => {
+        await act(uuid, 'resize', { flavorId: '2' });
+        await scene.cloud.settled();
+        await act(uuid, 'revertResize');
+      },
+      generation: 3,
+    },
+  ])('$title', async ({ move, generation }) => {
+    const uuid = await scene.aServer();
+    const [{ host: first }] = (await scene.servers()) as [{ host: string }];
+    await move(uuid, first === 'h1' ? 'h2' : 'h1');
+    await scene.cloud.settled();
+    const [{ host: former }] = (await scene.servers()) as [{ host: string }];
+    await scene.cloud.startHost('h3');
+    host('h3').domains.set(uuid, { generation: 7, power: 1 });
+    await report('h3');
+    expect(await adoptStrays(scene.database, { host: 'h3', uuids: [uuid] })).toMatchObject([{ adopted: { generation: 7 } }]);
+
+    await report(former);
+    await scene.cloud.settled();
+    await expect.poll(() => host(former).domains.get(uuid)).toEqual({ generation, power: 4 });
+    expect(await cleanups()).toEqual([]);
+    expect(await strays()).toEqual([{ host: former, uuid, generation, standing: 'outdated' }]);
+    expect(host('h3').domains.get(uuid)).toEqual({ generation: 7, power: 1 });
+  });
 });
 
 test('an older domain of which nothing is known is stopped where it runs beside the owner, and kept', async () => {

@@ -1,6 +1,6 @@
 import { ActOnServer } from '@kilonova/objects';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { ConductorConfig } from '../config.ts';
+import type { ConductorConfig, DatabaseConfig } from '../config.ts';
 import { insertFlavor } from '../db/flavors.ts';
 import { Cloud } from './cloud.ts';
 import { freshDatabase, type FreshDatabase } from './fresh-database.ts';
@@ -11,6 +11,8 @@ import { aFlavor, anAdmin, aRequest } from './services.ts';
 /** What tests of tasks have: a cloud per test, on one database. */
 export interface Stage {
   readonly cloud: Cloud;
+  /** For what operators do to the database itself. */
+  readonly database: DatabaseConfig;
   act(uuid: string, action: string, options?: Record<string, string>): Promise<unknown>;
   rows<Row = Record<string, unknown>>(sql: string): Promise<Row[]>;
   /** In the order of their making. */
@@ -45,6 +47,9 @@ export function stage(config: Partial<ConductorConfig> = {}): Stage {
   return {
     get cloud() {
       return cloud;
+    },
+    get database() {
+      return database.config;
     },
     act: (uuid, action, options = {}) => cloud.act(Object.assign(new ActOnServer(), { scope: anAdmin(), uuid, action, options })),
     rows,
