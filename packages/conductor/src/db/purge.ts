@@ -14,13 +14,17 @@ export const purgeIdempotencyKeys = (knex: Knex, hours: number, batch: number): 
     { hours, batch },
   );
 
-/** Tasks that ended. */
+/**
+ * Tasks that ended, unless what they may have left on a host is still to be removed: why they failed says whether that host gets work
+ * (RID_OF_DOUBLES). Such a cleanup is of the task's instance, which finds it by an index.
+ */
 export const purgeTasks = (knex: Knex, hours: number, batch: number): Promise<number> =>
   changedBy(
     knex,
     `delete from tasks where id in (
-       select id from tasks where finished_at is not null and ${olderThan('finished_at')}
-       order by finished_at limit :batch for update skip locked
+       select id from tasks t where finished_at is not null and ${olderThan('finished_at')}
+         and not exists (select from cleanups c where c.instance_uuid = t.instance_uuid and split_part(c.undoes, '/', 1) = cast(t.id as text))
+       order by finished_at limit :batch for update of t skip locked
      )`,
     { hours, batch },
   );

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createServers } from '../admission/create-servers.ts';
 import { hostStates } from '../db/host-states.ts';
+import { purgeTasks } from '../db/purge.ts';
 import { freshDatabase, type FreshDatabase } from '../testing/fresh-database.ts';
 import { aHost, aRequest, someFlavors, testServices } from '../testing/services.ts';
 import { Upkeep } from './upkeep.ts';
@@ -40,6 +41,40 @@ test('silent hosts go down and old rows go away, more than one batch of them, wh
   );
   await upkeep.stop();
   expect(services.touched.slice(-2).toSorted()).toEqual(['h1', 'h2']);
+});
+
+test('a host that comes back after tasks are forgotten gets no work either before it is rid of what runs elsewhere by now', async () => {
+  const services = testServices(database);
+  const { knex } = database;
+  await knex.raw('truncate instances, hosts, services, flavors, tasks, idempotency_keys, cleanups cascade');
+  await someFlavors(services, {});
+  await aHost(services, 'h1');
+  const isUp = async () => (await hostStates(knex, ['h1'], 'nova'))[0]!.up;
+  const purge = () => purgeTasks(knex, 24, 100);
+  await createServers(services, aRequest());
+  await knex.raw(`update instances set host = 'h2', node = 'h2', generation = 2`);
+  // Two builds were given up because their host was forced down. What one of them left is still to be removed, and something that no task left.
+  await knex.raw(
+    `insert into tasks (id, kind, version, instance_uuid, request_id, state, params, failure, deadline_at, finished_at)
+     select id, 'build-instance', 1, i.uuid, 'r', 'failed', '{}', '{"message": "", "forcedDown": true}', kilonova_now(), kilonova_now() - interval '2 days'
+     from instances i, unnest(cast(:ids as uuid[])) id`,
+    { ids: [services.random.uuid(), services.random.uuid()] },
+  );
+  await knex.raw(
+    `insert into cleanups (host, instance_uuid, generation, request_id, undoes, reason)
+     select 'h1', t.instance_uuid, 1, 'r', t.id || '/askSpawn', '' from tasks t where state = 'failed' order by t.id limit 1`,
+  );
+  await knex.raw(`insert into cleanups (host, instance_uuid, generation, request_id, reason) select 'h3', uuid, 0, 'r', '' from instances`);
+  await knex.raw(`update hosts set up = false where host = 'h1'`);
+
+  expect(await purge()).toBe(1);
+  await aHost(services, 'h1');
+  expect(await isUp()).toBe(false);
+
+  await knex.raw(`delete from cleanups where host = 'h1'`);
+  expect(await purge()).toBe(1);
+  await aHost(services, 'h1');
+  expect(await isUp()).toBe(true);
 });
 
 test('a conductor that was deaf itself calls no host silent, until all may have come back and been silent for too long', async () => {
