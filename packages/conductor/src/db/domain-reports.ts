@@ -42,6 +42,7 @@ export async function endRound(
   );
   if (fresh === undefined) return [];
   if (!fresh.up) await completeUnseenEvacuations(trx, host);
+  // Others lock instances before hosts, and this has its host already: what somebody changes at the moment is left to the next round.
   // The last piece's domains carry their power; of earlier pieces only that they are there is known here.
   const { rows } = await trx.raw(
     `with seen as materialized (
@@ -58,7 +59,7 @@ export async function endRound(
        select i.uuid, j.power, j.gone, j.gone and :sync and j.missed_rounds + 1 >= :needed as stops
        from instances i join judged j using (uuid)
        where j.gone or j.missed_rounds <> 0 or j.power <> j.power_state
-       order by i.uuid for update of i)
+       order by i.uuid for update of i skip locked)
      update instances i set
        missed_rounds = case when d.gone and not d.stops then i.missed_rounds + 1 else 0 end,
        vm_state = case when d.stops then 'stopped' else i.vm_state end,

@@ -6,6 +6,12 @@ export async function hostIsUp(knex: Knex, host: string): Promise<boolean> {
   return (rows as { up: boolean }[])[0]?.up === true;
 }
 
+/** The same, and the host neither comes up nor goes down before the transaction ends, which waits for nothing else from here on. */
+export async function holdHost(trx: Knex.Transaction, host: string): Promise<boolean> {
+  const { rows } = await trx.raw('select up from hosts where host = ? for share', [host]);
+  return (rows as { up: boolean }[])[0]?.up === true;
+}
+
 /** Those of the hosts that report. */
 export async function hostsUp(knex: Knex, hosts: readonly string[]): Promise<ReadonlySet<string>> {
   if (hosts.length === 0) return new Set();

@@ -3,26 +3,43 @@ import { RID_OF_DOUBLES } from './hosts-up.ts';
 import { changedBy, rowsOf } from './rows.ts';
 
 /**
- * Signs of life of compute hosts, one statement for any number. Rows are locked by name, services before hosts.
+ * Signs of life of compute hosts, one statement for any number, and a transaction when some of them come up. Rows are locked by name.
  *
  * @returns `known`: the hosts that are registered; `risen`: those that were down until now (a new revision).
  */
 export async function noteHosts(knex: Knex, hosts: readonly string[]): Promise<{ readonly known: string[]; readonly risen: string[] }> {
-  const rows = await rowsOf<{ host: string; risen: boolean }>(
+  const rows = await rowsOf<{ host: string; returns: boolean }>(
     knex,
     `with locked as (
        select id from services where "binary" = 'nova-compute' and host = any (cast(:hosts as text[])) order by host for no key update
      ), seen as (
        update services s set last_seen_at = kilonova_now() from locked where s.id = locked.id returning s.host, s.forced_down
-     ), down as (
-       select h.host from hosts h join seen using (host) where not h.up and not seen.forced_down and ${RID_OF_DOUBLES} order by h.host for no key update of h
-     ), risen as (
-       update hosts h set up = true, revision = h.revision + 1, updated_at = kilonova_now() from down where h.host = down.host returning h.host
      )
-     select seen.host, risen.host is not null as risen from seen left join risen using (host)`,
+     select seen.host, coalesce(not h.up and not seen.forced_down and ${RID_OF_DOUBLES}, false) as returns from seen left join hosts h using (host)`,
     { hosts },
   );
-  return { known: rows.map((row) => row.host), risen: rows.filter((row) => row.risen).map((row) => row.host) };
+  const returning = rows.filter(({ returns }) => returns).map(({ host }) => host);
+  return {
+    known: rows.map(({ host }) => host),
+    risen: returning.length === 0 ? [] : await knex.transaction((trx) => raise(trx, returning)),
+  };
+}
+
+/**
+ * What keeps a host down is looked at with its row locked, by a statement that begins after that: one that began before, and waited, would
+ * not see an evacuation that was accepted meanwhile (holdHost).
+ */
+async function raise(trx: Knex.Transaction, hosts: readonly string[]): Promise<string[]> {
+  await trx.raw('select 1 from hosts where host = any (cast(:hosts as text[])) order by host for no key update', { hosts });
+  const rows = await rowsOf<{ host: string }>(
+    trx,
+    `update hosts h set up = true, revision = h.revision + 1, updated_at = kilonova_now()
+     from services s where s.host = h.host and s."binary" = 'nova-compute' and h.host = any (cast(:hosts as text[]))
+       and not h.up and not s.forced_down and ${RID_OF_DOUBLES}
+     returning h.host`,
+    { hosts },
+  );
+  return rows.map(({ host }) => host);
 }
 
 export interface ServiceSign {

@@ -51,11 +51,13 @@ test('hosts that come back as they were are noted together, and are no news unle
   services.touched.length = 0;
   rings = 0;
 
-  expect(await statementsOf(() => Promise.all(names.map((host) => says(host))))).toBe(3); // compared, noted, and removals that wait for them
+  const all = () => statementsOf(() => Promise.all(names.map((host) => says(host))));
+  expect(await all()).toBe(3 + 4); // compared, noted, and removals that wait for them; those that were down come up in a transaction
   expect(services.touched).toEqual(['h10']);
   expect(await state('h10')).toMatchObject({ up: true, revision: before.revision + 2 });
   expect(rings).toBe(1);
   expect(await markSilentHostsDown(database.knex, 60_000, 100)).toEqual([]);
+  expect(await all()).toBe(3);
 });
 
 test.each([

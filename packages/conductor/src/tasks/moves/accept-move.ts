@@ -3,7 +3,7 @@ import { type ActOnServer, failure, type Flavor, type MigrationType, type TaskSt
 import { serversThatFit } from '../../admission/server-count.ts';
 import { leaveOthersBehind } from '../../db/cleanups.ts';
 import { findFlavor } from '../../db/flavors.ts';
-import { hostIsKnown, hostIsUp, hostSigns } from '../../db/hosts-up.ts';
+import { holdHost, hostIsKnown, hostIsUp, hostSigns } from '../../db/hosts-up.ts';
 import { changeInstances } from '../../db/instance-changes.ts';
 import { lockUsage, readUsage, releaseUsage, takeUsage } from '../../db/quota-usages.ts';
 import { limitsOf } from '../../db/quotas.ts';
@@ -78,12 +78,18 @@ export async function acceptEvacuation(begun: Begun): Promise<Woken> {
   const host = request.options['host'] ?? null;
   if (host !== null && host === instance.host) throw failure('MigrationInvalid', "The target host can't be the same one.");
   if (host !== null && !(await hostIsKnown(trx, host))) throw failure('HostNotFound', `Compute host ${host} not found.`);
-  if (await hostIsUp(trx, instance.host!)) throw failure('HostStillUp', `Compute service of ${instance.host} is still in use.`);
-  return accept(begun, evacuationWords, {
+  const refuseIfUp = (up: boolean) => {
+    if (up) throw failure('HostStillUp', `Compute service of ${instance.host} is still in use.`);
+  };
+  refuseIfUp(await hostIsUp(trx, instance.host!));
+  const woken = await accept(begun, evacuationWords, {
     ...{ type: 'evacuation', action: 'evacuate', taskState: 'rebuilding', wantedHost: host },
     forced: request.options['force'] === 'true',
     stopped: request.options['stopped'] === 'true' || instance.vmState === 'stopped',
   });
+  // A host that came up just before the commit would get work although what is evacuated from it may run.
+  refuseIfUp(await holdHost(trx, instance.host!));
+  return woken;
 }
 
 /** Tasks that an evacuation takes over. */
