@@ -1,4 +1,6 @@
 import type { Knex } from 'knex';
+import { rowsOf } from './rows.ts';
+import { isUp } from './zones.ts';
 
 /** Whether the host reports; false for a host that is not known. */
 export async function hostIsUp(knex: Knex, host: string): Promise<boolean> {
@@ -6,7 +8,16 @@ export async function hostIsUp(knex: Knex, host: string): Promise<boolean> {
   return (rows as { up: boolean }[])[0]?.up === true;
 }
 
-/** The same, and the host neither comes up nor goes down before the transaction ends, which waits for nothing else from here on. */
+/** Whether the host's agent is heard, although it may not get work yet: what it was told to remove may run there. */
+export async function hostReports(knex: Knex, host: string, serviceDownMs: number): Promise<boolean> {
+  const found = await rowsOf(knex, `select 1 from services s where s.host = :host and s."binary" = 'nova-compute' and ${isUp('s')}`, {
+    host,
+    serviceDownMs,
+  });
+  return found.length > 0;
+}
+
+/** As hostIsUp, and the host neither comes up nor goes down before the transaction ends, which waits for nothing else from here on. */
 export async function holdHost(trx: Knex.Transaction, host: string): Promise<boolean> {
   const { rows } = await trx.raw('select up from hosts where host = ? for share', [host]);
   return (rows as { up: boolean }[])[0]?.up === true;

@@ -26,10 +26,12 @@ export async function noteHosts(knex: Knex, hosts: readonly string[]): Promise<{
 }
 
 /**
- * What keeps a host down is looked at with its row locked, by a statement that begins after that: one that began before, and waited, would
+ * These hosts were heard: they come up, unless something keeps them down. That is looked at with their rows locked, by a statement that begins after that: one that began before, and waited, would
  * not see an evacuation that was accepted meanwhile (holdHost).
+ *
+ * @returns those that did (a new revision)
  */
-async function raise(trx: Knex.Transaction, hosts: readonly string[]): Promise<string[]> {
+export async function raise(trx: Knex.Transaction, hosts: readonly string[]): Promise<string[]> {
   await trx.raw('select 1 from hosts where host = any (cast(:hosts as text[])) order by host for no key update', { hosts });
   const rows = await rowsOf<{ host: string }>(
     trx,

@@ -56,7 +56,6 @@ export async function lockService(trx: Knex.Transaction, view: ServiceView, ref:
   return asService(rows[0]);
 }
 
-/** A host that is forced down is down at once; one that no longer is comes up with its next heartbeat. */
 export async function writeService(trx: Knex.Transaction, { id, disabled, disabledReason, forcedDown }: Service): Promise<void> {
   await trx.raw(
     `update services set disabled = :disabled, disabled_reason = :disabledReason, forced_down = :forcedDown, updated_at = kilonova_now()

@@ -61,6 +61,28 @@ test('disabling takes a reason, enabling forgets it, and schedulers are told', a
   expect(services.touched).toEqual(['h1', 'h1']);
 });
 
+test('a host that is no longer forced down is up at once if it is heard, and has nothing to remove first', async () => {
+  await update(onHost('h1'), { forcedDown: true });
+  const { revision: down } = (await state('h1'))!;
+  expect(await update(onHost('h1'), { forcedDown: false })).toMatchObject({ up: true });
+  expect(await state('h1')).toMatchObject({ up: true });
+  expect((await state('h1'))!.revision).toBeGreaterThan(down);
+
+  await update(onHost('h2'), { forcedDown: true });
+  await database.knex.raw(`update services set last_seen_at = kilonova_now() - interval '1 day' where host = 'h2'`);
+  expect(await update(onHost('h2'), { forcedDown: false })).toMatchObject({ up: false });
+  expect(await state('h2')).toMatchObject({ up: false });
+
+  await aServerOn('h1');
+  await update(onHost('h3'), { forcedDown: true });
+  await database.knex.raw(
+    `insert into server_migrations (uuid, instance_uuid, project_id, user_id, request_id, type, status, source_host, source_generation,
+       old_flavor, new_flavor, old_vm_state) select gen_random_uuid(), uuid, 'p', 'u', 'r', 'evacuation', 'done', 'h3', 1, '{}', '{}', 'active' from instances`,
+  );
+  await update(onHost('h3'), { forcedDown: false });
+  expect(await state('h3')).toMatchObject({ up: false });
+});
+
 test('a host that is forced down is down at once', async () => {
   expect(await update(onHost('h1'), { forcedDown: true })).toMatchObject({ forcedDown: true, up: false });
   expect(await state('h1')).toMatchObject({ up: false });

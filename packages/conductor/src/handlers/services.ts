@@ -2,6 +2,7 @@ import { failure, type ListServices, type Service, type ServiceRef, type UpdateS
 import { Empty } from '@kilonova/rpc';
 import { giveUp } from '../db/cleanups.ts';
 import { touchHosts } from '../db/host-capacity.ts';
+import { raise } from '../db/liveness.ts';
 import * as rows from '../db/services.ts';
 import type { Services } from '../services.ts';
 import { refuseIfDenied } from './scopes.ts';
@@ -38,7 +39,10 @@ export async function updateService({ knex, config, publisher }: Services, reque
     );
     const hosts = found.binary === 'nova-compute' ? [found.host] : [];
     if (found.forcedDown) for (const host of hosts) await rows.setHostDown(trx, host);
-    return { touched: await touchHosts(trx, hosts, config.conductor), service: await rows.lockService(trx, config.conductor, request) };
+    const service = await rows.lockService(trx, config.conductor, request);
+    // What is shown as up is up: its next sign of life may be long in coming.
+    if (service.up) await raise(trx, hosts);
+    return { touched: await touchHosts(trx, hosts, config.conductor), service };
   });
   publisher.hostsTouched(touched);
   return service;

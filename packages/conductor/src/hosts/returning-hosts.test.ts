@@ -30,6 +30,7 @@ beforeEach(async () => {
     `update instances set host = 'h1', node = 'h1', generation = 1, last_generation = 1, vm_state = 'active', task_state = null, power_state = 1,
        launched_at = kilonova_now()`,
   );
+  await run('update services set last_seen_at = null');
   await run('update hosts set up = false');
 });
 

@@ -3,7 +3,7 @@ import { Empty } from '@kilonova/rpc';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { adoptStrays } from '../db/adopted-strays.ts';
 import { anAdmin, anInventory } from '../testing/services.ts';
-import { stage } from '../testing/story.ts';
+import { silence, stage } from '../testing/story.ts';
 
 // Hosts are counted whenever they ask: a count from before they came would be believed for seconds.
 const scene = stage({ straysMax: 3, hostCountMs: 0 });
@@ -138,7 +138,7 @@ describe('a host that was cut off while its server is built elsewhere', () => {
     const from = (await scene.servers())[0]!['host'] as string;
     const to = from === 'h1' ? 'h2' : 'h1';
     host(to).behaviour.spawn = 'ignore';
-    await rows(`update hosts set up = false where host = '${from}'`);
+    await silence(scene, from);
     await act(uuid, 'evacuate');
     await expect.poll(() => host(to).heard.at(-1)?.verb).toBe('spawn');
     return { uuid, from, to };

@@ -1,9 +1,9 @@
 /** What waits for a host that goes down: the deadlines are minutes, and nobody waits for them. */
-import { UpdateService } from '@kilonova/objects';
+import { DomainReport, DomainsReport, UpdateService } from '@kilonova/objects';
 import { beforeEach, expect, test } from 'vitest';
 import type { Verb } from '../testing/scripted-host.ts';
 import { anAdmin, aRequest } from '../testing/services.ts';
-import { stage } from '../testing/story.ts';
+import { silence, stage } from '../testing/story.ts';
 
 const scene = stage({ deleteOnDownHostMs: 20, forcedDownWaitMs: 20 });
 const { act, rows } = scene;
@@ -19,7 +19,7 @@ beforeEach(async () => {
 const fallSilent = (name: string, verbs: readonly Verb[] = ['spawn', 'remove', 'powerOff', 'reboot']) => {
   for (const verb of verbs) host(name).behaviour[verb] = 'ignore';
 };
-const callDown = (name: string) => rows(`update hosts set up = false where host = '${name}'`);
+const callDown = (name: string) => silence(scene, name);
 const forceDown = (name: string, forcedDown = true) =>
   scene.cloud.client.updateService(
     Object.assign(new UpdateService(), { scope: anAdmin(), host: name, binary: 'nova-compute', changes: { forcedDown } }),
@@ -88,7 +88,7 @@ test.each([
   expect(await cleanups()).toEqual([{ host: 'h2' }]);
 });
 
-test('a revert whose source is forced down leaves the server as it was, and stopped: the source may run it when it comes back', async () => {
+test('a revert whose source is forced down leaves the server as it was, and the source does not run it when it comes back', async () => {
   const uuid = await scene.aServer();
   await act(uuid, 'resize', { flavorId: '2' });
   await expect.poll(scene.servers, QUICKLY).toMatchObject([{ vmState: 'resized', host: 'h2' }]);
@@ -97,5 +97,11 @@ test('a revert whose source is forced down leaves the server as it was, and stop
   await expect.poll(() => heard('h1', 'takeBack'), QUICKLY).toBe(true);
   await forceDown('h1');
   await expect.poll(scene.servers, QUICKLY).toMatchObject([{ vmState: 'resized', taskState: null, host: 'h2' }]);
-  expect(host('h2').domains.get(uuid)).toMatchObject({ power: 4 });
+  expect(host('h2').domains.get(uuid)).toMatchObject({ power: 1 });
+  // It had done what it was told before it died.
+  const [{ generation }] = (await rows('select source_generation as generation from server_migrations')) as [{ generation: number }];
+  host('h1').domains.set(uuid, { generation, power: 1 });
+  const domain = Object.assign(new DomainReport(), { uuid, generation, power: 1 });
+  await host('h1').reports.reportDomains(Object.assign(new DomainsReport(), { host: 'h1', round: 1, domains: [domain] }));
+  await expect.poll(() => host('h1').domains.get(uuid), QUICKLY).toEqual({ generation, power: 4 });
 });

@@ -62,6 +62,12 @@ export function stage(config: Partial<ConductorConfig> = {}): Stage {
   };
 }
 
+/** As if the host had not been heard for long. */
+export async function silence({ rows }: Pick<Stage, 'rows'>, host: string): Promise<void> {
+  await rows(`update services set last_seen_at = null where host = '${host}'`);
+  await rows(`update hosts set up = false where host = '${host}'`);
+}
+
 /** A cast step and the order that it gives. */
 export interface OrderStep {
   readonly kind: string;

@@ -3,7 +3,7 @@ import { type ActOnServer, failure, type Flavor, type MigrationType, type TaskSt
 import { serversThatFit } from '../../admission/server-count.ts';
 import { leaveOthersBehind } from '../../db/cleanups.ts';
 import { findFlavor } from '../../db/flavors.ts';
-import { holdHost, hostIsKnown, hostIsUp, hostSigns } from '../../db/hosts-up.ts';
+import { holdHost, hostIsKnown, hostIsUp, hostReports, hostSigns } from '../../db/hosts-up.ts';
 import { changeInstances } from '../../db/instance-changes.ts';
 import { lockUsage, readUsage, releaseUsage, takeUsage } from '../../db/quota-usages.ts';
 import { limitsOf } from '../../db/quotas.ts';
@@ -74,22 +74,21 @@ const asFailure = ({ code, message }: Obstacle) => failure(code, message);
 
 /** @throws HostStillUp, MigrationInvalid, HostNotFound, ServerBusy */
 export async function acceptEvacuation(begun: Begun): Promise<Woken> {
-  const { trx, request, instance } = begun;
+  const { services, trx, request, instance } = begun;
   const host = request.options['host'] ?? null;
   if (host !== null && host === instance.host) throw failure('MigrationInvalid', "The target host can't be the same one.");
   if (host !== null && !(await hostIsKnown(trx, host))) throw failure('HostNotFound', `Compute host ${host} not found.`);
   const refuseIfUp = (up: boolean) => {
     if (up) throw failure('HostStillUp', `Compute service of ${instance.host} is still in use.`);
   };
-  refuseIfUp(await hostIsUp(trx, instance.host!));
-  const woken = await accept(begun, evacuationWords, {
+  refuseIfUp((await hostIsUp(trx, instance.host!)) || (await hostReports(trx, instance.host!, services.config.conductor.serviceDownMs)));
+  return accept(begun, evacuationWords, {
     ...{ type: 'evacuation', action: 'evacuate', taskState: 'rebuilding', wantedHost: host },
     forced: request.options['force'] === 'true',
     stopped: request.options['stopped'] === 'true' || instance.vmState === 'stopped',
+    // A host that came up just before the commit would get work although what is evacuated from it may run.
+    lastly: async () => refuseIfUp(await holdHost(trx, instance.host!)),
   });
-  // A host that came up just before the commit would get work although what is evacuated from it may run.
-  refuseIfUp(await holdHost(trx, instance.host!));
-  return woken;
 }
 
 /** Tasks that an evacuation takes over. */
@@ -106,6 +105,8 @@ interface Move {
   readonly chosen?: readonly string[];
   /** Default: a move's. */
   readonly deadlineMs?: number;
+  /** Locks hosts, so it comes behind everything but quota. */
+  readonly lastly?: () => Promise<void>;
 }
 
 async function accept(begun: Begun, { kind, events }: MoveWords, move: Move): Promise<Woken> {
@@ -133,12 +134,11 @@ async function accept(begun: Begun, { kind, events }: MoveWords, move: Move): Pr
     ...(move.chosen !== undefined && move.chosen.length > 0 && { chosen: move.chosen }),
   };
   const deadlineMs = move.deadlineMs ?? services.config.conductor.moveDeadlineMs;
-  if (live !== undefined) {
-    await services.engine.cancel(trx, live.id, { kind: 'evacuate', requestId: scope.requestId, params, deadlineMs });
-    return [live.id];
-  }
-  const id = services.random.uuid();
-  await services.engine.createTasks(trx, [{ id, kind, instanceUuid: uuid, requestId: scope.requestId, params, deadlineMs }]);
+  const id = live?.id ?? services.random.uuid();
+  if (live === undefined)
+    await services.engine.createTasks(trx, [{ id, kind, instanceUuid: uuid, requestId: scope.requestId, params, deadlineMs }]);
+  else await services.engine.cancel(trx, id, { kind: 'evacuate', requestId: scope.requestId, params, deadlineMs });
+  await move.lastly?.();
   if (settled) await releaseUsage(trx, await countAs(trx, [{ instance, flavor: old }]));
   return [id];
 }

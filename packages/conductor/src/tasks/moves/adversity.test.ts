@@ -1,7 +1,7 @@
 /** Moves in adversity: hosts that say nothing (every task ends by its deadline, no guest runs twice), quota, groups. */
 import { describe, expect, test } from 'vitest';
 import type { Behaviour, ScriptedHost } from '../../testing/scripted-host.ts';
-import { stage } from '../../testing/story.ts';
+import { silence, stage } from '../../testing/story.ts';
 
 const scene = stage({
   moveStepDeadlineMs: 300,
@@ -92,7 +92,7 @@ describe('an evacuation', () => {
     const uuid = await begin({ name: 'h1', verb: 'powerOff' });
     await act(uuid, 'stop');
     await expect.poll(() => host('h1').heard.at(-1)?.verb).toBe('powerOff');
-    await rows(`update hosts set up = false where host = 'h1'`);
+    await silence(scene, 'h1');
     await act(uuid, 'evacuate');
     await scene.cloud.settled();
     expect(await servers()).toMatchObject([{ vmState: 'active', taskState: null, host: 'h2' }]);

@@ -1,6 +1,6 @@
 /** Live migrations that wait for a place of their host, and those that are known to be hopeless. */
 import { describe, expect, test } from 'vitest';
-import { stage, tellStories } from '../../testing/story.ts';
+import { silence, stage, tellStories } from '../../testing/story.ts';
 import { aRequest } from '../../testing/services.ts';
 
 const scene = stage({ resendMinMs: 50, resendMaxMs: 50, liveQueueLookMs: 60_000 });
@@ -122,7 +122,7 @@ describe('a live migration for which its host has no place', () => {
 
   test('makes room for an evacuation of its dead host', async () => {
     const [first, second] = await oneWaits();
-    await rows(`update hosts set up = false where host = 'h1'`);
+    await silence(scene, 'h1');
     await act(second, 'evacuate');
     // Completed as soon as the host, which only counts as dead, has cleared up.
     await expect.poll(async () => (await statuses()).at(-1)).toMatch(/^(done|completed)$/);
@@ -188,7 +188,7 @@ describe('a live migration that cannot work', () => {
     await scene.cloud.startConductor('c1');
     const [uuid] = await crowd(1);
     await scene.cloud.startHost('h3', { memoryMb: 256 });
-    await rows(`update hosts set up = false where host = 'h2'`);
+    await silence(scene, 'h2');
     scene.cloud.choose = () => [];
     return uuid!;
   }

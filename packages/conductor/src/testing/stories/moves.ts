@@ -1,14 +1,14 @@
 import { expect } from 'vitest';
-import type { Stage, Story } from '../story.ts';
+import { silence, type Stage, type Story } from '../story.ts';
 
 export const atHome = [{ vmState: 'active', taskState: null, host: 'h1', flavorId: '1' }];
 export const moved = [{ vmState: 'active', taskState: null, host: 'h2', flavorId: '1' }];
 const resized = [{ vmState: 'resized', taskState: null, host: 'h2', flavorId: '2' }];
 
 /** A server whose host was declared dead. */
-export async function aStrandedServer({ aServer, rows }: Stage): Promise<string> {
-  const uuid = await aServer();
-  await rows(`update hosts set up = false where host = 'h1'`);
+export async function aStrandedServer(scene: Stage): Promise<string> {
+  const uuid = await scene.aServer();
+  await silence(scene, 'h1');
   return uuid;
 }
 
