@@ -39,6 +39,8 @@ export interface HostFilter {
   why(host: HostState, request: HostRequest): string;
   /** Greater means that less was missing; the nearest miss gives the reason for all that the filter refused. */
   nearness?(host: HostState): number;
+  /** It has two or three reasons at most, and hosts are counted for each: none of them stands for the others. */
+  readonly apart?: true;
 }
 
 /** A class test of what follows from the host's state alone; the rows that pass are kept under the key. */

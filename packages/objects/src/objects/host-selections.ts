@@ -8,7 +8,7 @@ export class HostSelection {
   @Expose() hosts: string[] = [];
 }
 
-/** How many hosts one filter refused, and the reason of the nearest miss among them. */
+/** How many hosts one filter refused, and the reason of the nearest miss among them; a filter may be there once for each of its reasons. */
 @Exclude()
 export class Refusal {
   @Expose() filter!: string;

@@ -4,5 +4,6 @@ import { keptTest, type HostFilter } from '../filter.ts';
 export const computeStatus: HostFilter = {
   name: 'compute_status',
   compile: (_request, { hosts }) => keptTest(hosts, 'usable', (host) => host.enabled && host.up),
+  apart: true,
   why: (host) => (host.enabled ? 'not reporting' : 'disabled'),
 };

@@ -1,6 +1,9 @@
 import type { HostFilter } from '../filter.ts';
 
-/** Hosts that failed this request before, or that the request forbids by naming another. */
+/**
+ * Hosts that failed this request before or have the server already, or that the request forbids by naming another. Which of the
+ * excluded ones was tried the request does not say; one that is wanted all the same was.
+ */
 export const excludedHosts: HostFilter = {
   name: 'excluded_hosts',
   compile({ excludedHosts: excluded, requestedHost }, { hosts }) {
@@ -13,6 +16,9 @@ export const excludedHosts: HostFilter = {
       only: () => (requested === undefined ? [] : [requested]),
     };
   },
-  why: (host, { excludedHosts: excluded, requestedHost }) =>
-    excluded.includes(host.host) ? 'already tried' : `not the requested host ${requestedHost}`,
+  apart: true,
+  why({ host }, { requestedHost }) {
+    if (requestedHost === null) return 'with the server on it or tried before';
+    return host === requestedHost ? 'already tried' : `not the requested host ${requestedHost}`;
+  },
 };

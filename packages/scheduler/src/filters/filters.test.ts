@@ -157,7 +157,27 @@ test.each([
     aRequest({ image: anImage({}, 'secret') }),
     'not isolated, as the image requires',
   ],
-  ['a host that failed is not tried again', excludedHosts, aHost(), aRequest({ excludedHosts: ['host-1'] }), 'already tried'],
+  [
+    'a host that failed is not tried again, nor one that has the server',
+    excludedHosts,
+    aHost(),
+    aRequest({ excludedHosts: ['host-1'] }),
+    'with the server on it or tried before',
+  ],
+  [
+    'a requested host that failed is not tried again',
+    excludedHosts,
+    aHost(),
+    aRequest({ excludedHosts: ['host-1'], requestedHost: 'host-1' }),
+    'already tried',
+  ],
+  [
+    'of any other host than the requested one it does not matter why it is excluded',
+    excludedHosts,
+    aHost(),
+    aRequest({ excludedHosts: ['host-1'], requestedHost: 'host-2' }),
+    'not the requested host host-2',
+  ],
   ['a requested host excludes others', excludedHosts, aHost(), aRequest({ requestedHost: 'host-2' }), 'not the requested host host-2'],
   ['affinity: the first member may go anywhere', affinity, aHost(), aRequest({ group: aGroup({ policy: 'affinity' }) }), 'fits'],
   [

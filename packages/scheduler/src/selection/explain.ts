@@ -4,30 +4,35 @@ import type { HostTable } from '../snapshot/host-table.ts';
 import type { CompiledFilters } from './compiled.ts';
 
 interface Counted {
+  readonly filter: HostFilter;
   hosts: number;
   nearest: HostState;
 }
 
-/** Each host counts for the first filter that refuses it; the nearest miss of a filter gives its reason. Most hosts first. */
+/**
+ * Each host counts for the first filter that refuses it; the nearest miss of a filter gives its reason, unless it keeps its
+ * reasons apart. Most hosts first.
+ */
 export function refusalsOf(request: HostRequest, { all }: CompiledFilters, hosts: HostTable): Refusal[] {
-  const counted = new Map<HostFilter, Counted>();
+  const counted = new Map<string, Counted>();
   for (let row = 0; row < hosts.extent; row += 1) {
     const host = hosts.at(row);
     if (host === undefined) continue;
-    const refusing = all.find(({ test }) => !test(row))?.filter;
-    if (refusing === undefined) continue;
-    const found = counted.get(refusing);
-    if (found === undefined) counted.set(refusing, { hosts: 1, nearest: host });
+    const filter = all.find(({ test }) => !test(row))?.filter;
+    if (filter === undefined) continue;
+    const key = filter.apart === undefined ? filter.name : `${filter.name} ${filter.why(host, request)}`;
+    const found = counted.get(key);
+    if (found === undefined) counted.set(key, { filter, hosts: 1, nearest: host });
     else {
       found.hosts += 1;
-      if (refusing.nearness !== undefined && refusing.nearness(host) > refusing.nearness(found.nearest)) found.nearest = host;
+      if (filter.nearness !== undefined && filter.nearness(host) > filter.nearness(found.nearest)) found.nearest = host;
     }
   }
   return [...counted]
-    .map(([filter, { hosts: count, nearest }]) =>
+    .toSorted(([one, a], [other, b]) => b.hosts - a.hosts || (one < other ? -1 : 1))
+    .map(([, { filter, hosts: count, nearest }]) =>
       Object.assign(new Refusal(), { filter: filter.name, hosts: count, reason: filter.why(nearest, request) }),
-    )
-    .toSorted((a, b) => b.hosts - a.hosts || (a.filter < b.filter ? -1 : 1));
+    );
 }
 
 /** `4 hosts considered: 3 not in zone test-az, 1 with 512 of 2048 MiB free` */

@@ -1,7 +1,9 @@
 import type { HostRequest, HostState } from '@kilonova/objects';
 import { seededRandom } from '@kilonova/runtime';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { availabilityZone } from '../filters/availability-zone.ts';
+import { computeStatus } from '../filters/compute-status.ts';
+import { excludedHosts } from '../filters/excluded-hosts.ts';
 import { memory, vcpus } from '../filters/resources.ts';
 import { affinity, antiAffinity } from '../filters/server-group.ts';
 import type { HostTable } from '../snapshot/host-table.ts';
@@ -70,6 +72,32 @@ test('the nearest miss gives the reason', () => {
   const answer = answerOf(hosts, aRequest({ flavor: aFlavor({ memoryMb: 2_048 }) }));
   expect(answer.explanation).toBe('3 hosts considered: 3 with 512 of 2048 MiB free');
   expect(answer.refusals).toMatchObject([{ filter: 'memory', hosts: 3 }]);
+});
+
+describe('where a filter has several reasons, each host counts for its own:', () => {
+  const filters = [computeStatus, excludedHosts];
+  const explained = (hosts: readonly HostState[], given: Parameters<typeof aRequest>[0]) =>
+    answerOf(hosts, aRequest(given), { filters }).explanation;
+  const named = ['own', 'a', 'b'].map((host) => aHost({ host }));
+
+  test('a move to a disabled host tried nothing', () => {
+    expect(explained([...named, aHost({ host: 'off', enabled: false })], { excludedHosts: ['own'], requestedHost: 'off' })).toBe(
+      '4 hosts considered: 3 not the requested host off, 1 disabled',
+    );
+  });
+
+  test('a move to a host that failed it', () => {
+    expect(explained(named, { excludedHosts: ['own', 'a'], requestedHost: 'a' })).toBe(
+      '3 hosts considered: 2 not the requested host a, 1 already tried',
+    );
+  });
+
+  test('a move to anywhere', () => {
+    const off = ['c', 'd'].map((host) => aHost({ host, enabled: false }));
+    expect(explained([aHost({ host: 'own' }), ...off, aHost({ host: 'e', up: false })], { excludedHosts: ['own'] })).toBe(
+      '4 hosts considered: 2 disabled, 1 not reporting, 1 with the server on it or tried before',
+    );
+  });
 });
 
 test('anti-affinity holds among the instances of one request', () => {

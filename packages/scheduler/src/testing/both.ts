@@ -111,7 +111,8 @@ export class Both {
     }
     const unplaced = answer.selections.filter(({ hosts }) => hosts.length === 0).length;
     assert.equal(answer.hostsConsidered, this.#states.size, what);
-    const refused = new Map(answer.refusals.map(({ filter, hosts }) => [filter, hosts]));
+    const refused = new Map<string, number>();
+    for (const { filter, hosts } of answer.refusals) refused.set(filter, (refused.get(filter) ?? 0) + hosts);
     if (unplaced > 0) assert.deepEqual(refused, plain.refused(), what);
     this.seen.placed += answer.selections.length - unplaced;
     this.seen.refused += unplaced;
