@@ -162,6 +162,20 @@ describe('the server list', () => {
   });
 });
 
+test('the instance actions of a server that is gone are there from 2.21 on, and for nobody before', async () => {
+  api = await startTestApi({
+    getServer: () => {
+      throw failure('ServerNotFound', `Instance ${SERVER} could not be found.`);
+    },
+  });
+  for (const path of ['os-instance-actions', 'os-instance-actions/req-8eb28d4a-db6c-4337-bab8-ce154e9c620e'])
+    for (const token of ['admin', 'member']) {
+      const at = (version: number) => api.ask('GET', `/v2.1/servers/${SERVER}/${path}`, { version, token });
+      expect((await at(1)).body.itemNotFound.message).toBe(`Instance ${SERVER} could not be found.`);
+      expect([(await at(20)).status, (await at(21)).status]).toEqual([404, 200]);
+    }
+});
+
 describe('what the conductor says', () => {
   test.each([
     { code: 'ServerNotFound', status: 404, name: 'itemNotFound' },

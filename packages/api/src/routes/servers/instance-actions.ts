@@ -9,7 +9,12 @@ import { render, viewOf } from '../../views/view.ts';
 import { collect, make } from '../asking.ts';
 import { nextLinks, pageOf } from '../page.ts';
 import type { Route } from '../route.ts';
-import { serverRef } from './single.ts';
+import { findServer, serverRef } from './single.ts';
+
+/** What was asked of a server outlives it for clients from 2.21 on. @throws ApiError 404 */
+async function demandServer(api: Api, request: ApiRequest, route: Route): Promise<void> {
+  if (request.version < 21) await findServer(api, request, route);
+}
 
 /** Pages and times came with 2.58, changes-before with 2.66; before, keys of the query mean nothing. */
 async function list(api: Api, request: ApiRequest, route: Route) {
@@ -21,6 +26,7 @@ async function list(api: Api, request: ApiRequest, route: Route) {
   const [changesSince, changesBefore] = [time('changes-since', 58), time('changes-before', 66)];
   if (changesSince !== null && changesBefore !== null && changesSince > changesBefore)
     throw badRequest('The value of changes-since must be less than or equal to changes-before.');
+  await demandServer(api, request, route);
   const asked = make(ListServerActions, { ...serverRef(api, request, route), limit, marker: page.marker, changesSince, changesBefore });
   const actions = await collect(api, api.conductor.listServerActions(asked, request.rpc), limit);
   const next = paged
@@ -38,6 +44,7 @@ async function list(api: Api, request: ApiRequest, route: Route) {
 }
 
 async function show(api: Api, request: ApiRequest, route: Route) {
+  await demandServer(api, request, route);
   const ref = make(ServerActionRef, { ...serverRef(api, request, route), actionRequestId: request.params['id']! });
   return { instanceAction: render(serverActionWithEvents, await api.conductor.getServerAction(ref, request.rpc), viewOf(api, request)) };
 }
