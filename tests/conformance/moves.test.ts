@@ -1,4 +1,4 @@
-import type { ActOnServer, ListMigrations } from '@kilonova/objects';
+import { failure, type ActOnServer, type ListMigrations } from '@kilonova/objects';
 import { afterEach, describe, expect, test } from 'vitest';
 import { PROJECT, SERVER } from './canned-conductor.ts';
 import { startTestApi, type Ask, type TestApi } from './test-api.ts';
@@ -66,7 +66,31 @@ describe('what a move asks of the conductor', () => {
     expect([later.status, later.text]).toEqual([200, '']);
   });
 
-  test('a migration is aborted before it runs from 2.65 on, and named by a number', async () => {
+  test('a migration that is not there is nothing to abort, and a bad request to complete', async () => {
+    const message = `Migration 99999 not found for instance ${SERVER}`;
+    api = await startTestApi({
+      actOnServer: () => {
+        throw failure('MigrationNotFound', message);
+      },
+    });
+    const path = `/v2.1/servers/${SERVER}/migrations/99999`;
+    const aborted = await api.ask('DELETE', path, { version: 24 });
+    expect([aborted.status, aborted.body]).toEqual([404, { itemNotFound: { code: 404, message } }]);
+    const completed = await api.ask('POST', `${path}/action`, { version: 22, body: { force_complete: null } });
+    expect([completed.status, completed.body]).toEqual([400, { badRequest: { code: 400, message } }]);
+  });
+
+  test('a server that is not there is nothing to complete', async () => {
+    api = await startTestApi({
+      actOnServer: () => {
+        throw failure('ServerNotFound', 'as told');
+      },
+    });
+    const path = `/v2.1/servers/${SERVER}/migrations/1/action`;
+    expect((await api.ask('POST', path, { version: 22, body: { force_complete: null } })).status).toBe(404);
+  });
+
+  test('a migration is aborted before it runs from 2.65 on, and named as the client names it', async () => {
     api = await startTestApi();
     const abort = (version: number, id = '7') => api.ask('DELETE', `/v2.1/servers/${SERVER}/migrations/${id}`, { version });
     await abort(64);
@@ -74,7 +98,8 @@ describe('what a move asks of the conductor', () => {
     expect(lastAsked<ActOnServer>('actOnServer').options).not.toHaveProperty('early');
     await abort(65);
     expect(lastAsked<ActOnServer>('actOnServer').options).toEqual({ id: '7', early: 'true' });
-    expect((await abort(65, 'seven')).status).toBe(404);
+    await abort(65, 'seven');
+    expect(lastAsked<ActOnServer>('actOnServer').options).toMatchObject({ id: 'seven' });
   });
 });
 

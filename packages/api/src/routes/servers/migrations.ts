@@ -1,6 +1,7 @@
 import { ActOnServer, ListServerMigrations, ServerMigrationRef } from '@kilonova/objects';
 import type { Api } from '../../api.ts';
-import { notFound } from '../../http/api-error.ts';
+import { badRequest, notFound } from '../../http/api-error.ts';
+import { hasCode } from '../../http/error-status.ts';
 import { Reply, type ApiRequest } from '../../http/request.ts';
 import { serverMigrationFields } from '../../views/migration.ts';
 import { render, viewOf } from '../../views/view.ts';
@@ -33,17 +34,24 @@ async function show(api: Api, request: ApiRequest, route: Route) {
 }
 
 /** Something is asked of the migration. From 2.65 it may be broken off before it runs. */
-const ask = (action: 'abortMigration' | 'forceCompleteMigration') => async (api: Api, request: ApiRequest, route: Route) => {
-  const ref = serverRef(api, request, route);
-  const options = { id: String(migrationId(request, ref.uuid)), ...(request.version >= 65 && { early: 'true' }) };
-  await api.conductor.actOnServer(make(ActOnServer, { ...ref, action, options }), request.rpc);
+async function ask(api: Api, request: ApiRequest, route: Route, action: 'abortMigration' | 'forceCompleteMigration') {
+  const options = { id: request.params['id']!, ...(request.version >= 65 && { early: 'true' }) };
+  await api.conductor.actOnServer(make(ActOnServer, { ...serverRef(api, request, route), action, options }), request.rpc);
   return new Reply(undefined);
-};
+}
+
+const abort: Route['handle'] = (api, request, route) => ask(api, request, route, 'abortMigration');
+
+/** An action on what is not there is a bad request. @throws ApiError 400 */
+const forceComplete: Route['handle'] = (api, request, route) =>
+  ask(api, request, route, 'forceCompleteMigration').catch((error: unknown) => {
+    throw hasCode(error, 'MigrationNotFound') ? badRequest((error as Error).message) : error;
+  });
 
 export const serverMigrationRoutes: readonly Route[] = [
   { method: 'GET', path: PATH, from: 23, success: 200, rowPolicy: `${POLICY}:index`, handle: list },
   { method: 'GET', path: `${PATH}/{id}`, from: 23, success: 200, rowPolicy: `${POLICY}:show`, handle: show },
-  { method: 'DELETE', path: `${PATH}/{id}`, from: 24, success: 202, rowPolicy: `${POLICY}:delete`, handle: ask('abortMigration') },
+  { method: 'DELETE', path: `${PATH}/{id}`, from: 24, success: 202, rowPolicy: `${POLICY}:delete`, handle: abort },
   {
     method: 'POST',
     path: `${PATH}/{id}/action`,
@@ -51,6 +59,6 @@ export const serverMigrationRoutes: readonly Route[] = [
     from: 22,
     success: 202,
     rowPolicy: `${POLICY}:force_complete`,
-    handle: ask('forceCompleteMigration'),
+    handle: forceComplete,
   },
 ];
