@@ -1,4 +1,4 @@
-import { failure, type ActOnServer, type ListMigrations } from '@kilonova/objects';
+import { failure, type ActOnServer, type ListMigrations, type ServerRef } from '@kilonova/objects';
 import { afterEach, describe, expect, test } from 'vitest';
 import { PROJECT, SERVER } from './canned-conductor.ts';
 import { startTestApi, type Ask, type TestApi } from './test-api.ts';
@@ -101,6 +101,18 @@ describe('what a move asks of the conductor', () => {
     await abort(65, 'seven');
     expect(lastAsked<ActOnServer>('actOnServer').options).toMatchObject({ id: 'seven' });
   });
+});
+
+test("a server's migration that is named by no number is not found, after the server and the right to look", async () => {
+  api = await startTestApi();
+  const show = (id: string, options: Ask = {}) => api.ask('GET', `/v2.1/servers/${SERVER}/migrations/${id}`, { version: 23, ...options });
+  for (const id of ['abc', '12341d4b-346a-40d0-83c6-5f4f6892b650', '9999999999']) {
+    const answer = await show(id);
+    const message = `In-progress live migration ${id} is not found for server ${SERVER}.`;
+    expect([answer.status, answer.body]).toEqual([404, { itemNotFound: { code: 404, message } }]);
+  }
+  await show('abc', { token: 'member' });
+  expect(lastAsked<ServerRef>('getServer').scope.deniedBy).toBe('os_compute_api:servers:migrations:show');
 });
 
 describe('the list of migrations', () => {

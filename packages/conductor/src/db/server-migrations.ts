@@ -194,8 +194,8 @@ const FIELDS = `m.id, m.uuid, m.instance_uuid as "serverUuid", m.project_id as "
   m.disk_total_bytes as "diskTotalBytes", m.disk_processed_bytes as "diskProcessedBytes", m.disk_remaining_bytes as "diskRemainingBytes",
   m.created_at as "createdAt", m.updated_at as "updatedAt"`;
 const FROM = 'server_migrations m left join hosts d on d.host = m.dest_host';
-/** The live migrations that are under way. */
-const UNDER_WAY = `m.type = 'live-migration' and m.status in ('queued', 'preparing', 'running', 'post-migrating')`;
+/** The statuses of a live migration that is under way. */
+export const UNDER_WAY: readonly MigrationStatus[] = ['queued', 'preparing', 'running', 'post-migrating'];
 
 const asMigration = (row: object): ServerMigration => Object.assign(new ServerMigration(), row);
 
@@ -234,8 +234,18 @@ export async function migrationPage(knex: Knex, filters: MigrationFilters, limit
 export async function liveMigrations(knex: Knex, serverUuid: string): Promise<ServerMigration[]> {
   const rows = await rowsOf<object>(
     knex,
-    `select ${FIELDS} from ${FROM} where m.instance_uuid = :serverUuid and ${UNDER_WAY} order by m.id desc`,
-    { serverUuid },
+    `select ${FIELDS} from ${FROM} where m.instance_uuid = :serverUuid and m.type = 'live-migration'
+       and m.status = any(cast(:statuses as text[])) order by m.id desc`,
+    { serverUuid, statuses: [...UNDER_WAY] },
   );
   return rows.map(asMigration);
+}
+
+/** Of any type, over or not. */
+export async function findMigration(knex: Knex, serverUuid: string, id: number): Promise<ServerMigration | undefined> {
+  const rows = await rowsOf<object>(knex, `select ${FIELDS} from ${FROM} where m.instance_uuid = :serverUuid and m.id = :id`, {
+    serverUuid,
+    id,
+  });
+  return rows.map(asMigration)[0];
 }

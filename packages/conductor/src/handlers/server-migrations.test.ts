@@ -89,8 +89,30 @@ test("of a server's migrations only a live one that is under way is shown", asyn
   expect(shown?.uuid).toBe(uuid);
   const ref = { scope: aScope(), uuid: server, migrationId: shown!.id };
   expect((await getServerMigration(services, ref)).uuid).toBe(uuid);
-  await expect(getServerMigration(services, { ...ref, migrationId: shown!.id + 1 })).rejects.toMatchObject({ code: 'MigrationNotFound' });
   await expect(getServerMigration(services, { ...ref, scope: aScope({ projectId: 'other' }) })).rejects.toMatchObject({
     code: 'ServerNotFound',
   });
+});
+
+test('of a migration that cannot be shown it is said why', async () => {
+  const whyNot = async (given: Given) => {
+    const uuid = await aMigration(given);
+    const id = (await list()).find((migration) => migration.uuid === uuid)!.id;
+    const refusal: unknown = await getServerMigration(services, { scope: aScope(), uuid: server, migrationId: id }).catch(
+      (error: unknown) => error,
+    );
+    return { id, refusal };
+  };
+  const refused = (message: string) => expect.objectContaining({ code: 'MigrationNotFound', message });
+
+  const resize = await whyNot({ type: 'resize', status: 'finished' });
+  expect(resize.refusal).toEqual(refused(`Migration ${resize.id} for server ${server} is not live-migration.`));
+  const over = await whyNot({ type: 'live-migration', status: 'completed' });
+  expect(over.refusal).toEqual(refused(`Live migration ${over.id} for server ${server} is not in progress.`));
+  const absent = refused(`In-progress live migration ${over.id + 1} is not found for server ${server}.`);
+  await expect(getServerMigration(services, { scope: aScope(), uuid: server, migrationId: over.id + 1 })).rejects.toEqual(absent);
+  const other = (await createServers(services, aRequest())).serverUuids[0]!;
+  await expect(getServerMigration(services, { scope: aScope(), uuid: other, migrationId: over.id })).rejects.toEqual(
+    refused(`In-progress live migration ${over.id} is not found for server ${other}.`),
+  );
 });

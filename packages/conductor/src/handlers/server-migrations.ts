@@ -34,7 +34,11 @@ export async function getServerMigration(services: Services, { scope, uuid, migr
   const { knex, config } = services;
   await findServer(knex, config.conductor, scope, uuid);
   refuseIfDenied(scope);
-  const found = (await migrations.liveMigrations(knex, uuid)).find(({ id }) => id === migrationId);
-  if (found === undefined) throw failure('MigrationNotFound', `In-progress live migration ${migrationId} is not found for server ${uuid}.`);
+  const found = await migrations.findMigration(knex, uuid, migrationId);
+  if (found === undefined) throw notFound(`In-progress live migration ${migrationId} is not found for server ${uuid}.`);
+  if (found.type !== 'live-migration') throw notFound(`Migration ${migrationId} for server ${uuid} is not live-migration.`);
+  if (!migrations.UNDER_WAY.includes(found.status)) throw notFound(`Live migration ${migrationId} for server ${uuid} is not in progress.`);
   return found;
 }
+
+const notFound = (message: string) => failure('MigrationNotFound', message);

@@ -7,7 +7,7 @@ import { serverMigrationFields } from '../../views/migration.ts';
 import { render, viewOf } from '../../views/view.ts';
 import { collect, make } from '../asking.ts';
 import type { Route } from '../route.ts';
-import { serverRef } from './single.ts';
+import { findServer, serverRef } from './single.ts';
 
 const POLICY = 'os_compute_api:servers:migrations';
 const PATH = '/servers/{server_id}/migrations';
@@ -19,16 +19,15 @@ async function list(api: Api, request: ApiRequest, route: Route) {
   return { migrations: migrations.map((migration) => render(serverMigrationFields, migration, view)) };
 }
 
-/** What is no number names no migration. @throws ApiError 404 */
-function migrationId({ params }: ApiRequest, uuid: string): number {
-  const id = params['id']!;
-  if (!/^\d{1,9}$/.test(id)) throw notFound(`Migration ${id} could not be found for instance ${uuid}`);
-  return Number(id);
-}
-
 async function show(api: Api, request: ApiRequest, route: Route) {
   const ref = serverRef(api, request, route);
-  const asked = make(ServerMigrationRef, { ...ref, migrationId: migrationId(request, ref.uuid) });
+  const id = request.params['id']!;
+  if (!/^\d{1,9}$/.test(id)) {
+    // What is no number names no migration, of a server that is there.
+    await findServer(api, request, route);
+    throw notFound(`In-progress live migration ${id} is not found for server ${ref.uuid}.`);
+  }
+  const asked = make(ServerMigrationRef, { ...ref, migrationId: Number(id) });
   const migration = await api.conductor.getServerMigration(asked, request.rpc);
   return { migration: render(serverMigrationFields, migration, viewOf(api, request)) };
 }

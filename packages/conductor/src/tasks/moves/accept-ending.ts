@@ -59,7 +59,7 @@ async function liveMigration(begun: Begun, method: string, statuses: readonly st
   const { trx, instance } = begun;
   const open = await openMigration(trx, instance.uuid);
   if (open === undefined || open.type !== 'live-migration' || String(open.id) !== idText(begun))
-    throw failure('MigrationNotFound', `Migration ${idText(begun)} could not be found for instance ${instance.uuid}`);
+    throw failure('MigrationNotFound', `Migration ${idText(begun)} not found for instance ${instance.uuid}`);
   if (!statuses.includes(open.status))
     throw failure(
       'MigrationInvalid',

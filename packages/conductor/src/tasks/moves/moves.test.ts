@@ -145,15 +145,23 @@ describe('a live migration', () => {
   });
 
   test.each([
-    { title: 'another migration', options: { id: '999999' }, code: 'MigrationNotFound' },
-    { title: 'one that is not under way', options: {}, code: 'ServerStateConflict' },
-  ])('is not aborted by the name of $title', async ({ options, code }) => {
+    {
+      title: 'another migration',
+      options: { id: '999999' },
+      code: 'MigrationNotFound',
+      message: /^Migration 999999 not found for instance /,
+    },
+    { title: 'no migration', options: { id: 'abc' }, code: 'MigrationNotFound', message: /^Migration abc not found for instance / },
+    { title: 'one that is not under way', options: {}, code: 'ServerStateConflict', message: /while it is in/ },
+  ])('is not aborted by the name of $title', async ({ options, code, message }) => {
     const { uuid, id } = await running();
     if (code === 'ServerStateConflict') {
       host('h1').behaviour.migrateOut = 'do';
       await scene.cloud.settled();
     }
-    await expect(act(uuid, 'abortMigration', { id, ...options })).rejects.toMatchObject({ code });
+    const refusal = act(uuid, 'abortMigration', { id, ...options });
+    await expect(refusal).rejects.toThrow(message);
+    await expect(refusal).rejects.toMatchObject({ code });
   });
 });
 
