@@ -147,6 +147,15 @@ describe('the list of migrations', () => {
     expect(answer.body.migrations.map(({ links }: { links?: object }) => links !== undefined)).toEqual([true, false]);
   });
 
+  test('is empty where hidden ones are asked for: none is ever hidden', async () => {
+    api = await startTestApi();
+    for (const version of [1, 59, 80])
+      for (const yes of ['1', 'true', 'True', 'yes'])
+        expect((await listed(`hidden=${yes}&limit=1`, { version })).answer.body).toEqual({ migrations: [] });
+    for (const no of ['0', 'false', 'x', '']) expect((await listed(`hidden=${no}`)).answer.body.migrations, `hidden=${no}`).toHaveLength(2);
+    expect((await listed('hidden=1', { token: 'member' })).answer.status).toBe(403);
+  });
+
   test('is not for members', async () => {
     api = await startTestApi();
     expect((await listed('', { token: 'member' })).answer.status).toBe(403);

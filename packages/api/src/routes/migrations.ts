@@ -9,6 +9,7 @@ import { render, viewOf } from '../views/view.ts';
 import { collect, make, scopeFor } from './asking.ts';
 import { nextLinks, pageOf } from './page.ts';
 import type { Route } from './route.ts';
+import { booleanOf } from './values.ts';
 
 const POLICY = 'os_compute_api:os-migrations:index';
 
@@ -30,7 +31,9 @@ async function list(api: Api, request: ApiRequest) {
     ...{ host: text('host'), sourceHost: text('source_compute'), userId: text('user_id', 80), projectId: text('project_id', 80) },
     ...{ changesSince, changesBefore, marker: page.marker, limit },
   });
-  const migrations = await collect(api, api.conductor.listMigrations(asked, request.rpc), limit);
+  // No migration is ever hidden. The schema takes any text: what is no word for yes asks for those that are not.
+  const hidden = booleanOf(text('hidden')) === true;
+  const migrations = hidden ? [] : await collect(api, api.conductor.listMigrations(asked, request.rpc), limit);
   const view = viewOf(api, request);
   const next = paged
     ? nextLinks(
