@@ -51,9 +51,14 @@ describe('what a move asks of the conductor', () => {
     expect(member.body.forbidden.message).toBe("Policy doesn't allow os_compute_api:os-migrate-server:migrate:host to be performed.");
   });
 
-  test('a resize carries its flavor as text and what shall become of the disk', async () => {
+  test('a resize carries its flavor as text, what shall become of the disk, and whether there may be none', async () => {
     api = await startTestApi();
-    expect(await optionsOf({ resize: { flavorRef: 2, 'OS-DCF:diskConfig': 'AUTO' } }, 1)).toEqual({ flavorId: '2', diskConfig: 'AUTO' });
+    const resize = { resize: { flavorRef: 2, 'OS-DCF:diskConfig': 'AUTO' } };
+    expect(await optionsOf(resize, 1)).toEqual({ flavorId: '2', diskConfig: 'AUTO', zeroDiskDeniedBy: null });
+    await act(resize, { token: 'member' });
+    expect(lastAsked<ActOnServer>('actOnServer').options).toMatchObject({
+      zeroDiskDeniedBy: 'os_compute_api:servers:create:zero_disk_flavor',
+    });
     expect((await act({ confirmResize: null })).status).toBe(204);
   });
 

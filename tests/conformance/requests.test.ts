@@ -89,6 +89,16 @@ describe('a server create', () => {
   });
 });
 
+test('a server create says which policy keeps the caller from flavors without a root disk', async () => {
+  api = await startTestApi();
+  const asked = async (token: string) => {
+    expect((await api.ask('POST', '/v2.1/servers', { token, body: { server } })).status).toBe(202);
+    return lastAsked<CreateServers>('createServers').zeroDiskDeniedBy;
+  };
+  expect(await asked('admin')).toBeNull();
+  expect(await asked('member')).toBe('os_compute_api:servers:create:zero_disk_flavor');
+});
+
 describe('the server list', () => {
   const filtersOf = async (query: string, options: { token?: string; version?: number } = {}) => {
     const answer = await api.ask('GET', `/v2.1/servers/detail?${query}`, options);

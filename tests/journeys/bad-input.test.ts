@@ -23,6 +23,7 @@ beforeAll(async () => {
   imageRef = await cloud.imageId();
   const made = (client: ComputeClient) =>
     client.expect<{ server: { id: string } }>('POST', '/servers', { body: { server: { ...server(), name: 'there' } } });
+  await admin.expect('POST', '/flavors', { body: { flavor: { id: 'no-disk', name: 'no-disk', ram: 64, vcpus: 1, disk: 0 } } });
   [foreign, own] = (await Promise.all([made(admin), made(demo)])).map((answer) => answer.server.id) as [string, string];
   // From here on nothing moves by itself.
   const live = () => cloud.database.query(`select id from tasks where state in ('running', 'parked', 'unwinding')`);
@@ -175,6 +176,7 @@ const refusals: readonly { readonly title: string; readonly status: number; read
     sent: () => ({ ...json({})(), headers: { 'idempotency-key': 'x'.repeat(300) } }),
   },
   { title: 'a flavor that is not there', status: 400, sent: json({ flavorRef: '999' }) },
+  { title: 'a flavor without a root disk', status: 403, sent: json({ flavorRef: 'no-disk' }) },
   { title: 'an image that is not there', status: 400, sent: json({ imageRef: '00000000-0000-4000-8000-000000000000' }) },
   { title: 'a zone that is not there', status: 400, sent: json({ availability_zone: 'nowhere' }) },
   { title: 'a key pair that is not there', status: 400, sent: json({ key_name: 'nothing' }) },

@@ -8,15 +8,20 @@ import type { Route } from './route.ts';
 /** A wire object with the given fields; the others keep their defaults. */
 export const make = <T extends object>(type: Class<T>, fields: Partial<T>): T => Object.assign(new type(), fields);
 
+/** The policy's name where it refuses the caller, for what the conductor decides once it has seen the rows; null where it does not. */
+export const deniedBy = ({ policy }: Api, { caller }: ApiRequest, name: string): string | null =>
+  policy.allows(name, caller) ? null : name;
+
 /** Whose eyes the conductor looks through: administrators see every project's rows. */
-export function scopeFor(api: Api, { caller, id }: ApiRequest, { rowPolicy }: Pick<Route, 'rowPolicy'> = {}): Scope {
+export function scopeFor(api: Api, request: ApiRequest, { rowPolicy }: Pick<Route, 'rowPolicy'> = {}): Scope {
+  const { caller, id } = request;
   const admin = api.policy.allows('context_is_admin', caller);
   return make(Scope, {
     userId: caller.userId,
     projectId: caller.projectId,
     allProjects: admin,
     admin,
-    deniedBy: rowPolicy === undefined || api.policy.allows(rowPolicy, caller) ? null : rowPolicy,
+    deniedBy: rowPolicy === undefined ? null : deniedBy(api, request, rowPolicy),
     requestId: id,
   });
 }

@@ -1,17 +1,19 @@
 import { failure, type CreateServers, type Flavor, type Image } from '@kilonova/objects';
 import type { GroupPlaces, References } from '../db/create-requests.ts';
 import { isUuid } from '../db/rows.ts';
+import { refuseZeroDisk } from './zero-disk.ts';
 
 /**
  * Whether what a create request names is there and fits together.
  *
  * @returns the flavor
- * @throws FlavorInvalid, FlavorTooSmall, KeypairInvalid, HostInvalid, ZoneInvalid
+ * @throws FlavorInvalid, FlavorTooSmall, PolicyDenied, KeypairInvalid, HostInvalid, ZoneInvalid
  */
 export function checkReferences(request: CreateServers, { flavor, publicKey, zoneTakesServers, hosts }: References): Flavor {
   const { forcedHost, requestedHost, availabilityZone, image } = request;
   if (flavor === null) throw failure('FlavorInvalid', `Flavor ${request.flavorId} could not be found.`);
   if (image !== null) refuseSmallFlavor(flavor, image);
+  refuseZeroDisk(flavor, request.zeroDiskDeniedBy);
   if (request.keyName !== null && publicKey === null) throw failure('KeypairInvalid', 'Invalid key_name provided.');
   for (const host of [forcedHost, requestedHost])
     if (host !== null && !hosts.includes(host)) throw failure('HostInvalid', `Compute host ${host} could not be found.`);

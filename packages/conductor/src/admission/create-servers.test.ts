@@ -18,6 +18,7 @@ beforeAll(async () => {
     { swapMb: 1, ephemeralGb: 2 },
     { flavorId: '2', name: 'm1.small', vcpus: 2, memoryMb: 2048, rootGb: 20 },
     { flavorId: 'off', name: 'off', disabled: true },
+    { flavorId: 'no-disk', name: 'no-disk', rootGb: 0 },
     { flavorId: 'theirs', name: 'theirs', isPublic: false },
   );
   await aHost(services, 'h1');
@@ -137,6 +138,14 @@ test('fifty servers take as many statements as one', async () => {
   expect(one).toBeLessThanOrEqual(12);
 });
 
+const ZERO_DISK = 'os_compute_api:servers:create:zero_disk_flavor';
+
+test('a flavor without a root disk is for who has the right to it, and one with a disk for everybody', async () => {
+  await createServers(services, aRequest({ flavorId: 'no-disk' }));
+  await createServers(services, aRequest({ zeroDiskDeniedBy: ZERO_DISK }));
+  expect(await rows('instances')).toHaveLength(2);
+});
+
 type Changes = Omit<Partial<CreateServers>, 'image'> & { readonly image?: Partial<Image> };
 
 test.each<{ title: string; changes: Changes; code: string; message: string | RegExp }>([
@@ -184,6 +193,18 @@ test.each<{ title: string; changes: Changes; code: string; message: string | Reg
     changes: { metadata: Object.fromEntries(Array.from({ length: 129 }, (_, index) => [`k${index}`, ''])) },
     code: 'QuotaExceeded',
     message: 'Maximum number of metadata items exceeds 128',
+  },
+  {
+    title: 'a flavor without a root disk, for who has no right to it',
+    changes: { flavorId: 'no-disk', zeroDiskDeniedBy: ZERO_DISK },
+    code: 'PolicyDenied',
+    message: `Policy doesn't allow ${ZERO_DISK} to be performed.`,
+  },
+  {
+    title: 'an image that a flavor without a root disk has too little memory for',
+    changes: { flavorId: 'no-disk', zeroDiskDeniedBy: ZERO_DISK, image: { minRamMb: 1024 } },
+    code: 'FlavorTooSmall',
+    message: "Flavor's memory is too small for requested image.",
   },
   {
     title: 'a caller without the right',

@@ -46,7 +46,7 @@ class KeyTaken extends Error {
 /**
  * One request alone.
  *
- * @throws IdempotencyConflict, FlavorInvalid, FlavorTooSmall, KeypairInvalid, GroupInvalid, ZoneInvalid, HostInvalid, QuotaExceeded, InvalidInput
+ * @throws PolicyDenied, IdempotencyConflict, FlavorInvalid, FlavorTooSmall, KeypairInvalid, GroupInvalid, ZoneInvalid, HostInvalid, QuotaExceeded, InvalidInput
  */
 export async function createServers(services: Services, request: CreateServers): Promise<ServersCreated> {
   const [outcome] = await admitCreates(services, [request]);

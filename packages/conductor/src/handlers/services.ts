@@ -39,10 +39,10 @@ export async function updateService({ knex, config, publisher }: Services, reque
     );
     const hosts = found.binary === 'nova-compute' ? [found.host] : [];
     if (found.forcedDown) for (const host of hosts) await rows.setHostDown(trx, host);
-    const service = await rows.lockService(trx, config.conductor, request);
+    const written = await rows.lockService(trx, config.conductor, request);
     // What is shown as up is up: its next sign of life may be long in coming.
-    if (service.up) await raise(trx, hosts);
-    return { touched: await touchHosts(trx, hosts, config.conductor), service };
+    if (written.up) await raise(trx, hosts);
+    return { touched: await touchHosts(trx, hosts, config.conductor), service: written };
   });
   publisher.hostsTouched(touched);
   return service;

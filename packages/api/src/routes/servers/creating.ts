@@ -3,7 +3,7 @@ import type { Api } from '../../api.ts';
 import { badRequest } from '../../http/api-error.ts';
 import { Reply, type ApiRequest } from '../../http/request.ts';
 import { hasService } from '../../identity/caller.ts';
-import { make, scopeFor } from '../asking.ts';
+import { deniedBy, make, scopeFor } from '../asking.ts';
 import { booleanOf, canonicalUuid, integerOf } from '../values.ts';
 import { bootImage, type BootRequest } from './boot-source.ts';
 import { checkInjectedFiles } from './injected-files.ts';
@@ -44,6 +44,8 @@ interface CreateBody {
 }
 
 const CREATE = 'os_compute_api:servers:create';
+/** Also of a resize. */
+export const ZERO_DISK = `${CREATE}:zero_disk_flavor`;
 const DESTINATION = 'compute:servers:create:requested_destination';
 
 /** What parts of the request need a policy of their own. @throws ApiError 403 */
@@ -118,6 +120,7 @@ export async function createServers(api: Api, request: ApiRequest): Promise<Repl
       diskConfig: server['OS-DCF:diskConfig'] ?? 'MANUAL',
       accessIpV4: server.accessIPv4 ?? null,
       accessIpV6: server.accessIPv6 ?? null,
+      zeroDiskDeniedBy: deniedBy(api, request, ZERO_DISK),
     }),
     request.rpc,
   );

@@ -2,9 +2,10 @@ import { ActOnServer } from '@kilonova/objects';
 import type { Api } from '../../api.ts';
 import { badRequest } from '../../http/api-error.ts';
 import { Reply, type ApiRequest } from '../../http/request.ts';
-import { make } from '../asking.ts';
+import { deniedBy, make } from '../asking.ts';
 import type { Route } from '../route.ts';
 import { booleanOf } from '../values.ts';
+import { ZERO_DISK } from './creating.ts';
 import { act, serverRef } from './single.ts';
 
 const SERVERS = 'os_compute_api:servers';
@@ -21,7 +22,8 @@ async function resize(api: Api, request: ApiRequest, route: Route) {
     readonly flavorRef: string | number;
     readonly 'OS-DCF:diskConfig'?: string;
   }>(request, route)!;
-  await ask(api, request, route, 'resize', { flavorId: String(flavorRef), diskConfig: diskConfig ?? null });
+  const zeroDiskDeniedBy = deniedBy(api, request, ZERO_DISK);
+  await ask(api, request, route, 'resize', { flavorId: String(flavorRef), diskConfig: diskConfig ?? null, zeroDiskDeniedBy });
   return new Reply(undefined);
 }
 

@@ -1,6 +1,7 @@
 /** Accepts moves: what is checked, what a resize counts as, the migration's row and the task, in the accepting transaction. */
 import { type ActOnServer, failure, type Flavor, type MigrationType, type TaskState } from '@kilonova/objects';
 import { serversThatFit } from '../../admission/server-count.ts';
+import { refuseZeroDisk } from '../../admission/zero-disk.ts';
 import { leaveOthersBehind } from '../../db/cleanups.ts';
 import { findFlavor } from '../../db/flavors.ts';
 import { holdHost, hostIsKnown, hostIsUp, hostReports, hostSigns } from '../../db/hosts-up.ts';
@@ -17,7 +18,7 @@ import { liveWords } from './live-move.ts';
 import { beginning, type MoveParams, type MoveWords } from './move.ts';
 import { QUEUE_KIND } from './queue-live-move.ts';
 
-/** @throws ResizeInvalid, QuotaExceeded, ServiceUnavailable, ServerBusy */
+/** @throws ResizeInvalid, PolicyDenied, QuotaExceeded, ServiceUnavailable, ServerBusy */
 export async function acceptResize(begun: Begun): Promise<Woken> {
   const { trx, request, instance } = begun;
   const { flavorId, diskConfig } = request.options;
@@ -163,7 +164,7 @@ async function refuseDownSource({ trx, instance }: Begun): Promise<void> {
   if (!(await hostIsUp(trx, instance.host!))) throw failure('ServiceUnavailable', 'Service is unavailable at this time.');
 }
 
-async function newFlavor({ trx, request: { scope }, instance }: Begun, flavorId: string): Promise<Flavor> {
+async function newFlavor({ trx, request: { scope, options }, instance }: Begun, flavorId: string): Promise<Flavor> {
   const sight = { admin: scope.admin, projectId: scope.projectId };
   const flavor = await findFlavor(trx, sight, flavorId).catch((error: unknown) => {
     if ((error as { code?: string }).code !== 'FlavorNotFound') throw error;
@@ -173,6 +174,7 @@ async function newFlavor({ trx, request: { scope }, instance }: Begun, flavorId:
   if (flavor.flavorId === instance.flavor.flavorId) throw failure('ResizeInvalid', 'When resizing, instances must change flavor!');
   const why = flavor.rootGb === 0 ? 'Resize to zero disk flavor is not allowed.' : 'Resize to a smaller root disk is not allowed.';
   if (flavor.rootGb < instance.flavor.rootGb) throw failure('ResizeInvalid', `Server disk was unable to be resized because: ${why}`);
+  refuseZeroDisk(flavor, options['zeroDiskDeniedBy']);
   return flavor;
 }
 

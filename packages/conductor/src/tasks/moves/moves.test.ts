@@ -165,6 +165,38 @@ describe('a live migration', () => {
   });
 });
 
+describe('a resize from one flavor without a root disk to another', () => {
+  const zeroDiskDeniedBy = 'os_compute_api:servers:create:zero_disk_flavor';
+
+  test('needs the right to such flavors, a migration does not', async () => {
+    await scene.cloud.startConductor('c1');
+    for (const name of ['h1', 'h2']) await scene.cloud.startHost(name);
+    await rows(`update flavors set root_gb = 0 where flavor_id in ('1', '3')`);
+    const uuid = await aServer();
+    const refusal = act(uuid, 'resize', { flavorId: '3', zeroDiskDeniedBy });
+    await expect(refusal).rejects.toThrow(`Policy doesn't allow ${zeroDiskDeniedBy} to be performed.`);
+    await expect(refusal).rejects.toMatchObject({ code: 'PolicyDenied' });
+    expect(await rows('select 1 from server_migrations')).toEqual([]);
+    await act(uuid, 'resize', { flavorId: '3' });
+    await scene.cloud.settled();
+    await act(uuid, 'confirmResize');
+    await scene.cloud.settled();
+    await act(uuid, 'migrate', { zeroDiskDeniedBy });
+    await scene.cloud.settled();
+    expect(await servers()).toMatchObject([{ vmState: 'resized', host: 'h1', flavorId: '3' }]);
+  });
+
+  test('goes to one with a root disk without that right', async () => {
+    await scene.cloud.startConductor('c1');
+    for (const name of ['h1', 'h2']) await scene.cloud.startHost(name);
+    await rows(`update flavors set root_gb = 0 where flavor_id = '1'`);
+    const uuid = await aServer();
+    await act(uuid, 'resize', { flavorId: '2', zeroDiskDeniedBy });
+    await scene.cloud.settled();
+    expect(await servers()).toMatchObject([{ vmState: 'resized', flavorId: '2' }]);
+  });
+});
+
 describe('what is not accepted', () => {
   const refusals = [
     { action: 'resize', options: { flavorId: '1' }, code: 'ResizeInvalid', message: 'When resizing, instances must change flavor!' },

@@ -32,6 +32,8 @@ export class CreateServers {
   @Expose() diskConfig: string = 'MANUAL';
   @Expose() accessIpV4: string | null = null;
   @Expose() accessIpV6: string | null = null;
+  /** Name of the policy that refuses this caller a flavor without a root disk; null when nothing refuses. */
+  @Expose({ since: 5 }) zeroDiskDeniedBy: string | null = null;
 }
 
 @Exclude()
@@ -135,7 +137,7 @@ export class ActOnServer extends ServerRef {
   @Expose() action!: string;
   /**
    * reboot: { type: SOFT | HARD }, lock: { reason }, resetState: { state: active | error },
-   * resize: { flavorId, diskConfig: AUTO | MANUAL | null }, migrate: { host: name | null },
+   * resize: { flavorId, diskConfig: AUTO | MANUAL | null, zeroDiskDeniedBy: policy | null }, migrate: { host: name | null },
    * liveMigrate: { host: name | null, force: true | null }, abortMigration: { id, early: true | null (also before it runs) },
    * forceCompleteMigration: { id }, evacuate: { host: name | null, force: true | null, stopped: true | null }
    */
