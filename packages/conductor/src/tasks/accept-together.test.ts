@@ -138,10 +138,13 @@ test.each<{
   const engine: Services['engine'] = { ...services.engine, cancel: (trx, id, intent) => cancel(trx, null, id, intent) };
   const act = actionAcceptance({ ...services, engine });
   await act(ask(uuid, 'reboot', { options: { type: 'SOFT' }, scope: aScope({ requestId: 'req-soft' }) }));
-  await database.knex('hosts').update({ up: action !== 'evacuate' });
+  if (action === 'evacuate') {
+    await database.knex('hosts').update({ up: false });
+    await database.knex('services').update({ last_seen_at: null });
+  }
   await act(ask(uuid, action, { options, scope: aScope({ requestId: 'req-between' }) }));
   await act(ask(uuid, 'delete', { scope: aScope({ requestId: 'req-delete' }) }));
-  await database.knex('hosts').update({ up: true });
+  await aHost(services, 'h1');
   const events = await database
     .knex('instance_action_events as e')
     .join('instance_actions as a', 'a.id', 'e.action_id')
