@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleepOnTimer } from 'node:timers/promises';
 import type { Interceptors } from './interceptors.ts';
+import { MOST_WAIT_MS } from './options.ts';
 
 /** Time is handed in; the default is the machine's. */
 export interface Clock {
@@ -103,10 +104,10 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(ms, act) {
-    const timer = setTimeout(act, ms);
+    const timer = setTimeout(act, Math.min(ms, MOST_WAIT_MS)); // a longer one would fire at once
     return () => clearTimeout(timer);
   },
-  sleep: (ms, signal) => sleepOnTimer(ms, undefined, signal === undefined ? {} : { signal }),
+  sleep: (ms, signal) => sleepOnTimer(Math.min(ms, MOST_WAIT_MS), undefined, signal === undefined ? {} : { signal }),
 };
 
 export const systemRandom: Random = {

@@ -49,6 +49,6 @@ const DEFAULTS = {
 export function connectionSettings(who: string, options: ConnectionOptions): ConnectionSettings {
   const urls = checkedUrls(who, options);
   const numbers = withDefaults(DEFAULTS, options);
-  checkPositive(who, numbers);
+  checkPositive(who, numbers, ['startWaitMs', 'loopBlockedMs']);
   return { urls, credentials: options.credentials, tls: options.tls, ...numbers };
 }

@@ -1,8 +1,9 @@
 import type { Context } from '../context.ts';
 import { clientMethods, type ClientMethods } from './client-methods.ts';
-import type { Contract } from '../contract/contract.ts';
+import { contractName, type Contract } from '../contract/contract.ts';
 import type { ClientInterceptor, Metadata } from '../interceptors.ts';
 import { intercepted } from './interception.ts';
+import { checkWait } from '../options.ts';
 import { Outbox } from './outbox.ts';
 import { Pin } from './pin.ts';
 import type { OlderPeer } from './older-peer.ts';
@@ -13,7 +14,7 @@ import type { Transport } from '../transport.ts';
 
 /** What one request may say beside its content. */
 export interface CallOptions {
-  /** Milliseconds; never lengthens the deadline of `context`. */
+  /** Milliseconds, at most 2 147 483 647 (24.8 days); never lengthens the deadline of `context`. */
   readonly timeoutMs?: number;
   /** The request on whose behalf this one is made: its id and its trace context travel on, its deadline bounds this call. */
   readonly context?: Pick<Context, 'requestId' | 'deadline'> & Partial<Pick<Context, 'metadata'>>;
@@ -30,7 +31,7 @@ export interface ClientOptions {
   readonly pin?: string | ((server: string | undefined) => string);
   /** Told that a server refused a version it does not know, before it is asked whether the request leaves again: a pin that moves down here is followed. */
   readonly onOlderPeer?: (peer: OlderPeer) => void;
-  /** For calls whose method states none; milliseconds. Default: the transport's `callTimeoutMs`. */
+  /** For calls whose method states none; milliseconds, at most 2 147 483 647. Default: the transport's `callTimeoutMs`. */
   readonly timeoutMs?: number;
   /** Around every request of this client, inside those of the transport. */
   readonly interceptors?: readonly ClientInterceptor[];
@@ -50,6 +51,7 @@ export type Client<C extends Contract> = ClientMethods<C['methods'], CallOptions
  */
 export function createClient<C extends Contract>(transport: Transport, contract: C, options: ClientOptions = {}): Client<C> {
   const pin = new Pin(contract, options.pin);
+  checkWait(`client of ${contractName(contract)}: timeoutMs`, options.timeoutMs);
   const outbox = new Outbox(transport, contract, pin, options);
   const send = intercepted(transport, contract, options, (name, method, request, server, given) =>
     outbox.send(name, method, request, server, given),

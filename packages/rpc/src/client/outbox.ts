@@ -1,5 +1,6 @@
 import { Addressing, type Target } from '../wire/addressing.ts';
 import type { Attachment } from '../wire/attachments.ts';
+import { checkCallOptions } from './check-options.ts';
 import type { CallOptions, ClientOptions } from './client.ts';
 import { Calls, type CallRequest } from './calls.ts';
 import { encoderFor } from '../codec/codec.ts';
@@ -69,9 +70,7 @@ export class Outbox {
     };
     const own = { ...options, requestId: this.#requestId(options) };
     const id = Calls.of(this.#transport).nextId();
-    return withRetries(this.#transport.environment, plan, (timeoutMs) =>
-      this.#call(name, method, request, server, { ...own, timeoutMs }, id),
-    );
+    return withRetries(this.#transport.environment, plan, (timeoutMs) => this.#call(name, method, request, server, own, { id, timeoutMs }));
   }
 
   async #call(
@@ -80,7 +79,7 @@ export class Outbox {
     request: object,
     server: string | undefined,
     options: CallOptions,
-    id?: string,
+    attempt?: { readonly id: string; readonly timeoutMs: number },
   ): Promise<object> {
     const {
       environment: { clock, metrics },
@@ -93,7 +92,7 @@ export class Outbox {
       request,
       server,
       options,
-      this.#allowedMs(method, options, this.#transport.limits.callTimeoutMs),
+      attempt?.timeoutMs ?? this.#allowedMs(method, options, limits.callTimeoutMs),
       method.idempotent,
     );
     const { form } = prepared;
@@ -110,7 +109,7 @@ export class Outbox {
       };
       const end = Calls.of(this.#transport).start({
         ...prepared,
-        id,
+        id: attempt?.id,
         onReply(reply) {
           if (reply.kind !== 'answer') return;
           end();
@@ -157,6 +156,7 @@ export class Outbox {
       limits,
     } = this.#transport;
     const what = `${contractName(this.#contract)}.${name}`;
+    checkCallOptions(what, options);
     const version = this.#version(name, server);
     const target = this.#addressing.of(name, method, request, server);
     const metadata = metadataOf(options);
@@ -224,6 +224,7 @@ export class Outbox {
   ): Omit<CallRequest, 'id' | 'timeoutMs' | 'onReply' | 'onFailure'> & { readonly ordered: boolean; timeoutMs: number } {
     const { limits } = this.#transport;
     const what = `${contractName(this.#contract)}.${name}`;
+    checkCallOptions(what, options);
     if (!(timeoutMs > 0)) throw new DeadlineExceeded(`${what}: the deadline had passed before the call`, { timeoutMs });
     const requestId = this.#requestId(options);
     const target = this.#addressing.of(name, method, request, server);

@@ -2,6 +2,7 @@ import { castFailure, type CastFailure } from '../server/cast-failure.ts';
 import { checkLane, deliveryChoice, type DeliveryChoice, type DeliveryOptions } from './delivery-choice.ts';
 import { checkRetry, type RetryPolicy } from '../client/retry.ts';
 import { isRouteWord } from './lane.ts';
+import { checkWait } from '../options.ts';
 
 /** A class whose instances cross the wire: `@Exclude()` on the class, `@Expose()` on each field that travels. */
 export type Class<T> = new () => T;
@@ -44,7 +45,7 @@ const DIRECTED = { ...BASE, priority: 'normal' } as const;
 export interface CallMethod<Req, Res> extends MethodBase<Req>, Directed<Req> {
   readonly kind: 'call';
   readonly response: Class<Res>;
-  /** How long a caller waits when it does not say otherwise; milliseconds. */
+  /** How long a caller waits when it does not say otherwise; milliseconds, at most 2 147 483 647 (24.8 days). */
   readonly timeoutMs: number | undefined;
   /** True when a repeat does no harm: such calls are sent again after a reconnect. */
   readonly idempotent: boolean;
@@ -68,7 +69,7 @@ export interface FanoutMethod<Req> extends MethodBase<Req> {
 export interface StreamMethod<Req, Item> extends MethodBase<Req> {
   readonly kind: 'stream';
   readonly item: Class<Item>;
-  /** For the whole answer; milliseconds. */
+  /** For the whole answer; milliseconds, at most 2 147 483 647. */
   readonly timeoutMs: number | undefined;
 }
 
@@ -171,6 +172,7 @@ export function defineContract<M extends Methods>(given: {
       throw new TypeError(`method ${topic}.${name} is since ${method.since}, but the contract is ${version}`);
     }
     if (method.kind === 'call' && method.retry !== undefined) checkRetry(`${topic}.${name}`, method.retry, method.idempotent);
+    if (method.kind === 'call' || method.kind === 'stream') checkWait(`method ${topic}.${name}: timeoutMs`, method.timeoutMs);
     checkLane(`${topic}.${name}`, method);
     if (method.kind === 'cast') castFailure(`method ${topic}.${name}`, delivery.failure, method.failure);
   }

@@ -1,3 +1,4 @@
+import { checkCallOptions } from '../client/check-options.ts';
 import type { CallOptions } from '../client/client.ts';
 import type { Context } from '../context.ts';
 import { decoderFor, encoderFor } from '../codec/codec.ts';
@@ -7,6 +8,7 @@ import { Empty } from '../contract/empty.ts';
 import { Busy, ConnectionLost, DeadlineExceeded, NoSuchMethod, RpcError, Unreachable, UnsupportedVersion } from '../errors.ts';
 import { intercepted } from '../client/interception.ts';
 import type { ClientInterceptor } from '../interceptors.ts';
+import { checkWait, MOST_WAIT_MS } from '../options.ts';
 import { traceContextOf } from '../wire/metadata.ts';
 import { Pin } from '../client/pin.ts';
 import { whenConnected, within } from '../waiting.ts';
@@ -18,7 +20,7 @@ import { fanoutExchange } from './topology.ts';
 
 /** What one request to a Python service may say beside its content. */
 export interface OsloCallOptions {
-  /** Milliseconds; never lengthens the deadline of `context`. */
+  /** Milliseconds, at most 2 147 483 647 (24.8 days); never lengthens the deadline of `context`. */
   readonly timeoutMs?: number;
   /** Gives up on a server that is silent for so long; whole seconds, at least 2. Python's servers beat twice in that time. */
   readonly callMonitorSeconds?: number;
@@ -61,6 +63,7 @@ export function createOsloClient<C extends Contract>(
 ): OsloClient<C> {
   checkOsloContract(contract);
   checkMonitor(options.callMonitorSeconds);
+  checkWait(`client of ${contract.topic}: timeoutMs`, options.timeoutMs);
   const outbox = new OsloOutbox(transport, contract, options);
   const send = intercepted(transport, contract, options, (name, method, request, server, given) =>
     outbox.send(name, method, request, server, given),
@@ -87,8 +90,9 @@ class OsloOutbox {
   }
 
   async send(name: string, method: Method, request: object, server: string | undefined, options: Sent): Promise<unknown> {
-    const { minor, text } = this.#version(name);
     const what = `${this.#contract.topic}.${name}`;
+    checkCallOptions(what, options);
+    const { minor, text } = this.#version(name);
     const head = {
       method: name,
       args: encoderFor<object>(method.request, minor)(request),
@@ -209,8 +213,10 @@ function contextOf({ context, requestId = context?.requestId, metadata, remoteCo
   return { ...(requestId === undefined ? {} : { request_id: requestId }), ...trace, ...remoteContext };
 }
 
+const MOST_SECONDS = Math.floor(MOST_WAIT_MS / 1_000);
+
 /** Python's servers ignore less than 2 s (rpc/dispatcher.py), and the call would always fail. */
 function checkMonitor(seconds: number | undefined): void {
-  if (seconds !== undefined && !(Number.isInteger(seconds) && seconds >= 2))
-    throw new TypeError(`callMonitorSeconds: expected a whole number of at least 2, got ${seconds}`);
+  if (seconds !== undefined && !(Number.isInteger(seconds) && seconds >= 2 && seconds <= MOST_SECONDS))
+    throw new TypeError(`callMonitorSeconds: expected a whole number from 2 to ${MOST_SECONDS}, got ${seconds}`);
 }

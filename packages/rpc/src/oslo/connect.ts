@@ -39,7 +39,7 @@ export async function connectOslo(options: OsloOptions): Promise<OsloTransport> 
   const connection = connectionSettings('connectOslo', options);
   const limits = withDefaults(defaultOsloLimits, options);
   const queues = withDefaults(defaultQueues, options);
-  checkPositive('connectOslo', { ...limits, transientTtlSeconds: queues.transientTtlSeconds });
+  checkPositive('connectOslo', { ...limits, transientTtlSeconds: queues.transientTtlSeconds }, ['duplicateWindowMs']);
   const { service, controlExchange = 'openstack', pythonClasses = {} } = options;
   const transport = new OsloTransport({
     service,

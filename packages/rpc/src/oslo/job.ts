@@ -1,5 +1,6 @@
 import { traceContextOf } from '../wire/metadata.ts';
 import { RequestContext } from '../server/request-context.ts';
+import { MOST_WAIT_MS } from '../options.ts';
 import type { Delivery } from '../transport.ts';
 import { whenConnected } from '../waiting.ts';
 import type { OsloContext } from './dispatch.ts';
@@ -58,7 +59,8 @@ export class OsloJob {
       metadata: traceContextOf(remote),
     };
     this.context = new OsloRequestContext(clock, given, remote);
-    if (answer?.monitorSeconds !== undefined) this.#beatEvery(Math.max(LEAST_BEAT_MS, (answer.monitorSeconds * 1_000) / BEATS));
+    if (answer?.monitorSeconds !== undefined)
+      this.#beatEvery(Math.min(MOST_WAIT_MS, Math.max(LEAST_BEAT_MS, (answer.monitorSeconds * 1_000) / BEATS)));
   }
 
   /** Undefined when nobody waits for an answer. */

@@ -298,3 +298,18 @@ test('calls that come together while the reply queue is being declared are all a
   const answers = await Promise.all(Array.from({ length: 32 }, () => client.run({ text: 'x' }, { timeoutMs: 5_000 })));
   expect(answers).toEqual(Array.from({ length: 32 }, () => 'done'));
 });
+
+test('a time that no timer and no message can have is refused by name', async () => {
+  const transport = await connectHere();
+  for (const timeoutMs of [Number.POSITIVE_INFINITY, 3_000_000_000, -3, Number.NaN]) {
+    const refusal = /timeoutMs: expected milliseconds above 0 and up to 2147483647/;
+    expect(() => createOsloClient(transport, workContract(topic), { timeoutMs })).toThrow(refusal);
+    const client = createOsloClient(transport, workContract(topic));
+    await expect(client.run({ text: 'x' }, { timeoutMs })).rejects.toThrow(refusal);
+    await expect(client.note({ text: 'x' }, { timeoutMs })).rejects.toThrow(refusal);
+    await expect(connectHere({ callTimeoutMs: timeoutMs })).rejects.toThrow(/connectOslo: callTimeoutMs: expected milliseconds above 0/);
+  }
+  expect(() => createOsloClient(transport, workContract(topic), { callMonitorSeconds: 3_000_000 })).toThrow(
+    /callMonitorSeconds: expected a whole number from 2 to 2147483, got 3000000/,
+  );
+});

@@ -2,6 +2,7 @@ import type { Context } from '../context.ts';
 import type { Clock } from '../environment.ts';
 import { DeadlineExceeded } from '../errors.ts';
 import type { Metadata } from '../interceptors.ts';
+import { MOST_WAIT_MS } from '../options.ts';
 import { noMetadata } from '../wire/metadata.ts';
 
 /** Most handlers never look at the signal, so it and its timer are made when asked for. */
@@ -44,7 +45,9 @@ export class RequestContext implements Context {
       this.#controller = new AbortController();
       if (this.#aborted !== undefined) this.#controller.abort(this.#aborted);
       else if (this.deadline !== Number.POSITIVE_INFINITY) {
-        this.#cancel = this.#clock.after(Math.max(0, this.deadline - this.#clock.now()), () =>
+        // What a peer allows may be more than a timer holds, and such a one would fire at once.
+        const leftMs = Math.min(MOST_WAIT_MS, Math.max(0, this.deadline - this.#clock.now()));
+        this.#cancel = this.#clock.after(leftMs, () =>
           this.abort(new DeadlineExceeded(`${this.method}: the deadline passed while it was handled`)),
         );
       }

@@ -16,6 +16,7 @@ import { describeRefusals } from './refusals.ts';
 import { describeRetries } from './retries.ts';
 import { describeSharing } from './sharing.ts';
 import { describeVersions } from './versions.ts';
+import { describeWaits } from './waits.ts';
 
 const SUITES = [
   { title: 'in general', run: describeTransport },
@@ -28,6 +29,7 @@ const SUITES = [
   { title: 'with retries', run: describeRetries },
   { title: 'with several contracts', run: describeEndpoints },
   { title: 'with versions', run: describeVersions },
+  { title: 'with times', run: describeWaits },
   { title: 'with lanes', run: describeLanes },
   { title: 'with order by key', run: describeOrder },
   { title: 'with competing servers', run: describeSharing },
