@@ -18,13 +18,13 @@ export function whenConnected(
       act();
     };
     const onAbort = () => settle(() => reject(signal?.reason));
+    signal?.addEventListener('abort', onAbort, { once: true }); // before there is a timer, for it may throw
     const cancel = transport.environment.clock.after(ms, () =>
       settle(() => reject(new Unreachable(`no connection to the broker for ${ms} ms`, { waitedMs: ms }))),
     );
     const forget = transport.onChange((connected) => {
       if (connected) settle(resolve);
     });
-    signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
 
@@ -44,9 +44,9 @@ export async function whenWritable(transport: Transport, ms: number, signal?: Ab
       act();
     };
     const onAbort = () => settle(() => reject(signal?.reason));
+    signal?.addEventListener('abort', onAbort, { once: true });
     const cancel = transport.environment.clock.after(ms, () => settle(() => reject(blockedError(transport, ms))));
     const forget = transport.onUnblocked(() => settle(resolve));
-    signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
 

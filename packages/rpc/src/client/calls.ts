@@ -99,25 +99,12 @@ export class Calls {
       );
       return () => undefined;
     }
-    try {
-      this.#held.take(request.form.bytes, request.what);
-    } catch (error) {
-      request.onFailure(error);
-      return () => undefined;
-    }
     const id = request.id ?? this.nextId();
-    const cancelDeadline = afterHearing(clock, request.timeoutMs, () =>
-      this.#fail(
-        entry,
-        new DeadlineExceeded(`${request.what}: no answer within ${Math.round(request.timeoutMs)} ms`, { timeoutMs: request.timeoutMs }),
-      ),
-    );
+    let cancelWait: (() => void) | undefined;
     const onAbort = () => {
       if (entry.from !== undefined) this.reply(entry.from, entry.id, CANCEL);
       this.#fail(entry, request.signal?.reason);
     };
-    request.signal?.addEventListener('abort', onAbort, { once: true });
-    let cancelWait: (() => void) | undefined;
     const entry: Entry = {
       id,
       request,
@@ -133,6 +120,21 @@ export class Calls {
         request.signal?.removeEventListener('abort', onAbort);
       },
     };
+    // First, for it is the caller's own and may throw: then nothing else is there yet.
+    request.signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      this.#held.take(request.form.bytes, request.what);
+    } catch (error) {
+      request.signal?.removeEventListener('abort', onAbort);
+      request.onFailure(error);
+      return () => undefined;
+    }
+    const cancelDeadline = afterHearing(clock, request.timeoutMs, () =>
+      this.#fail(
+        entry,
+        new DeadlineExceeded(`${request.what}: no answer within ${Math.round(request.timeoutMs)} ms`, { timeoutMs: request.timeoutMs }),
+      ),
+    );
     this.#entries.set(id, entry);
     if (this.#writable) {
       this.#send(entry, false);

@@ -236,6 +236,9 @@ describe.each(bothTransports)('notifications $name', ({ open }) => {
     await expect(createPublisher(near, events).publish('thing.changed', change('x'.repeat(300_000)))).rejects.toMatchObject({
       code: 'MessageTooLarge',
     });
+    await expect(
+      createPublisher(near, events).publish('thing.changed', change('x'), { signal: 5 as unknown as AbortSignal }),
+    ).rejects.toThrow('event things thing.changed: signal: expected an AbortSignal, got 5');
     expect(() => defineEvents({ topic: 'Things', version: '1.0', events: {} })).toThrow('topic "Things" of events');
     expect(() => defineEvents({ topic: 'things', version: '1.0', events: { Bad: event({ since: '1.0', payload: Change }) } })).toThrow(
       'event "Bad" of things',

@@ -1,3 +1,4 @@
+import { checkSignal } from '../client/check-options.ts';
 import type { CallOptions } from '../client/client.ts';
 import { encoderFor } from '../codec/codec.ts';
 import { sendConfirmed } from '../client/confirmed.ts';
@@ -102,6 +103,7 @@ export function createPublisher<E extends EventTypes>(
   const send = async (type: string, payload: object, given: PublishOptions, last: (entry: OutboxEntry) => Promise<void>) => {
     const id = given.id ?? environment.random.uuid();
     if (id === '' || id.length > MAX_ID) throw new TypeError(`id of event ${topic} ${type}: expected 1 to ${MAX_ID} characters`);
+    checkSignal(`event ${topic} ${type}`, given.signal);
     const call: OutgoingCall = {
       kind: 'event',
       topic,

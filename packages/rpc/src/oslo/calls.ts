@@ -82,6 +82,8 @@ export class OsloCalls {
         new Busy(`${call.what}: ${limits.maxCalls} calls are in flight, the limit (maxCalls)`, { limit: limits.maxCalls }),
       );
     return new Promise((resolve, reject) => {
+      const onAbort = () => entry.settle({ error: call.signal?.reason });
+      call.signal?.addEventListener('abort', onAbort, { once: true }); // before there is a timer, for it may throw
       const late = (ms: number, what: string) => () =>
         entry.settle({ error: new DeadlineExceeded(`${call.what}: ${what} within ${Math.round(ms)} ms`, { timeoutMs: ms }) });
       const cancelDeadline = clock.after(call.timeoutMs, late(call.timeoutMs, 'no answer'));
@@ -94,8 +96,6 @@ export class OsloCalls {
             if (!entry.sent)
               entry.settle({ error: new Unreachable(`${call.what}: no connection to the broker for ${limits.connectWaitMs} ms`) });
           });
-      const onAbort = () => entry.settle({ error: call.signal?.reason });
-      call.signal?.addEventListener('abort', onAbort, { once: true });
       const entry: Entry = {
         id: this.#transport.uniqueId(),
         call,

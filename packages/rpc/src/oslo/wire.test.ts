@@ -299,7 +299,7 @@ test('calls that come together while the reply queue is being declared are all a
   expect(answers).toEqual(Array.from({ length: 32 }, () => 'done'));
 });
 
-test('a time that no timer and no message can have is refused by name', async () => {
+test('a time that no timer and no message can have, and a signal that is none, are refused by name', async () => {
   const transport = await connectHere();
   for (const timeoutMs of [Number.POSITIVE_INFINITY, 3_000_000_000, -3, Number.NaN]) {
     const refusal = /timeoutMs: expected milliseconds above 0 and up to 2147483647/;
@@ -309,6 +309,10 @@ test('a time that no timer and no message can have is refused by name', async ()
     await expect(client.note({ text: 'x' }, { timeoutMs })).rejects.toThrow(refusal);
     await expect(connectHere({ callTimeoutMs: timeoutMs })).rejects.toThrow(/connectOslo: callTimeoutMs: expected milliseconds above 0/);
   }
+  const signal = 5 as unknown as AbortSignal;
+  await expect(createOsloClient(transport, workContract(topic)).run({ text: 'x' }, { signal })).rejects.toThrow(
+    /run: signal: expected an AbortSignal, got 5/,
+  );
   expect(() => createOsloClient(transport, workContract(topic), { callMonitorSeconds: 3_000_000 })).toThrow(
     /callMonitorSeconds: expected a whole number from 2 to 2147483, got 3000000/,
   );

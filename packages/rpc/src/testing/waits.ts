@@ -1,4 +1,4 @@
-// What a transport promises of times that no timer and no message can have. Run by the tests of each.
+// What a transport promises of times that no timer and no message can have, and of signals that are none. Run by the tests of each.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { call, createClient, defineContract, serve, stream, type Transport } from '../index.ts';
 import { eventually, type Bench } from './bench.ts';
@@ -22,6 +22,7 @@ export function describeWaits(open: () => Promise<Bench>): void {
     await serve(far, echoContract(topic), echoHandlers(release, {}), { graceMs: 0 });
   });
   afterEach(async () => {
+    bench.restore();
     await bench.close();
     release.clear();
   });
@@ -81,6 +82,23 @@ export function describeWaits(open: () => Promise<Bench>): void {
     await expect(client().note(text('?'), { context })).rejects.toThrow(refusal);
     const endless = { requestId: 'r', deadline: Number.POSITIVE_INFINITY };
     expect(await client().echo(text('!'), { context: endless })).toMatchObject({ text: '!' });
+  });
+
+  test('a signal that is none is refused by name, and leaves nothing behind', async () => {
+    const options = { signal: 5 as unknown as AbortSignal, timeoutMs: 20 };
+    const refusal = /signal: expected an AbortSignal, got 5/;
+    const refused = () =>
+      Promise.all([
+        expect(client().echo(text('?'), options)).rejects.toThrow(refusal),
+        expect(client().repeatable({ ms: 1 }, options)).rejects.toThrow(refusal),
+        expect(client().note(text('?'), options)).rejects.toThrow(refusal),
+        expect(client().list(count(1), options)[Symbol.asyncIterator]().next()).rejects.toThrow(refusal),
+      ]);
+    await refused();
+    bench.cut();
+    await eventually(() => !near.connected);
+    await refused();
+    await new Promise((resolve) => setTimeout(resolve, 100)); // a timer that was left behind would end the process
   });
 
   test.each(NO_TIMES)('neither a contract, a client nor a transport may say %s ms', async (timeoutMs) => {
