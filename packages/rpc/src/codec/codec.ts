@@ -165,8 +165,12 @@ export function check(field: Field, value: unknown, path: string): void {
     if (field.nullable) return;
     throw malformed(`${path}.${field.name}`, expected(field, 'an object'), value);
   }
-  if (field.shape !== 'any' && kindOf(value) !== field.shape) throw malformed(`${path}.${field.name}`, field.shape, value);
+  if (field.shape === 'any' ? isLost(value) : kindOf(value) !== field.shape)
+    throw malformed(`${path}.${field.name}`, expected(field, 'what JSON can carry'), value);
 }
+
+/** JSON would make {} of it. */
+const isLost = (value: unknown) => typeof value === 'object' && (value instanceof Map || value instanceof Set);
 
 const expected = (field: Field, otherwise: string) => (field.shape === 'any' ? otherwise : field.shape);
 

@@ -38,7 +38,16 @@ const PRIMITIVES = new Map<unknown, Shape>([
   [Buffer, 'bytes'],
 ]);
 
-/** @throws TypeError when the class uses what a wire object cannot. */
+/** What JSON makes of these is something else, without a word. */
+const NOT_JSON = new Map<unknown, string>([
+  [Date, 'a Date cannot cross the wire: times travel as ISO text'],
+  [Map, 'a Map cannot cross the wire: take a record, or a list'],
+  [Set, 'a Set cannot cross the wire: take a list'],
+  [RegExp, 'a RegExp cannot cross the wire: take its text'],
+  [BigInt, 'a bigint cannot cross the wire: take its text'],
+]);
+
+/** @throws TypeError when the class uses what a wire object cannot; ReferenceError when it names a class that is not there yet. */
 export function fieldsOf(type: Class<object>): readonly Field[] {
   if (metadata.getStrategy(type) !== 'excludeAll') {
     throw new TypeError(`class ${type.name} cannot cross the wire: put @Exclude() on the class and @Expose() on each field that travels`);
@@ -65,7 +74,7 @@ export function fieldsOf(type: Class<object>): readonly Field[] {
       wireName: options.name ?? propertyName,
       since: options.since ?? 0,
       until: options.until ?? Number.POSITIVE_INFINITY,
-      ...valueOf(type, propertyName, sample[propertyName]),
+      ...valueOf(type, propertyName, sample[propertyName] as object | null | undefined),
     };
   });
 }
@@ -73,43 +82,51 @@ export function fieldsOf(type: Class<object>): readonly Field[] {
 function valueOf(
   type: Class<object>,
   name: string,
-  initial: unknown,
+  initial: object | null | undefined,
 ): Pick<Field, 'initial' | 'shape' | 'optional' | 'nullable' | 'nested' | 'beside'> {
+  const where = `${type.name}.${name}`;
+  const refusal = NOT_JSON.get(initial?.constructor);
+  if (refusal !== undefined) throw new TypeError(`${where}: ${refusal}`);
   const optional = initial !== undefined;
   const declared = metadata.findTypeMetadata(type, name);
   // A nested object was declared to be one; of a plain field without a default nobody knows whether it may be null.
   const nullable = initial === null || (initial === undefined && declared === undefined);
   if (declared === undefined) {
-    const own = shapeOf(initial);
+    const own = shapeOf(initial, where);
     const shape = own ?? emittedShape(type, name);
     return { initial, shape, optional, nullable, nested: undefined, beside: own === 'string' || shape === 'bytes' };
   }
-  if (declared.options?.discriminator !== undefined)
-    throw new TypeError(`${type.name}.${name}: @Type with a discriminator cannot be compiled`);
-  const nested = declared.typeFunction({ newObject: {}, object: {}, property: name }) as Class<object>;
+  if (declared.options?.discriminator !== undefined) throw new TypeError(`${where}: @Type with a discriminator cannot be compiled`);
+  const nested = declared.typeFunction({ newObject: {}, object: {}, property: name }) as Class<object> | undefined;
+  if (nested === undefined) throw new ReferenceError(`${where}: @Type names a class that is not there`);
   const primitive = PRIMITIVES.get(nested);
   if (primitive !== undefined) {
     const shape = Array.isArray(initial) ? 'array' : primitive;
     return { initial, shape, optional, nullable, nested: undefined, beside: shape === 'string' || shape === 'bytes' };
   }
   if (typeof nested !== 'function' || (nested as unknown) === Date) {
-    throw new TypeError(
-      `${type.name}.${name}: @Type must name a message class, String, Number, Boolean or Uint8Array; times travel as ISO text`,
-    );
+    throw new TypeError(`${where}: @Type must name a message class, String, Number, Boolean or Uint8Array; times travel as ISO text`);
   }
   return { initial, shape: Array.isArray(initial) ? 'array' : 'any', optional, nullable, nested, beside: false };
 }
 
-function shapeOf(initial: unknown): Shape | undefined {
+function shapeOf(initial: unknown, where: string): Shape | undefined {
   if (initial === undefined || initial === null) return undefined;
   if (Array.isArray(initial)) return 'array';
   const kind = kindOf(initial);
-  return kind === 'string' || kind === 'number' || kind === 'boolean' || kind === 'object' || kind === 'bytes' ? kind : 'any';
+  if (kind === 'string' || kind === 'number' || kind === 'boolean' || kind === 'bytes') return kind;
+  if (typeof initial !== 'object') throw new TypeError(`${where}: a ${kind} cannot cross the wire`);
+  const prototype: unknown = Object.getPrototypeOf(initial);
+  if (prototype === Object.prototype || prototype === null) return 'object';
+  const made = initial.constructor.name;
+  throw new TypeError(`${where}: its default is a ${made}: put @Type(() => ${made}) on the field`);
 }
 
 /** What the compiler noted (`emitDecoratorMetadata`): something for plain types, Object for unions, nothing if it is off. */
 function emittedShape(type: Class<object>, name: string): Shape {
   const emitted: unknown = Reflect.getMetadata('design:type', type.prototype as object, name);
+  const refusal = NOT_JSON.get(emitted);
+  if (refusal !== undefined) throw new TypeError(`${type.name}.${name}: ${refusal}`);
   return emitted === Array ? 'array' : (PRIMITIVES.get(emitted) ?? 'any');
 }
 
@@ -117,7 +134,8 @@ export function kindOf(value: unknown): string {
   if (typeof value !== 'object') return typeof value;
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
-  return value instanceof Uint8Array ? 'bytes' : 'object';
+  if (value instanceof Uint8Array) return 'bytes';
+  return value instanceof Map || value instanceof Set || value instanceof Date ? value.constructor.name : 'object';
 }
 
 /** A field's value is not what its class states. */

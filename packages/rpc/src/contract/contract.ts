@@ -1,3 +1,4 @@
+import { checkMessageClass, type LookedAt } from '../codec/definition.ts';
 import { castFailure, type CastFailure } from '../server/cast-failure.ts';
 import { checkLane, deliveryChoice, type DeliveryChoice, type DeliveryOptions } from './delivery-choice.ts';
 import { checkRetry, type RetryPolicy } from '../client/retry.ts';
@@ -176,7 +177,31 @@ export function defineContract<M extends Methods>(given: {
     checkLane(`${topic}.${name}`, method);
     if (method.kind === 'cast') castFailure(`method ${topic}.${name}`, delivery.failure, method.failure);
   }
-  return { topic, namespace, version, exchange, delivery, methods };
+  const contract = { topic, namespace, version, exchange, delivery, methods };
+  checkMessages(contract);
+  return contract;
+}
+
+/** Methods of whose messages all is known: a process may serve one contract many times. */
+const known = new WeakSet<Methods>();
+
+/** @throws TypeError naming the method, the class and the field that cannot cross the wire */
+export function checkMessages(contract: Pick<Contract, 'topic' | 'namespace' | 'methods'>): void {
+  const { methods } = contract;
+  if (known.has(methods)) return;
+  const lookedAt: LookedAt = new Map();
+  let all = true;
+  for (const [name, method] of Object.entries(methods)) {
+    const where = `method ${contractName(contract)}.${name}`;
+    const { minor } = parseVersion(method.since, where);
+    const check = (part: string, type: Class<object>) => {
+      all = checkMessageClass(`${where}: ${part}`, type, minor, lookedAt) && all;
+    };
+    check('request', method.request);
+    if (method.kind === 'call') check('response', method.response);
+    if (method.kind === 'stream') check('item', method.item);
+  }
+  if (all) known.add(methods);
 }
 
 /** As people read it: the topic, with the namespace if there is one. */

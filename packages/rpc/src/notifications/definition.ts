@@ -1,3 +1,4 @@
+import { checkMessageClass } from '../codec/definition.ts';
 import { parseVersion, type Class } from '../contract/contract.ts';
 
 /** How much an event matters to whoever watches; part of its address, so that a group may take only some. */
@@ -55,12 +56,13 @@ export function defineEvents<E extends EventTypes>(given: { topic: string; versi
   if (!TOPIC.test(topic))
     throw new TypeError(`topic ${JSON.stringify(topic)} of events: expected a lower-case word of letters, digits, "-" and "_"`);
   const own = parseVersion(version, `version of the events of ${topic}`);
-  for (const [name, { since: text }] of Object.entries(events)) {
+  for (const [name, { since: text, payload }] of Object.entries(events)) {
     if (!NAME.test(name))
       throw new TypeError(`event ${JSON.stringify(name)} of ${topic}: expected lower-case words joined by ".", "_" or "-"`);
     const since = parseVersion(text, `since of ${topic} ${name}`);
     if (since.major !== own.major || since.minor > own.minor)
       throw new TypeError(`event ${topic} ${name} is since ${text}, but the events are ${version}`);
+    checkMessageClass(`event ${topic} ${name}`, payload, since.minor, new Map());
   }
   return { topic, version, events };
 }

@@ -1,4 +1,5 @@
 import {
+  checkMessages,
   contractName,
   type CallMethod,
   type CastMethod,
@@ -22,8 +23,9 @@ type Handler<M, Context> =
 /** One function per method, for the context that servers of a wire format give. */
 export type HandlersOf<M extends Methods, Context> = { readonly [Name in keyof M]: Handler<M[Name], Context> };
 
-/** @throws TypeError naming the first method without a function. */
+/** @throws TypeError naming the first method without a function, or with a message class that cannot cross the wire. */
 export function checkHandlers(contract: Contract, handlers: object): void {
+  checkMessages(contract);
   for (const name of Object.keys(contract.methods))
     if (typeof (handlers as Record<string, unknown>)[name] !== 'function')
       throw new TypeError(`${contractName(contract)}.${name} has no handler`);
