@@ -190,7 +190,10 @@ export class Connection {
       this.#lastReason = reason;
       if (this.#end.signal.aborted) return;
       const waitMs = failure === undefined ? redial.lost() : redial.failed(failure.cause);
-      log.warn({ connection: this.#name, reason, waitMs: Math.round(waitMs), failures: redial.failures }, 'no connection to the broker');
+      log.warn(
+        { connection: this.#name, ...this.#dialer.place, reason, waitMs: Math.round(waitMs), failures: redial.failures },
+        'no connection to the broker',
+      );
       this.#change(false, reason);
       await clock.sleep(waitMs, this.#end.signal).catch(() => undefined);
     }

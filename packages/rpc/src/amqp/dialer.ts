@@ -1,3 +1,4 @@
+import { unescape } from 'node:querystring';
 import { credentials as mechanisms, type SocketOptions } from 'amqplib';
 import type { Environment } from '../environment.ts';
 import { NotAuthorized, Unreachable } from '../errors.ts';
@@ -13,11 +14,21 @@ export interface Dial {
   readonly socket: SocketOptions;
 }
 
+/** Which broker an attempt went to, and as whom: for logs, so never with a password. */
+export interface BrokerPlace {
+  readonly host: string;
+  readonly port: number;
+  readonly vhost: string;
+  /** Undefined: it was not known, for `credentials` could not be had. */
+  readonly user: string | undefined;
+}
+
 /** Chooses the next address, from a random one on in turn, and asks who we are for it. */
 export class Dialer {
   readonly #access: BrokerAccess;
   readonly #environment: Environment;
   #next: number;
+  #place: BrokerPlace | undefined;
 
   constructor(access: BrokerAccess, environment: Environment) {
     this.#access = access;
@@ -25,13 +36,20 @@ export class Dialer {
     this.#next = Math.floor(environment.random.next() * access.urls.length);
   }
 
+  /** Of the last attempt; undefined before the first. */
+  get place(): BrokerPlace | undefined {
+    return this.#place;
+  }
+
   /** @throws Unreachable when `credentials` or `tls` cannot be had; NotAuthorized when they are no login. */
   async next(): Promise<Dial> {
     const { urls, credentials, tls, heartbeatSeconds, dialWaitMs } = this.#access;
     const address = new URL(urls[this.#next++ % urls.length] as string);
+    this.#place = placeOf(address);
     const login = (await this.#ask('credentials', credentials)) ?? loginOf(address);
     const protection = await this.#ask('tls', tls);
     checkLogin(login, protection);
+    this.#place = { ...this.#place, user: login.user };
     address.username = '';
     address.password = '';
     if (!address.searchParams.has('heartbeat')) address.searchParams.set('heartbeat', String(heartbeatSeconds));
@@ -62,6 +80,13 @@ export class Dialer {
     }
   }
 }
+
+const placeOf = ({ hostname, port, pathname, protocol }: URL): BrokerPlace => ({
+  host: hostname,
+  port: Number(port) || (protocol === 'amqps:' ? 5671 : 5672),
+  vhost: unescape(pathname.slice(1)) || '/',
+  user: undefined,
+});
 
 const loginOf = (address: URL): BrokerLogin =>
   address.username === '' && address.password === ''

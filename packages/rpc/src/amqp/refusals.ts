@@ -8,7 +8,7 @@ export function brokerError(error: unknown): RpcError {
   const message = error instanceof Error ? error.message : String(error);
   const options = { cause: error };
   const code = codeOf(error);
-  if (code === 403) return new NotAuthorized(message, undefined, options);
+  if (code === 403 || (code === NOT_ALLOWED && !PASSES.test(message))) return new NotAuthorized(message, undefined, options);
   if (code === 404) return new Unreachable(message, undefined, options);
   if (typeof code === 'string') {
     if (UNTRUSTED.test(code))
@@ -33,6 +33,10 @@ export function brokerError(error: unknown): RpcError {
   return new ConnectionLost(message, undefined, options);
 }
 
+/** A virtual host that is not there, or not for this account. */
+const NOT_ALLOWED = 530;
+/** But when others close theirs it is. */
+const PASSES = /limit \(\d+\) is reached/;
 /** Of OpenSSL's verification, by way of Node. */
 const UNTRUSTED =
   /^(ERR_TLS_CERT_ALTNAME_INVALID|CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECODE|DECRYPT)|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE))/;

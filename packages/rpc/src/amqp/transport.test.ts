@@ -1,3 +1,4 @@
+import net from 'node:net';
 import { connect } from 'amqplib';
 import { describe, expect, test } from 'vitest';
 import { call, cast, connectAmqp, createClient, defineContract, Empty, serve } from '../index.ts';
@@ -130,6 +131,28 @@ test('queues of a process that is gone expire by themselves, of either kind', { 
     for (const queue of own) await expect.poll(() => there(queue), { timeout: 25_000, interval: 250 }).toBe(false);
   }
   await connection.close();
+});
+
+test('a broker that does not open the virtual host says why, and the log says which broker was asked, and as whom', async () => {
+  const lines: object[] = [];
+  const log = { debug: () => undefined, info: () => undefined, warn: (fields: object) => void lines.push(fields), error: () => undefined };
+  const wrong = new URL(testBroker());
+  wrong.pathname = '/no%2Fsuch';
+  const { connect: before } = net;
+  const opening = connectAmqp({ url: wrong.href, service: 'near', id: '1', queues: 'classic', log });
+  await expect(opening).rejects.toMatchObject({
+    code: 'NotAuthorized',
+    message: 'the broker ended the handshake: 530 NOT_ALLOWED - vhost no/such not found',
+  });
+  expect(lines[0]).toMatchObject({
+    connection: 'near.1',
+    host: wrong.hostname,
+    port: Number(wrong.port || 5672),
+    vhost: 'no/such',
+    user: decodeURIComponent(wrong.username) || 'guest',
+    reason: 'the broker ended the handshake: 530 NOT_ALLOWED - vhost no/such not found',
+  });
+  expect(net.connect).toBe(before);
 });
 
 test('a refused account is told so at once, an absent broker after startWaitMs', async () => {
