@@ -1,6 +1,6 @@
 // The package as others get it: packed, installed into an empty folder, compiled and run.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, readFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { guideSnippets } from './code-blocks.ts';
@@ -120,6 +120,29 @@ test('the code of the guides compiles, and the five minutes of the README run', 
   expect((await greeter.ended).code).toBe(0);
   expect(await visit()).toBe('Unreachable\n');
 });
+
+test.each([
+  { kind: 'experimental', compiler: 7 },
+  { kind: 'standard', compiler: 7 },
+  { kind: 'experimental', compiler: 6 },
+  { kind: 'standard', compiler: 5 },
+] as const)(
+  'the tsconfig.json of the README is all that TypeScript $compiler needs for $kind decorators',
+  { timeout: 240_000 },
+  async ({ kind, compiler }) => {
+    const readme = readFileSync(stranger.path('node_modules/@kilonova/rpc/README.md'), 'utf8');
+    const [, tsconfig = ''] = /^```json\n([^]*?)^```$/m.exec(readme) ?? [];
+    const withoutLastTwo = tsconfig.replace(/,\s*"experimentalDecorators": true,\s*"emitDecoratorMetadata": true/, '');
+    expect(withoutLastTwo).not.toBe(tsconfig);
+    const name = `readme-${kind}-${compiler}`;
+    stranger.write(`${name}/package.json`, '{ "type": "module" }');
+    stranger.write(`${name}/tsconfig.json`, kind === 'experimental' ? tsconfig : withoutLastTwo);
+    for (const { path, code } of guideSnippets().filter(({ path: file }) => file.startsWith('README-2/')))
+      stranger.write(`${name}/src/${posix.basename(path)}`, code);
+    expect(await stranger.node(compilers[compiler], '-p', name)).toEqual({ code: 0, output: '' });
+    expect(readdirSync(stranger.path(name, 'dist')).toSorted()).toEqual(['contract.js', 'greeter.js', 'visitor.js']);
+  },
+);
 
 describe('the two-service example', { timeout: 240_000 }, () => {
   test.each([
