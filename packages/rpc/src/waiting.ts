@@ -2,13 +2,17 @@ import { Busy, Unreachable } from './errors.ts';
 import type { Clock } from './environment.ts';
 import type { Transport } from './transport.ts';
 
-/** Settles when the transport is connected. @throws Unreachable after `ms`, or the signal's reason. */
+/** Of a transport that its owner closed: there is nothing to wait for. */
+export const closedError = () => new Unreachable('this transport is closed');
+
+/** Settles when the transport is connected. @throws Unreachable after `ms` or when it is closed, or the signal's reason. */
 export function whenConnected(
-  transport: Pick<Transport, 'connected' | 'environment' | 'onChange'>,
+  transport: Pick<Transport, 'connected' | 'closed' | 'environment' | 'onChange'>,
   ms: number,
   signal?: AbortSignal,
 ): Promise<void> {
   if (signal?.aborted === true) return Promise.reject(signal.reason);
+  if (transport.closed.aborted) return Promise.reject(closedError());
   if (transport.connected) return Promise.resolve();
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {

@@ -4,7 +4,7 @@ import { ConnectionLost, NotAuthorized, Unreachable, type RpcError } from '../er
 import { watchEventLoop } from '../telemetry/event-loop.ts';
 import { Gauges } from '../telemetry/gauges.ts';
 import type { Listener } from '../transport.ts';
-import { whenConnected, within } from '../waiting.ts';
+import { closedError, whenConnected, within } from '../waiting.ts';
 import type { ConnectionSettings } from './connection-options.ts';
 import type { Consumer } from './consumer.ts';
 import { Dialer, type Dial } from './dialer.ts';
@@ -118,6 +118,7 @@ export class Connection {
           throw new Unreachable(`no connection to the broker within ${startWaitMs} ms: ${this.#lastReason}`, undefined, {
             cause: this.#lastError,
           });
+        if (this.closed.aborted) throw closedError();
         await whenConnected(this, leftMs).catch(() => undefined);
         if (this.#lastError instanceof NotAuthorized) throw this.#lastError;
       }
@@ -128,7 +129,7 @@ export class Connection {
   }
 
   async close(): Promise<void> {
-    this.#end.abort(new Unreachable('the transport is closed'));
+    this.#end.abort(closedError());
     this.#change(false, 'closed');
     await this.#link?.close();
     await this.#running;
@@ -148,7 +149,7 @@ export class Connection {
 
   /** Opens the consumer on this link and each later one. @throws what the broker says against it. */
   async add(consumer: Consumer): Promise<Listener> {
-    if (this.#end.signal.aborted) throw new Unreachable('the transport is closed');
+    if (this.#end.signal.aborted) throw closedError();
     this.#consumers.add(consumer);
     // While there is no connection the next one brings it; a link that dies meanwhile is the same case.
     const link = this.#link;

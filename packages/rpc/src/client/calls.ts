@@ -5,7 +5,7 @@ import type { RequestForm } from './request-form.ts';
 import { Refusals } from './refusals.ts';
 import { Gauges } from '../telemetry/gauges.ts';
 import type { Transport } from '../transport.ts';
-import { afterHearing, blockedError } from '../waiting.ts';
+import { afterHearing, blockedError, closedError } from '../waiting.ts';
 import { cancelText, checkSize, readReply, REPLIES, type ReplyEnvelope } from '../wire/wire.ts';
 
 export interface CallRequest {
@@ -91,6 +91,10 @@ export class Calls {
     const { limits } = this.#transport;
     if (request.signal?.aborted === true) {
       request.onFailure(request.signal.reason);
+      return () => undefined;
+    }
+    if (this.#transport.closed.aborted) {
+      request.onFailure(closedError());
       return () => undefined;
     }
     if (this.#entries.size >= limits.maxCalls) {

@@ -2,6 +2,7 @@ import type { Environment } from '../environment.ts';
 import { ConnectionLost, Unreachable, type RpcError } from '../errors.ts';
 import { Gauges } from '../telemetry/gauges.ts';
 import type { Address, Correspondent, Delivery, Listener, OutgoingMessage, Transport, TransportLimits } from '../transport.ts';
+import { closedError } from '../waiting.ts';
 import { addressKeys } from '../wire/wire.ts';
 import type { InProcessBroker } from './broker.ts';
 import type { MemoryConsumer, MemoryQueue } from './queue.ts';
@@ -114,7 +115,7 @@ export class InProcessTransport implements InProcessConnection {
   }
 
   async listen(address: Address, prefetch: number, take: (delivery: Delivery) => void): Promise<Listener> {
-    if (this.#end.signal.aborted) throw new Unreachable('the transport is closed');
+    if (this.#end.signal.aborted) throw closedError();
     const taking = this.#begin(address, prefetch, take);
     return {
       pause: async () => {
@@ -144,7 +145,7 @@ export class InProcessTransport implements InProcessConnection {
 
   async close(): Promise<void> {
     if (this.#end.signal.aborted) return;
-    this.#end.abort(new Unreachable('the transport is closed'));
+    this.#end.abort(closedError());
     this.cut('closed');
     this.#takings.clear();
   }

@@ -6,6 +6,7 @@ import { readReply, withinLimit, type OsloReply } from './envelope.ts';
 import { readFailure } from './failure.ts';
 import { Gauges } from '../telemetry/gauges.ts';
 import type { OsloTransport } from './transport.ts';
+import { closedError } from '../waiting.ts';
 
 export interface OsloCall {
   readonly exchange: string;
@@ -77,6 +78,7 @@ export class OsloCalls {
     const { environment, limits } = this.#transport;
     const { clock } = environment;
     if (call.signal?.aborted === true) return Promise.reject(call.signal.reason);
+    if (this.#transport.closed.aborted) return Promise.reject(closedError());
     if (this.#entries.size >= limits.maxCalls)
       return Promise.reject(
         new Busy(`${call.what}: ${limits.maxCalls} calls are in flight, the limit (maxCalls)`, { limit: limits.maxCalls }),

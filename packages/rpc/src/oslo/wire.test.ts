@@ -299,7 +299,7 @@ test('calls that come together while the reply queue is being declared are all a
   expect(answers).toEqual(Array.from({ length: 32 }, () => 'done'));
 });
 
-test('a time that no timer and no message can have, and a signal that is none, are refused by name', async () => {
+test('a time that no timer and no message can have, a signal that is none, and a closed transport are refused by name', async () => {
   const transport = await connectHere();
   for (const timeoutMs of [Number.POSITIVE_INFINITY, 3_000_000_000, -3, Number.NaN]) {
     const refusal = /timeoutMs: expected milliseconds above 0 and up to 2147483647/;
@@ -309,6 +309,10 @@ test('a time that no timer and no message can have, and a signal that is none, a
     await expect(client.note({ text: 'x' }, { timeoutMs })).rejects.toThrow(refusal);
     await expect(connectHere({ callTimeoutMs: timeoutMs })).rejects.toThrow(/connectOslo: callTimeoutMs: expected milliseconds above 0/);
   }
+  await transport.close();
+  const closed = createOsloClient(transport, workContract(topic));
+  for (const send of [closed.run({ text: 'x' }), closed.note({ text: 'x' })])
+    await expect(send).rejects.toMatchObject({ code: 'Unreachable', message: 'this transport is closed' });
   const signal = 5 as unknown as AbortSignal;
   await expect(createOsloClient(transport, workContract(topic)).run({ text: 'x' }, { signal })).rejects.toThrow(
     /run: signal: expected an AbortSignal, got 5/,

@@ -20,6 +20,7 @@ import { ServerCounts } from './server-counts.ts';
 import { serverLimits, type EveryServerLimit } from './server-limits.ts';
 import type { ServeOptions, Server } from './server.ts';
 import type { Address, Delivery, Listener, Transport } from '../transport.ts';
+import { closedError } from '../waiting.ts';
 import { checkServerName, checkSize, isAwaited } from '../wire/wire.ts';
 
 type Refusal = Extract<Verdict, { verdict: 'refuse' }>;
@@ -66,6 +67,7 @@ export class RunningServer implements Server {
   }
 
   async start(): Promise<void> {
+    if (this.#transport.closed.aborted) throw closedError(); // before what it served then is said to be served
     Calls.of(this.#transport); // credits of streams come by the reply queue
     const addresses = this.#addresses();
     this.#unclaim = claim(this.#transport, addresses);

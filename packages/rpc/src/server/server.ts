@@ -46,7 +46,8 @@ export interface Server {
 /**
  * Takes requests of a contract until stopped, over any number of reconnects. Settles when the queues are in place.
  *
- * @throws TypeError when a handler is missing, an option cannot work, or this transport serves the topic already.
+ * @throws TypeError when a handler is missing, an option cannot work, or this transport serves the topic already; Unreachable when it is
+ *   closed.
  */
 export function serve<C extends Contract>(
   transport: Transport,

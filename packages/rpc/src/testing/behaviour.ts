@@ -371,6 +371,19 @@ export function describeTransport(open: () => Promise<Bench>): void {
     await expect(handedOver).resolves.toBeInstanceOf(Empty);
   });
 
+  test('whatever is asked of a closed transport is refused at once, for that reason', async () => {
+    await run({}, { on: near });
+    await near.close();
+    const start = performance.now();
+    const closed = { code: 'Unreachable', message: 'this transport is closed' };
+    await expect(client().echo(text('?'))).rejects.toMatchObject(closed);
+    await expect(client().note(text('?'))).rejects.toMatchObject(closed);
+    await expect(client().news(text('?'))).rejects.toMatchObject(closed);
+    await expect(client().list(count(1))[Symbol.asyncIterator]().next()).rejects.toMatchObject(closed);
+    await expect(run({}, { on: near })).rejects.toMatchObject(closed);
+    expect(performance.now() - start).toBeLessThan(near.limits.connectWaitMs / 2);
+  });
+
   test('calls beyond the limit in flight are refused here', async () => {
     const small = await bench.connect('near', 'near-2', { maxCalls: 2 });
     opened.push(small);
