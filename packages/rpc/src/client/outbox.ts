@@ -4,6 +4,7 @@ import { checkCallOptions } from './check-options.ts';
 import type { CallOptions, ClientOptions } from './client.ts';
 import { Calls, type CallRequest } from './calls.ts';
 import { encoderFor } from '../codec/codec.ts';
+import { checkedIn } from '../codec/fields.ts';
 import { sendConfirmed, sendUnconfirmed } from './confirmed.ts';
 import { contractName, methodLabel, type CallMethod, type Contract, type Method, type StreamMethod } from '../contract/contract.ts';
 import type { RpcLabels } from '../environment.ts';
@@ -173,7 +174,7 @@ export class Outbox {
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
       ...(metadata === undefined ? {} : { metadata }),
       ...(target.orderKey === undefined ? {} : { orderKey: target.orderKey }),
-      body: encoderFor(method.request, version.minor)(request, attachments),
+      body: checkedIn(what, () => encoderFor(method.request, version.minor)(request, attachments)),
     };
     const body = toBytes(JSON.stringify(envelope), limits.maxMessageBytes, what, attachments);
     const id = Calls.of(this.#transport).nextId();

@@ -1,5 +1,6 @@
 import type { Attachment } from '../wire/attachments.ts';
 import { decoderFor, encoderFor, type Decoder } from '../codec/codec.ts';
+import { checkedIn } from '../codec/fields.ts';
 import type { Class, Method, Version } from '../contract/contract.ts';
 import type { UnsupportedVersion } from '../errors.ts';
 import { toBytes } from '../wire/wire.ts';
@@ -80,15 +81,16 @@ export class RequestForm {
 
   /** Reads what comes back, which has the form of the request. */
   decoder<T extends object>(of: Class<T>): Decoder<T> {
-    return decoderFor(of, this.#minor);
+    const decode = decoderFor(of, this.#minor);
+    return (plain, attachments) => checkedIn(this.#plan.what, () => decode(plain, attachments));
   }
 
   #take({ minor, text }: Version & { readonly text: string }): void {
-    const { method, request } = this.#plan;
+    const { what, method, request } = this.#plan;
     this.#minor = minor;
     this.#version = text;
     const attachments: Attachment[] = [];
-    this.#content = JSON.stringify(encoderFor<object>(method.request, minor)(request, attachments));
+    this.#content = JSON.stringify(checkedIn(what, () => encoderFor<object>(method.request, minor)(request, attachments)));
     this.#attachments = attachments;
     this.#head = JSON.stringify(this.#plan.head(text)).slice(0, -1);
   }

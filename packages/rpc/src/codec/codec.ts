@@ -165,12 +165,13 @@ export function check(field: Field, value: unknown, path: string): void {
     if (field.nullable) return;
     throw malformed(`${path}.${field.name}`, expected(field, 'an object'), value);
   }
-  if (field.shape === 'any' ? isLost(value) : kindOf(value) !== field.shape)
+  if (isLost(value) || (field.shape !== 'any' && kindOf(value) !== field.shape))
     throw malformed(`${path}.${field.name}`, expected(field, 'what JSON can carry'), value);
 }
 
-/** JSON would make {} of it. */
-const isLost = (value: unknown) => typeof value === 'object' && (value instanceof Map || value instanceof Set);
+/** JSON would make null, or {}, of it. */
+const isLost = (value: unknown) =>
+  typeof value === 'number' ? !Number.isFinite(value) : typeof value === 'object' && (value instanceof Map || value instanceof Set);
 
 const expected = (field: Field, otherwise: string) => (field.shape === 'any' ? otherwise : field.shape);
 

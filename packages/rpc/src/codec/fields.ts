@@ -140,4 +140,23 @@ export function kindOf(value: unknown): string {
 
 /** A field's value is not what its class states. */
 export const malformed = (path: string, expected: string, value: unknown) =>
-  new MalformedMessage(`${path}: expected ${expected}, got ${value === undefined ? 'nothing' : kindOf(value)}`, { path, expected });
+  new MalformedMessage(`${path}: expected ${expected}, got ${foundIn(value)}`, { path, expected });
+
+/** NaN and the infinities are numbers that JSON has not. */
+const foundIn = (value: unknown): string => {
+  if (value === undefined) return 'nothing';
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : kindOf(value);
+};
+
+/** The same error, with what it was found in: a path begins with a class, which many methods may have. */
+export const malformedIn = (what: string, error: unknown): unknown =>
+  error instanceof MalformedMessage ? new MalformedMessage(`${what}: ${error.message}`, error.details, { cause: error }) : error;
+
+/** What `work` gives. @throws MalformedMessage that names the method too */
+export function checkedIn<T>(what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw malformedIn(what, error);
+  }
+}

@@ -205,7 +205,7 @@ export function checkMessages(contract: Pick<Contract, 'topic' | 'namespace' | '
 }
 
 /** As people read it: the topic, with the namespace if there is one. */
-export const contractName = ({ topic, namespace }: Pick<Contract, 'topic' | 'namespace'>): string =>
+export const contractName = ({ topic, namespace }: { readonly topic: string; readonly namespace?: string | undefined }): string =>
   namespace === undefined ? topic : `${topic}/${namespace}`;
 
 /** A method as metrics name it beside the topic: with its namespace, if there is one. */

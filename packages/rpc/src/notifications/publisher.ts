@@ -1,6 +1,7 @@
 import { checkSignal } from '../client/check-options.ts';
 import type { CallOptions } from '../client/client.ts';
 import { encoderFor } from '../codec/codec.ts';
+import { checkedIn } from '../codec/fields.ts';
 import { sendConfirmed } from '../client/confirmed.ts';
 import { NoSuchMethod, UnsupportedVersion } from '../errors.ts';
 import { chain, type ClientInterceptor, type OutgoingCall } from '../interceptors.ts';
@@ -93,7 +94,7 @@ export function createPublisher<E extends EventTypes>(
       source: `${transport.service}.${transport.id}`,
       requestId,
       ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
-      body: encoderFor<object>(known.payload, spoken.minor)(payload),
+      body: checkedIn(what, () => encoderFor<object>(known.payload, spoken.minor)(payload)),
     };
     const body = JSON.stringify(envelope);
     toBytes(body, limits.maxMessageBytes, what);

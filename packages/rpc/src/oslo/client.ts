@@ -2,6 +2,7 @@ import { checkCallOptions } from '../client/check-options.ts';
 import type { CallOptions } from '../client/client.ts';
 import type { Context } from '../context.ts';
 import { decoderFor, encoderFor } from '../codec/codec.ts';
+import { checkedIn } from '../codec/fields.ts';
 import { clientMethods, type ClientMethods } from '../client/client-methods.ts';
 import type { CallMethod, Contract, Method } from '../contract/contract.ts';
 import { Empty } from '../contract/empty.ts';
@@ -95,7 +96,7 @@ class OsloOutbox {
     const { minor, text } = this.#version(name);
     const head = {
       method: name,
-      args: encoderFor<object>(method.request, minor)(request),
+      args: checkedIn(what, () => encoderFor<object>(method.request, minor)(request)),
       namespace: this.#options.namespace ?? this.#contract.namespace,
       version: text,
       context: contextOf(options),
@@ -139,7 +140,7 @@ class OsloOutbox {
         build: (msgId, queue) => build({ msgId, queue, monitorSeconds }),
       });
       const plain = result === null && (method.response as unknown) === Empty ? {} : result;
-      return decoderFor<object>(method.response, minor)(plain);
+      return checkedIn(what, () => decoderFor<object>(method.response, minor)(plain));
     } catch (error) {
       metrics.count('call_failures', { ...labels, code: error instanceof RpcError ? error.code : 'aborted' });
       throw error;

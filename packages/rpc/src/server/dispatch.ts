@@ -1,6 +1,7 @@
 // What a server does with one message: the checks, in the order that gives the sender the plainest refusal, each
 // before any effect. Pure: the deciding part of a server.
 import { decoderFor } from '../codec/codec.ts';
+import { malformedIn } from '../codec/fields.ts';
 import { contractName, type Method } from '../contract/contract.ts';
 import type { Endpoint } from './endpoint.ts';
 import { MalformedMessage, NoSuchMethod, RpcError, UnsupportedVersion } from '../errors.ts';
@@ -57,10 +58,13 @@ export class Dispatch {
       if (!(error instanceof RpcError)) throw error;
       // A caller is told; what nobody waits for, or nobody could have meant, is kept for a person to look at.
       const poison = envelope === undefined || error instanceof MalformedMessage || envelope.kind === 'cast';
-      return { verdict: 'refuse', error, envelope, poison };
+      return { verdict: 'refuse', error: named(error, envelope), envelope, poison };
     }
   }
 }
+
+const named = (error: RpcError, envelope: RequestEnvelope | undefined) =>
+  envelope === undefined ? error : (malformedIn(`${contractName(envelope)}.${envelope.method}`, error) as RpcError);
 
 function methodOf(envelope: RequestEnvelope, { contract }: Endpoint, since: Route['since'], minor: number): Method {
   const { version, methods } = contract;

@@ -83,6 +83,32 @@ export function describeErrors(open: () => Promise<Bench>): void {
     expect((cut as RpcError).remoteStack).toBe('TypeError: something');
   });
 
+  test('a message of the wrong shape names topic, method and field, here and at a server whose sender did not look', async () => {
+    await run();
+    const wrong = (method: string) => ({
+      code: 'MalformedMessage',
+      message: `${topic}.${method}: Text.text: expected string, got number`,
+      details: { path: 'Text.text', expected: 'string' },
+    });
+    await expect(client().echo({ text: 7 } as never)).rejects.toMatchObject(wrong('echo'));
+    await expect(client().note({ text: 7 } as never)).rejects.toMatchObject(wrong('note'));
+    const send = near.send.bind(near);
+    near.send = (message) => send({ ...message, body: Buffer.from(message.body.toString().replace('"seven"', '7')) });
+    await expect(client().echo(text('seven'))).rejects.toMatchObject(wrong('echo'));
+  });
+
+  test('a number that JSON has not is refused where it is sent', async () => {
+    await run({ repeatable: () => ({ count: Number.POSITIVE_INFINITY }) });
+    await expect(client().repeatable({ ms: Number.NaN })).rejects.toMatchObject({
+      code: 'MalformedMessage',
+      message: `${topic}.repeatable: Wait.ms: expected number, got NaN`,
+    });
+    await expect(client().repeatable({ ms: 1 })).rejects.toMatchObject({
+      code: 'RemoteError',
+      message: 'Count.count: expected number, got Infinity',
+    });
+  });
+
   test('what a handler could not reach is not reported as this server being unreachable', async () => {
     await run({ fail: () => client().at('nobody').fail(text('x')) });
     await expect(client().fail(text('?'))).rejects.toMatchObject({ code: 'RemoteError', remoteName: 'Unreachable' });
