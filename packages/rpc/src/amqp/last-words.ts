@@ -39,8 +39,8 @@ function listenWhile<T>(dial: () => Promise<T>) {
   let outcome: Promise<T>;
   // For this turn only, in which nobody else can open one.
   try {
-    net.connect = noting(connect as Open) as typeof net.connect;
-    tls.connect = noting(secure as Open) as typeof tls.connect;
+    net.connect = noting(connect) as typeof net.connect;
+    tls.connect = noting(secure) as typeof tls.connect;
     outcome = dial();
   } finally {
     net.connect = connect;
