@@ -103,6 +103,9 @@ test('its command says how it is used', async () => {
   const { code, output } = await stranger.node('node_modules/@kilonova/rpc/bin/kilonova-rpc.js', 'help-me');
   expect(code).not.toBe(0);
   expect(output).toContain('kilonova-rpc dead-letters list');
+  const { version } = JSON.parse(readFileSync(stranger.path('node_modules/@kilonova/rpc/package.json'), 'utf8')) as { version: string };
+  const said = await stranger.node('node_modules/@kilonova/rpc/bin/kilonova-rpc.js', '--version');
+  expect(said).toEqual({ code: 0, output: `${version}\n` });
 });
 
 test('the code of the guides compiles, and the five minutes of the README run', { timeout: 240_000 }, async () => {

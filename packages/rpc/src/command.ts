@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { listDeadLetters, requeueDeadLetters, type DeadLetterEntry } from './amqp/dead-letters.ts';
 import { ACCOUNTS_USAGE, runAccounts } from './accounts/command.ts';
@@ -15,7 +16,9 @@ kilonova-rpc dead-letters requeue ID... | --all     send casts again to where th
   --topic TOPIC                                only what this topic put aside
   --limit N                                    how many are looked at; default 1000
 
-${ACCOUNTS_USAGE}`;
+${ACCOUNTS_USAGE}
+
+kilonova-rpc --help | --version`;
 
 export interface Output {
   say(line: string): void;
@@ -24,6 +27,14 @@ export interface Output {
 
 /** The command line `kilonova-rpc`. Gives the exit code: 0 done, 1 not (all) done, 2 asked in a wrong way. */
 export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv, output: Output): Promise<number> {
+  if (args.includes('--help') || args.includes('-h')) {
+    output.say(USAGE);
+    return 0;
+  }
+  if (args[0] === '--version') {
+    output.say(await ownVersion());
+    return 0;
+  }
   if (args[0] === 'accounts') return runAccounts(args.slice(1), env, output);
   const asked = parse(args);
   if (typeof asked === 'string') {
@@ -80,6 +91,12 @@ export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv
 
 const line = ({ id, topic, method, caller, bytes, requestId, reason }: DeadLetterEntry) =>
   `${id}  ${topic}.${method ?? '?'}  from ${caller || '?'}  ${bytes} bytes  ${requestId ?? '-'}  ${reason}`;
+
+/** Of the package: its manifest lies beside the folder of this file, built or not. */
+async function ownVersion(): Promise<string> {
+  const manifest = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { readonly version: string };
+  return manifest.version;
+}
 
 function parse(args: readonly string[]) {
   try {

@@ -218,8 +218,11 @@ export interface Version {
   readonly minor: number;
 }
 
-/** @throws TypeError when the text is not MAJOR.MINOR of whole numbers. */
-export function parseVersion(text: string, where: string): Version {
+/**
+ * @param where what it is the version of, for the error
+ * @throws TypeError when the text is not MAJOR.MINOR of whole numbers.
+ */
+export function parseVersion(text: string, where = 'version'): Version {
   const match = /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$/.exec(text);
   if (match === null) throw new TypeError(`${where}: expected MAJOR.MINOR like 1.4, got ${JSON.stringify(text)}`);
   return { major: Number(match[1]), minor: Number(match[2]) };
