@@ -8,6 +8,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { brokerUrl } from '../support/broker.ts';
 import { startCloud, type Cloud } from '../support/cloud.ts';
 import { eventually } from '../support/eventually.ts';
+import { KilonovaProcess } from '../support/process.ts';
+import { freePorts } from '../support/services/free-port.ts';
 
 let cloud: Cloud;
 let imageRef: string;
@@ -220,4 +222,25 @@ test("what it reports of another host's server is not believed", async () => {
     await transport.close();
     await cloud.revive(agent);
   }
+});
+
+test('an agent that starts long before a conductor says what it waits for, and is ready soon after one comes', async () => {
+  const [conductor] = cloud.of('conductor');
+  const agent = cloud.of('compute').find(({ name }) => name === 'host-2')!;
+  await Promise.all([cloud.kill(conductor!), cloud.kill(agent)]);
+  const port = await freePorts(1);
+  const settings = [`probes.port=${port}`, 'broker.start_wait_ms=2000'].flatMap((one) => ['--set', one]);
+  agent.process = KilonovaProcess.spawn([...agent.args, ...settings], { cwd: cloud.dir });
+  const health = async () => {
+    const answer = await fetch(`http://127.0.0.1:${port}/healthz`);
+    const { checks } = (await answer.json()) as { checks: Record<string, { reason?: string }> };
+    return `${answer.status} ${checks['compute.host-2.broker']?.reason}`;
+  };
+  const expected = /^503 waits for a conductor to declare its queues: .*no queue '.*reply\.compute\.host-2\./;
+  await eventually(health, (found) => expected.test(found), { what: 'the reason' });
+  expect(agent.process.output()).toContain('"msg":"waits for a conductor to declare its queues"');
+  await new Promise((resolve) => setTimeout(resolve, 4_000));
+  await cloud.revive(conductor!);
+  await agent.process.ready(5_000);
+  await eventually(health, (found) => found.startsWith('200 '), { what: 'a host that is well' });
 });

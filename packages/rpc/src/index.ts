@@ -48,7 +48,7 @@ export type { TlsFiles } from './amqp/tls-files.ts';
 export { transportHealth } from './telemetry/health.ts';
 export { connectAmqp } from './amqp/connect.ts';
 export type { AmqpOptions } from './amqp/connect.ts';
-export type { ConnectionOptions } from './amqp/connection-options.ts';
+export type { ConnectionOptions, Waiting } from './amqp/connection-options.ts';
 export type { Asked, BrokerAccessOptions, BrokerLogin, BrokerTls, CertificateLogin, PasswordLogin } from './amqp/login.ts';
 export { brokerDefinitions } from './amqp/definitions.ts';
 export type { BrokerAccount, BrokerAccounts, HostAccount } from './amqp/definitions.ts';

@@ -5,8 +5,9 @@ import { UsageError, type Command, type Given } from '../cli/command.ts';
 import { hostList, numberedHosts } from '../config/hosts.ts';
 import { configFor, configOptions } from '../config/options.ts';
 import { settleAccounts } from '../process/accounts.ts';
+import { connectHost } from '../process/host-connection.ts';
 import { runServiceProcess } from '../process/service-process.ts';
-import { connectBroker, pinOf } from '../process/transport.ts';
+import { pinOf } from '../process/transport.ts';
 
 const MAX_FAKE_HOSTS = 1_000;
 
@@ -26,11 +27,11 @@ account, connection, queue and journal.`,
   run(given) {
     const hosts = hostsOf(given);
     const stateDir = given.text('state') ?? '';
-    return runServiceProcess('compute', settleAccounts(configFor(given)), async ({ config, surroundings, add, onStop }) => {
+    return runServiceProcess('compute', settleAccounts(configFor(given)), async ({ config, surroundings, add, onStop, waits }) => {
       await Promise.all(
         hosts.map(async (host) => {
           const around = surroundings({ host });
-          const transport = await connectBroker(config.broker, { host }, around);
+          const transport = await connectHost(config.broker, host, around, (reason) => waits(`compute.${host}.broker`, reason));
           onStop(() => transport.close());
           const agent = await startCompute({ ...around, config, host, transport, stateDir: join(stateDir, host), ...pinOf(config.broker) });
           add({ name: `compute.${host}`, health: () => agent.health(), stop: () => agent.stop() });

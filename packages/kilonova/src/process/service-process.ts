@@ -11,6 +11,7 @@ import {
   stopAll,
   systemClock,
   systemRandom,
+  type Check,
   type Logger,
   type RunningService,
   type Surroundings,
@@ -37,6 +38,8 @@ export interface Starting {
   surroundings(labels?: Readonly<Record<string, string>>): Surroundings;
   add<Service extends RunningService & { readonly url?: string }>(service: Service): Service;
   onStop(stop: () => Promise<void>): void;
+  /** For the probes, until everything is up: what a part waits for; undefined when it waits no more. */
+  waits(part: string, reason: string | undefined): void;
   /** Shows these as well, texts in Prometheus' format. */
   showMetrics(read: () => Promise<readonly string[]>): void;
   /** Whole lines for the standard output, between those of the log and bounded with them. */
@@ -61,6 +64,7 @@ export async function runServiceProcess(
   const services: (RunningService & { readonly url?: string })[] = [];
   const stops: (() => Promise<void>)[] = [];
   const shown: (() => Promise<readonly string[]>)[] = [async () => [await renderMetrics(registries)]];
+  const waiting = new Map<string, string>();
   let up = false;
 
   const starting: Starting = {
@@ -77,6 +81,10 @@ export async function runServiceProcess(
       return service;
     },
     onStop: (stop) => void stops.push(stop),
+    waits(part, reason) {
+      if (reason === undefined) waiting.delete(part);
+      else waiting.set(part, reason);
+    },
     showMetrics: (read) => void shown.push(read),
     writeLines: (text) => output.write(text),
   };
@@ -100,7 +108,7 @@ export async function runServiceProcess(
   opening = (async () => {
     try {
       const { enabled, ...where } = config.probes;
-      const health = async () => (up ? await jointHealth(services) : healthOf({ [name]: { ok: false, reason: 'starting' } }));
+      const health = async () => (up ? await jointHealth(services) : healthOf(checksOfStart(name, waiting)));
       const metrics = async () => joinMetrics((await Promise.all(shown.map((read) => read()))).flat());
       if (worker !== undefined) answerParent({ health, metrics });
       const probes = enabled && worker === undefined ? await startProbes({ ...where, health, metrics }) : undefined;
@@ -121,3 +129,8 @@ export async function runServiceProcess(
   })();
   return ended;
 }
+
+const checksOfStart = (name: string, waiting: ReadonlyMap<string, string>): Readonly<Record<string, Check>> => ({
+  [name]: { ok: false, reason: 'starting' },
+  ...Object.fromEntries([...waiting].map(([part, reason]) => [part, { ok: false, reason }] as const)),
+});

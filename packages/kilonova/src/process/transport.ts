@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { connectAmqp, onRefused, type Transport } from '@kilonova/rpc';
+import { connectAmqp, onRefused, type AmqpOptions, type Transport } from '@kilonova/rpc';
 import type { Surroundings } from '@kilonova/runtime';
 import { brokerUrls, type BrokerConfig, type TrustedRole } from '../config/broker.ts';
 import { rpcMetrics } from './rpc-metrics.ts';
@@ -12,6 +12,7 @@ export async function connectBroker(
   config: BrokerConfig,
   who: { readonly role: TrustedRole } | { readonly host: string },
   { clock, random, log, metrics }: Surroundings,
+  waiting: Pick<AmqpOptions, 'waitForSteward' | 'onWaiting'> = {},
 ): Promise<Transport> {
   const {
     namespace,
@@ -41,6 +42,7 @@ export async function connectBroker(
     random,
     log,
     metrics: rpcMetrics(metrics),
+    ...waiting,
   });
   // The task that cast it goes on by its deadline; what it ran into is for a person to know.
   onRefused(transport, ({ error, ...cast }) => log.error({ ...cast, code: error.code, reason: error.message }, 'a cast was refused'));

@@ -1,6 +1,12 @@
 import { checkPositive, withDefaults } from '../options.ts';
 import { checkedUrls, type BrokerAccess, type BrokerAccessOptions } from './login.ts';
 
+/** What is waited for: a broker that takes the connection, or the steward that declares our queues on it. */
+export interface Waiting {
+  readonly waitsFor: 'broker' | 'steward';
+  readonly reason: string;
+}
+
 /** How a process comes to its broker and stays there. */
 export interface ConnectionOptions extends BrokerAccessOptions {
   /** Bytes that wait in the process because the socket does not take them; above, messages wait, and fail as Busy. Default 32 MiB. */
@@ -13,6 +19,13 @@ export interface ConnectionOptions extends BrokerAccessOptions {
   readonly renewGraceMs?: number;
   /** How long the first connection may take before connecting rejects; milliseconds, Infinity to wait for ever. Default 30 000. */
   readonly startWaitMs?: number;
+  /**
+   * Without the right to declare: true to wait for a steward as long as it takes. `startWaitMs` then counts while no broker lets us in.
+   * Default false.
+   */
+  readonly waitForSteward?: boolean;
+  /** Told whenever a wait begins, with the reason: at the start, and when something is lost later on. */
+  readonly onWaiting?: (waiting: Waiting) => void;
   /** The first wait before another attempt, doubled each time, with full jitter; milliseconds. Default 100. */
   readonly retryBaseMs?: number;
   /** The longest wait before another attempt; milliseconds. Default 10 000. */
@@ -26,6 +39,8 @@ export interface ConnectionSettings extends BrokerAccess {
   readonly maxPendingBytes: number;
   readonly renewGraceMs: number;
   readonly startWaitMs: number;
+  readonly waitForSteward: boolean;
+  readonly onWaiting: ((waiting: Waiting) => void) | undefined;
   readonly retryBaseMs: number;
   readonly retryCapMs: number;
   readonly loopBlockedMs: number;
@@ -50,5 +65,6 @@ export function connectionSettings(who: string, options: ConnectionOptions): Con
   const urls = checkedUrls(who, options);
   const numbers = withDefaults(DEFAULTS, options);
   checkPositive(who, numbers, ['startWaitMs', 'loopBlockedMs']);
-  return { urls, credentials: options.credentials, tls: options.tls, ...numbers };
+  const { credentials, tls, waitForSteward = false, onWaiting } = options;
+  return { urls, credentials, tls, waitForSteward, onWaiting, ...numbers };
 }

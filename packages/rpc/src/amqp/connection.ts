@@ -48,6 +48,10 @@ export class Connection {
   /** Why the last attempt failed. */
   #lastError: RpcError | undefined;
   #lastReason = 'no attempt was finished';
+  /** Until the first connection: when the start gives up. */
+  #startEndsAt = Infinity;
+  /** The link on which a queue is missing that the steward declares. */
+  #incomplete: Link | undefined;
 
   /** @param name how the broker shows it */
   constructor(name: string, settings: ConnectionSettings, environment: Environment, events: ConnectionEvents) {
@@ -107,17 +111,15 @@ export class Connection {
    */
   async open(): Promise<void> {
     const { clock } = this.environment;
-    const { startWaitMs } = this.#settings;
+    const { startWaitMs, waitForSteward } = this.#settings;
+    this.#startEndsAt = clock.monotonic() + startWaitMs;
     this.#running ??= this.#run();
     this.closed.addEventListener('abort', watchEventLoop(this.environment, this.#settings.loopBlockedMs), { once: true });
     try {
-      const endsAt = clock.monotonic() + startWaitMs;
       while (!this.#connected) {
-        const leftMs = Math.min(endsAt - clock.monotonic(), LOOK_MS);
-        if (leftMs <= 0)
-          throw new Unreachable(`no connection to the broker within ${startWaitMs} ms: ${this.#lastReason}`, undefined, {
-            cause: this.#lastError,
-          });
+        if (waitForSteward && this.#waitsForSteward) this.#startEndsAt = clock.monotonic() + startWaitMs;
+        const leftMs = Math.min(this.#startEndsAt - clock.monotonic(), LOOK_MS);
+        if (leftMs <= 0) throw this.#tooLate();
         if (this.closed.aborted) throw closedError();
         await whenConnected(this, leftMs).catch(() => undefined);
         if (this.#lastError instanceof NotAuthorized) throw this.#lastError;
@@ -126,6 +128,15 @@ export class Connection {
       await this.close();
       throw error;
     }
+    this.#startEndsAt = Infinity;
+  }
+
+  /** A queue is missing that the steward declares, as the broker says in `reason`; the consumer goes on asking for it. */
+  awaitsSteward(link: Link, reason: string): void {
+    if (this.#incomplete === link) return;
+    this.#incomplete = link;
+    this.#lastReason = reason;
+    this.#settings.onWaiting?.({ waitsFor: 'steward', reason });
   }
 
   async close(): Promise<void> {
@@ -195,9 +206,20 @@ export class Connection {
         { connection: this.#name, ...this.#dialer.place, reason, waitMs: Math.round(waitMs), failures: redial.failures },
         'no connection to the broker',
       );
+      this.#settings.onWaiting?.({ waitsFor: 'broker', reason });
       this.#change(false, reason);
       await clock.sleep(waitMs, this.#end.signal).catch(() => undefined);
     }
+  }
+
+  get #waitsForSteward(): boolean {
+    return this.#link !== undefined && this.#link === this.#incomplete;
+  }
+
+  #tooLate(): Unreachable {
+    const { startWaitMs } = this.#settings;
+    const what = this.#waitsForSteward ? 'the broker let us in, but nobody declared our queues' : 'no connection to the broker';
+    return new Unreachable(`${what} within ${startWaitMs} ms: ${this.#lastReason}`, undefined, { cause: this.#lastError });
   }
 
   /** Over however many links: one that was renewed is not the end. */

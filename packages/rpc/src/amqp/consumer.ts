@@ -16,7 +16,7 @@ export interface ConsumerPlan {
   /** The queue belongs to this process alone: a newer connection of it goes before its own ghost. */
   readonly own: boolean;
   /** Asks for the queue to be declared, where we may not. */
-  readonly askSteward: ((link: Link) => void) | undefined;
+  readonly askSteward: ((link: Link, reason: string) => void) | undefined;
   readonly environment: Environment;
   /** Longest wait between attempts; milliseconds. */
   readonly retryCapMs: number;
@@ -27,6 +27,11 @@ export interface ConsumerPlan {
 }
 
 const RETRY_BASE_MS = 50;
+/** A steward that was asked for seconds is asked again when it took so much longer. */
+const STEADY_RETRY_MS = 1_000;
+const PART_OF_WAITED = 1 / 4;
+/** What a steward that is there takes to declare our queues. */
+const DECLARED_MS = 250;
 const NOT_FOUND = 404;
 
 /** Takes messages of one queue, on a channel of its own, over any number of connections. */
@@ -42,14 +47,19 @@ export class Consumer {
   /** Settles when messages flow. @throws when the link dies, or the broker refuses for good. */
   async open(link: Link): Promise<void> {
     const { clock, random } = this.#plan.environment;
+    const pause = (ms: number) => Promise.race([clock.sleep(ms * (0.5 + random.next() / 2)), link.closed]);
+    const beganAt = clock.monotonic();
     for (let attempt = 0; !this.#ended; attempt++) {
       try {
         return await this.#consume(link);
       } catch (error) {
         if (this.#plan.askSteward === undefined || codeOf(error) !== NOT_FOUND || !link.alive) throw error;
-        this.#plan.askSteward(link);
-        const most = Math.min(this.#plan.retryCapMs, RETRY_BASE_MS * 2 ** attempt);
-        await Promise.race([clock.sleep(most * (0.5 + random.next() / 2)), link.closed]);
+        const growing = Math.min(STEADY_RETRY_MS, RETRY_BASE_MS * 2 ** attempt);
+        const most = Math.min(this.#plan.retryCapMs, Math.max(growing, (clock.monotonic() - beganAt) * PART_OF_WAITED));
+        if (attempt > 0) await pause(most);
+        if (!link.alive) throw error;
+        this.#plan.askSteward(link, (error as Error).message);
+        await pause(Math.min(most, DECLARED_MS));
       }
     }
   }

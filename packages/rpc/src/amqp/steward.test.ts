@@ -15,8 +15,10 @@ import {
   NotAuthorized,
   serve,
   serveSteward,
+  type AmqpOptions,
   type ClientOptions,
   type Transport,
+  type Waiting,
 } from '../index.ts';
 import { eventually } from '../testing/bench.ts';
 import { Seen, Text } from '../testing/echo.ts';
@@ -49,19 +51,20 @@ const text = (value: string) => Object.assign(new Text(), { text: value });
 
 let host: VirtualHost;
 const open: { close(): Promise<void> }[] = [];
+const granted = new Set(['host-1']);
 const users = new Map<string, { user: string; password: string }>();
 const user = (name: string) => users.get(name) ?? { user: '', password: '' };
 
 beforeAll(async () => {
   host = await freshVirtualHost();
-  for (const name of ['conductor', 'host-1', 'host-2'])
+  for (const name of ['conductor', 'host-1', 'host-2', 'host-3'])
     users.set(name, { user: `${host.name}-${name}`, password: randomBytes(12).toString('hex') });
   const account = (name: string) => ({ ...user(name), topic: 'compute', server: name, talksTo: ['conductor'], publishes: ['things'] });
   await importDefinitions(
     brokerDefinitions({
       vhost: host.name,
       trusted: [user('conductor')],
-      hosts: [account('host-1'), account('host-2')],
+      hosts: [account('host-1'), account('host-2'), account('host-3')],
     }),
   );
 });
@@ -75,7 +78,7 @@ const urlOf = (name: string) => Object.assign(new URL(host.url), { username: use
 async function connect(
   name: string,
   service: string,
-  options: { steward: boolean; startWaitMs?: number; id?: string },
+  options: Pick<AmqpOptions, 'steward' | 'startWaitMs' | 'retryCapMs' | 'waitForSteward' | 'onWaiting'> & { id?: string },
 ): Promise<Transport> {
   const transport = await connectAmqp({
     url: urlOf(name),
@@ -94,7 +97,9 @@ test('a host without any right to declare serves, reports and answers once the s
   const waiting = connect('host-1', 'compute', { steward: true });
   const steward = await serveSteward(conductor, {
     allow: (userId) =>
-      userId === user('host-1').user ? [{ topic: 'compute', server: 'host-1', control: true, answersFrom: 'trusted' }] : [],
+      [...granted]
+        .filter((name) => userId === user(name).user)
+        .map((server) => ({ topic: 'compute', server, control: true, answersFrom: 'trusted' })),
   });
   open.push({ close: () => steward.stop() });
   const agent = await waiting;
@@ -187,7 +192,24 @@ test('what the host may not send is refused by the broker, and its other work go
     .toBe('answered');
 });
 
-test('a host that is granted nothing does not come up, and cannot take the queues of another', async () => {
-  await expect(connect('host-2', 'compute', { steward: true, startWaitMs: 500 })).rejects.toMatchObject({ code: 'Unreachable' });
+test('a host that is granted nothing does not come up and says so, and cannot take the queues of another', async () => {
+  await expect(connect('host-2', 'compute', { steward: true, startWaitMs: 500 })).rejects.toMatchObject({
+    code: 'Unreachable',
+    message: expect.stringMatching(/^the broker let us in, but nobody declared our queues within 500 ms: .*no queue 'kilonova\.reply\./),
+  });
   await expect(connect('host-2', 'compute', { steward: true, startWaitMs: 2_000, id: 'host-1' })).rejects.toBeInstanceOf(NotAuthorized);
+});
+
+test('a host that starts long before its steward knows what it waits for, and comes up soon after', { timeout: 20_000 }, async () => {
+  const waits: Waiting[] = [];
+  const waiting = connect('host-3', 'compute', {
+    ...{ steward: true, waitForSteward: true, startWaitMs: 1_000, retryCapMs: 20_000 },
+    onWaiting: (one) => waits.push(one),
+  });
+  await new Promise((resolve) => setTimeout(resolve, 5_500));
+  granted.add('host-3');
+  const grantedAt = Date.now();
+  await waiting;
+  expect(Date.now() - grantedAt).toBeLessThan(2_000);
+  expect(waits).toEqual([{ waitsFor: 'steward', reason: expect.stringContaining("no queue 'kilonova.reply.compute.host-3.v2'") }]);
 });

@@ -303,7 +303,7 @@ export class AmqpTransport implements Transport {
       declare: declareIt,
       prefetch,
       own,
-      askSteward: this.steward ? (link) => this.#askSteward(link) : undefined,
+      askSteward: this.steward ? (link, reason) => this.#askSteward(link, reason) : undefined,
       environment: this.environment,
       retryCapMs: this.#connection.retryCapMs,
       take,
@@ -316,7 +316,8 @@ export class AmqpTransport implements Transport {
     });
   }
 
-  #askSteward(link: Link): void {
+  #askSteward(link: Link, reason: string): void {
+    this.#connection.awaitsSteward(link, reason);
     link.send(this.topology.exchange(FROM_HOSTS), {
       exchange: FROM_HOSTS,
       key: addressKeys.topic(STEWARD_TOPIC),
