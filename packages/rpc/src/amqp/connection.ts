@@ -201,7 +201,7 @@ export class Connection {
       this.#blocked = undefined;
       this.#lastReason = reason;
       if (this.#end.signal.aborted) return;
-      const waitMs = failure === undefined ? redial.lost() : redial.failed(failure.cause);
+      const waitMs = failure === undefined ? redial.lost() : redial.failed(failure.cause, this.#startEndsAt - clock.monotonic());
       log.warn(
         { connection: this.#name, ...this.#dialer.place, reason, waitMs: Math.round(waitMs), failures: redial.failures },
         'no connection to the broker',

@@ -16,6 +16,13 @@ describe('a process by itself', () => {
     one.succeeded();
     expect(one.lost()).toBe(100);
   });
+
+  test.each([0.01, 0.5, 0.99])('that starts tries again shortly before it would give up, however its dice fall (%d)', (dice) => {
+    const one = new Redial({ addresses: 1, retryBaseMs: 2 * SECOND, retryCapMs: 20 * SECOND }, { next: () => dice });
+    let [leftMs, lastAtMs] = [30 * SECOND, Infinity];
+    for (; leftMs > 0; leftMs -= 5 + one.failed(refused, leftMs)) lastAtMs = leftMs;
+    expect(lastAtMs).toBeLessThan(SECOND / 4);
+  });
 });
 
 describe('one of many', () => {

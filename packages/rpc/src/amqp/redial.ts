@@ -16,6 +16,8 @@ export interface RedialSettings {
 /** Nobody listens there, which costs nobody anything. */
 const ABSENT = new Set<unknown>(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
 const MOST_DOUBLINGS = 30;
+/** Shorter than this is no wait, when the time for a start is nearly over; milliseconds. */
+const LEAST_MS = 100;
 
 export class Redial {
   readonly #settings: RedialSettings;
@@ -47,17 +49,21 @@ export class Redial {
   /**
    * How long to wait after an attempt that failed. While there is no broker everybody keeps its moment, so that they still come evenly
    * when it returns, whenever that is.
+   *
+   * @param leftMs for a process that starts, until it gives up: its waits get shorter towards the end, so that a broker which comes
+   *   back before that is met
    */
-  failed(cause: unknown): number {
+  failed(cause: unknown, leftMs = Infinity): number {
     this.#absent = ABSENT.has(codeOf(cause)) ? this.#absent + 1 : 0;
     const absentEverywhere = this.#absent > 0 && this.#absent % this.#settings.addresses === 0;
-    return Math.max(this.#backoffMs(), absentEverywhere ? this.spreadMs : 0);
+    return Math.max(this.#backoffMs(leftMs / 2), absentEverywhere ? this.spreadMs : 0);
   }
 
   /** Doubled each time, with full jitter. */
-  #backoffMs(): number {
+  #backoffMs(mostMs = Infinity): number {
     const { retryBaseMs, retryCapMs } = this.#settings;
-    return this.#random.next() * Math.min(retryCapMs, retryBaseMs * 2 ** Math.min(this.#failures++, MOST_DOUBLINGS));
+    const grownMs = Math.min(retryCapMs, retryBaseMs * 2 ** Math.min(this.#failures++, MOST_DOUBLINGS));
+    return this.#random.next() * Math.min(grownMs, Math.max(LEAST_MS, mostMs));
   }
 
   get failures(): number {
