@@ -106,6 +106,18 @@ test('without the broker requests are answered with 503 in bounded time, health 
   expect((await api.health()).ok).toBe(true);
 });
 
+test("an identity service that refuses the service's own account makes it unwell, and says which options are wrong", async () => {
+  api = await startTestApi();
+  api.outside.refusing = true;
+  expect((await api.ask('GET', '/v2.1/servers')).status).toBe(503);
+  expect(await api.health()).toMatchObject({
+    ok: false,
+    checks: { identity: { ok: false, reason: expect.stringContaining('auth.password') } },
+  });
+  api.outside.refusing = false;
+  expect((await api.health()).ok).toBe(true);
+});
+
 test('a project that the identity service does not know gets no quota and no flavor', async () => {
   api = await startTestApi();
   const quota = await api.ask('GET', '/v2.1/os-quota-sets/nobody');

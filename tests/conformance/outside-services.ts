@@ -34,6 +34,8 @@ export interface Outside {
   checks: number;
   /** When set, every answer is this status. */
   broken: number | undefined;
+  /** The api's own account is refused. */
+  refusing: boolean;
   stopImages(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -57,7 +59,7 @@ const send = (response: ServerResponse, status: number, body: object, headers: R
   response.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(JSON.stringify(body));
 
 export async function startOutside(): Promise<Outside> {
-  const state = { checks: 0, broken: undefined as number | undefined };
+  const state = { checks: 0, broken: undefined as number | undefined, refusing: false };
   const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
   const image = await listen((request, response) => {
     const id = request.url?.split('/').at(-1);
@@ -79,6 +81,7 @@ export async function startOutside(): Promise<Outside> {
   const identity = await listen((request, response) => {
     if (state.broken !== undefined) return send(response, state.broken, {});
     if (request.url === '/v3') return send(response, 200, { version: { id: 'v3.14', status: 'stable' } });
+    if (request.method === 'POST' && state.refusing) return send(response, 401, {});
     if (request.method === 'POST') return send(response, 201, { token: { expires_at: expiresAt } }, { 'X-Subject-Token': 'own' });
     const project = /^\/v3\/projects\/(.+)$/.exec(request.url ?? '')?.[1];
     if (project !== undefined) return send(response, knownProjects.has(project) ? 200 : 404, {});

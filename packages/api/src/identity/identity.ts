@@ -62,11 +62,13 @@ export class Identity {
     return status !== 404;
   }
 
-  /** Whether the identity service answers at all. */
+  /** Whether the identity service answers, and takes this service's own account: without it no token can be checked. */
   async health(): Promise<Check> {
     try {
       const { status } = await this.#client.ask(this.#config.url, {});
-      return status < 400 ? { ok: true } : { ok: false, reason: `identity service at ${this.#config.url} answers ${status}` };
+      if (status >= 400) return { ok: false, reason: `identity service at ${this.#config.url} answers ${status}` };
+      await this.#own();
+      return { ok: true };
     } catch (error) {
       return { ok: false, reason: (error as Error).message };
     }

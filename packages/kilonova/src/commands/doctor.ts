@@ -25,6 +25,6 @@ function examinations(config: KilonovaConfig): Promise<readonly Finding[]> {
     Promise.resolve({ what: 'configuration', ok: true, says: 'every key is known and every value fits' }),
     examine('broker', () => examineBroker(config.broker, around)),
     examine('database', () => examineDatabase(config.database)),
-    examine('identity', () => examineIdentity(config.auth)),
+    examine('identity', () => examineIdentity(config.auth, around)),
   ]);
 }

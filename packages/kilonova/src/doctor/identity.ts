@@ -1,11 +1,10 @@
-import { askHttp } from '@kilonova/runtime';
+import { Identity } from '@kilonova/api';
+import type { AuthConfig } from '@kilonova/api/config';
+import type { Surroundings } from '@kilonova/runtime';
 
-const TIMEOUT_MS = 5_000;
-const MAX_ANSWER_BYTES = 262_144;
-
-/** Asks the identity service for its version. Throws what is wrong. */
-export async function examineIdentity({ url }: { readonly url: string }): Promise<string> {
-  const answer = await askHttp(url, { signal: AbortSignal.timeout(TIMEOUT_MS), maxAnswerBytes: MAX_ANSWER_BYTES });
-  if (answer.status >= 400) throw new Error(`${url} answers with status ${answer.status}`);
-  return `${url} answers`;
+/** Asks the identity service for its version, and logs in as the api does. Throws what is wrong. */
+export async function examineIdentity(config: AuthConfig, around: Surroundings): Promise<string> {
+  const { ok, reason } = await new Identity(config, around).health();
+  if (!ok) throw new Error(`${config.url}: ${reason}`);
+  return `${config.url} answers, and takes the account ${config.username}`;
 }
