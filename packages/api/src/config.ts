@@ -1,4 +1,6 @@
-import { flag, integer, section, text, type SectionValues } from '@kilonova/runtime';
+import { address, flag, integer, section, text, type SectionValues } from '@kilonova/runtime';
+
+const HTTP = ['http', 'https'];
 
 /** How the Compute API listens and what it takes. */
 export const apiSection = section('api', {
@@ -62,8 +64,8 @@ export type ApiConfig = SectionValues<typeof apiSection>;
 
 /** How tokens are checked: the identity service and the account that may ask it. */
 export const authSection = section('auth', {
-  url: text('http://127.0.0.1:5000/v3', { help: 'Identity service, version 3, as this service reaches it.' }),
-  publicUrl: text('', { help: 'Identity service as clients reach it, for WWW-Authenticate; empty takes auth.url.' }),
+  url: address(HTTP, 'http://127.0.0.1:5000/v3', { help: 'Identity service, version 3, as this service reaches it.' }),
+  publicUrl: address(HTTP, '', { help: 'Identity service as clients reach it, for WWW-Authenticate; empty takes auth.url.' }),
   username: text('nova', { help: 'Account that checks tokens.' }),
   password: text('', { secret: true, help: 'Password of that account.' }),
   projectName: text('service', { help: 'Project of that account.' }),
@@ -79,7 +81,7 @@ export type AuthConfig = SectionValues<typeof authSection>;
 
 /** Where images are looked up. */
 export const imageClientSection = section('glance', {
-  url: text('', { help: 'Image service; empty takes the one in the service catalog of the token.' }),
+  url: address(HTTP, '', { help: 'Image service; empty takes the one in the service catalog of the token.' }),
   region: text('', { help: 'Region of the image service in the catalog; empty takes the first.' }),
   timeoutMs: integer(5_000, { min: 100, help: 'How long one question to the image service may take.' }),
   cacheMs: integer(5_000, { min: 0, help: 'How long an image that was found is believed.' }),

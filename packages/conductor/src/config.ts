@@ -1,10 +1,13 @@
-import { decimal, flag, integer, section, text, type SectionValues } from '@kilonova/runtime';
+import { address, decimal, flag, integer, section, text, type SectionValues } from '@kilonova/runtime';
 
 const seconds = 1_000;
 const minutes = 60 * seconds;
 
 export const databaseSection = section('database', {
-  url: text('postgres://kilonova@127.0.0.1:5432/kilonova', { help: 'Where PostgreSQL is; may hold a password.', secret: true }),
+  url: address(['postgres', 'postgresql'], 'postgres://kilonova@127.0.0.1:5432/kilonova', {
+    help: 'Where PostgreSQL is; may hold a password.',
+    secret: true,
+  }),
   poolMax: integer(20, { min: 2, max: 500, help: 'Connections that one conductor keeps at most.' }),
   preparedStatements: integer(500, {
     min: 0,
@@ -35,7 +38,7 @@ export const conductorSection = section('conductor', {
   }),
   // Task engine
   leaseMs: integer(10 * seconds, { min: 500, help: 'How long a silent conductor keeps its tasks before others take them.' }),
-  leaseRenewMs: integer(2 * seconds, { min: 100, help: 'How often a conductor renews its lease.' }),
+  leaseRenewMs: integer(2 * seconds, { min: 100, help: 'How often a conductor renews its lease; less than lease_ms.' }),
   lookMs: integer(500, { min: 20, help: 'How often a conductor looks for own tasks that are due.' }),
   adoptMs: integer(1 * seconds, { min: 50, help: 'How often a conductor looks for tasks of conductors that ended.' }),
   adoptBatch: integer(200, { min: 1, max: 10_000, help: 'Tasks taken over in one transaction.' }),

@@ -35,11 +35,31 @@ const option = <T>(kind: string, fallback: T, described: Described, parse: (valu
 const show = (value: unknown) => JSON.stringify(value) ?? String(value);
 const expected = (what: string, value: unknown) => new Error(`expected ${what}, found ${show(value)}`);
 
-export const text = (fallback: string, described: Described): Option<string> =>
+interface Checked extends Described {
+  /** What is wrong with one value, as an Error that says what was expected; an empty text is not asked about. */
+  readonly check?: (value: string) => void;
+}
+
+export const text = (fallback: string, { check, ...described }: Checked): Option<string> =>
   option('text', fallback, described, (value) => {
     if (typeof value !== 'string') throw expected('text', value);
+    if (value !== '') check?.(value);
     return value;
   });
+
+/** `SCHEME://...` with one of the schemes; also empty, where the default is. */
+export const address = (schemes: readonly string[], fallback: string, described: Described): Option<string> => {
+  const kind = `address (${schemes.map((scheme) => `${scheme}://`).join(' or ')})`;
+  return option(kind, fallback, described, (value) => {
+    if (value === '' && fallback === '') return '';
+    if (typeof value !== 'string' || !isAddress(value, schemes)) throw expected(kind, value);
+    return value;
+  });
+};
+
+/** The host may be missing: PostgreSQL is also reached over a socket, `postgres://user@/database?host=/run/postgresql`. */
+const isAddress = (value: string, schemes: readonly string[]): boolean =>
+  schemes.some((scheme) => value.startsWith(`${scheme}://`)) && URL.canParse(value.replace('@/', '@localhost/'));
 
 interface Bounds extends Described {
   readonly min?: number;
@@ -74,10 +94,11 @@ export const oneOf = <const T extends string>(values: readonly T[], fallback: T,
   });
 
 /** A YAML list of texts, or a comma-separated environment value. */
-export const list = (fallback: readonly string[], described: Described): Option<readonly string[]> =>
+export const list = (fallback: readonly string[], { check, ...described }: Checked): Option<readonly string[]> =>
   option('list of texts', fallback, described, (value) => {
     const items = typeof value === 'string' ? (value === '' ? [] : value.split(',').map((item) => item.trim())) : value;
     if (!Array.isArray(items) || items.some((item) => typeof item !== 'string')) throw expected('a list of texts', value);
+    for (const item of items as readonly string[]) check?.(item);
     return items as readonly string[];
   });
 

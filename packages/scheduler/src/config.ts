@@ -1,4 +1,5 @@
 import { decimal, flag, integer, list, section, type SectionValues } from '@kilonova/runtime';
+import { checkFilterName } from './filters/names.ts';
 
 const multiplier = (what: string, fallback: number) =>
   decimal(fallback, {
@@ -6,7 +7,7 @@ const multiplier = (what: string, fallback: number) =>
   });
 
 export const schedulerSection = section('scheduler', {
-  enabledFilters: list([], { help: 'Names of the filters to use; empty means all.' }),
+  enabledFilters: list([], { help: 'Names of the filters to use; empty means all.', check: checkFilterName }),
   hostSubsetSize: integer(1, { min: 1, max: 1000, help: 'A host is drawn at random from this many best ones.' }),
   maxIoOpsPerHost: integer(0, {
     min: 0,

@@ -3,6 +3,7 @@ import type { Command } from '../cli/command.ts';
 import { configFor, configOptions } from '../config/options.ts';
 import type { KilonovaConfig } from '../config/sections.ts';
 import { examine, type Finding } from '../doctor/examination.ts';
+import { examineConfiguration } from '../doctor/configuration.ts';
 import { examineBroker } from '../doctor/broker.ts';
 import { examineDatabase } from '../doctor/database.ts';
 import { examineIdentity } from '../doctor/identity.ts';
@@ -22,7 +23,7 @@ export const doctor: Command = {
 function examinations(config: KilonovaConfig): Promise<readonly Finding[]> {
   const around = { clock: systemClock, random: systemRandom, log: silentLogger, metrics: createMetrics('doctor', { ofProcess: false }) };
   return Promise.all([
-    Promise.resolve({ what: 'configuration', ok: true, says: 'every key is known and every value fits' }),
+    examine('configuration', () => examineConfiguration(config)),
     examine('broker', () => examineBroker(config.broker, around)),
     examine('database', () => examineDatabase(config.database)),
     examine('identity', () => examineIdentity(config.auth, around)),

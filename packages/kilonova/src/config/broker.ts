@@ -1,3 +1,4 @@
+import { MAJOR, MINOR, minorOf } from '@kilonova/objects';
 import { defaultLimits } from '@kilonova/rpc';
 import { integer, list, mapping, oneOf, section, text, type SectionValues } from '@kilonova/runtime';
 
@@ -10,6 +11,11 @@ export const brokerSection = section('broker', {
   }),
   pin: text('', {
     help: 'Wire version to speak to all peers, MAJOR.MINOR; empty follows what the oldest that lives understands.',
+    check(version) {
+      const minor = minorOf(version);
+      if (minor === undefined || minor > MINOR)
+        throw new Error(`expected a wire version from ${MAJOR}.0 to ${MAJOR}.${MINOR}, found ${JSON.stringify(version)}`);
+    },
   }),
   namespace: text('kilonova', { help: 'The first part of every name on the broker; two clouds on one broker need two.' }),
   queues: oneOf(['classic', 'quorum'], 'classic', { help: 'classic for a single broker, quorum for a cluster.' }),

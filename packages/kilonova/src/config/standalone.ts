@@ -1,10 +1,10 @@
-import { section, text } from '@kilonova/runtime';
+import { address, section, text } from '@kilonova/runtime';
 
 const password = (user: string) => text('', { secret: true, help: `Password that the user ${user} has after every start.` });
 
 /** For `kilonova standalone`, which runs the built-in identity and image services where no real ones exist. */
 export const standaloneSection = section('standalone', {
-  databaseUrl: text('postgres://kilonova@127.0.0.1:5432/kilonova_standalone', {
+  databaseUrl: address(['postgres', 'postgresql'], 'postgres://kilonova@127.0.0.1:5432/kilonova_standalone', {
     secret: true,
     help: 'The database of the built-in services; not that of the control plane.',
   }),

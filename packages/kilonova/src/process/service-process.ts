@@ -17,6 +17,7 @@ import {
   type Surroundings,
 } from '@kilonova/runtime';
 import type { Registry } from 'prom-client';
+import { doubtsOf } from '../config/rules.ts';
 import type { KilonovaConfig } from '../config/sections.ts';
 import { answerParent, workerNumber } from '../workers/channel.ts';
 
@@ -60,6 +61,7 @@ export async function runServiceProcess(
   const ofProcess = createMetrics(name, { labels: ownLabels });
   const output = standardOutput(config.log, ofProcess);
   const log = createLogger(name, config.log.level, output);
+  for (const reason of doubtsOf(config)) log.warn({ reason }, 'the configuration looks wrong');
   const registries: Registry[] = [ofProcess];
   const services: (RunningService & { readonly url?: string })[] = [];
   const stops: (() => Promise<void>)[] = [];

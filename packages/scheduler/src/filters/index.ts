@@ -8,6 +8,7 @@ import { excludedHosts } from './excluded-hosts.ts';
 import { imageProperties } from './image-properties.ts';
 import { isolatedHosts } from './isolated-hosts.ts';
 import { ioOps, numInstances } from './load.ts';
+import { checkFilterName } from './names.ts';
 import { differentHost, sameHost } from './other-servers.ts';
 import { disk, memory, vcpus } from './resources.ts';
 import { affinity, antiAffinity } from './server-group.ts';
@@ -38,10 +39,7 @@ const filtersFor = (config: SchedulerConfig): readonly HostFilter[] => [
  * @throws Error that names an unknown filter and lists the known ones.
  */
 export function enabledFilters(config: SchedulerConfig): readonly HostFilter[] {
+  for (const name of config.enabledFilters) checkFilterName(name);
   const all = filtersFor(config);
-  const known = all.map(({ name }) => name);
-  for (const name of config.enabledFilters) {
-    if (!known.includes(name)) throw new Error(`scheduler.enabled_filters: no filter is called "${name}"; known are ${known.join(', ')}`);
-  }
   return config.enabledFilters.length === 0 ? all : all.filter(({ name }) => config.enabledFilters.includes(name));
 }
