@@ -1,6 +1,6 @@
 import { createMetrics, defaultsOf, silentLogger, systemClock, systemRandom, type Clock } from '@kilonova/runtime';
 import { identitySection, type IdentityConfig } from './identity/config.ts';
-import { startIdentity } from './identity/main.ts';
+import { startIdentity, type RunningIdentity } from './identity/main.ts';
 import { imageSection, type ImageConfig } from './image/config.ts';
 import { startImage } from './image/main.ts';
 
@@ -20,11 +20,11 @@ export function movableClock(): Clock & { forward(ms: number): void } {
 
 const surroundings = (clock: Clock) => ({ clock, random: systemRandom, log: silentLogger, metrics: createMetrics('test') });
 
-export const anIdentity = (
+export async function anIdentity(
   databaseUrl: string,
   { clock = systemClock, bootstrap = PASSWORDS, ...config }: Partial<IdentityConfig> & { clock?: Clock; bootstrap?: typeof PASSWORDS } = {},
-) =>
-  startIdentity({
+): Promise<RunningIdentity> {
+  const identity = await startIdentity({
     ...surroundings(clock),
     databaseUrl,
     bootstrap,
@@ -32,6 +32,14 @@ export const anIdentity = (
     config: defaultsOf(identitySection, { port: 0, scryptCost: 1_024, ...config }),
     catalog: [{ type: 'compute', name: 'nova', url: 'http://compute.test/v2.1/{project_id}' }],
   });
+  try {
+    await identity.open();
+  } catch (error) {
+    await identity.stop();
+    throw error;
+  }
+  return identity;
+}
 
 export const anImageService = (
   where: { readonly databaseUrl: string; readonly identityUrl: string; readonly dataDir: string },

@@ -37,6 +37,7 @@ export async function startStandalone({ config, surroundings, add }: StandaloneF
       dataDir: standalone.dataDir,
     }),
   );
+  await identity.open();
   imageUrl = config.image.publicUrl || image.url;
   await seedImage({
     identityUrl: identity.url,

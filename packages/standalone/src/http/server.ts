@@ -5,7 +5,7 @@ import { orderlyEnd, type Surroundings } from '@kilonova/runtime';
 import Router from 'find-my-way';
 import { isBroken, readJson } from './body.ts';
 import type { HttpConfig } from './config.ts';
-import { badRequest, HttpError, notFound } from './error.ts';
+import { badRequest, HttpError, notFound, unavailable } from './error.ts';
 import { requestTimes } from './request-times.ts';
 import type { Reply, Request, Route } from './route.ts';
 
@@ -15,6 +15,8 @@ export interface HttpServerOptions extends Surroundings {
   readonly routes: readonly Route[];
   /** How this service words an error; every OpenStack service has its own body. */
   readonly errorReply: (error: HttpError, request: IncomingMessage) => { readonly contentType: string; readonly body: string };
+  /** False as long as the service is not ready: requests get 503. A port is had before anything is changed. */
+  readonly open: () => boolean;
   /** Makes an HttpError of a failure that the service knows, such as a database that is gone. */
   readonly translate: (error: unknown) => HttpError | undefined;
 }
@@ -70,6 +72,7 @@ function answerer(options: HttpServerOptions, ownUrl: () => string) {
     response.setHeader('X-Openstack-Request-Id', id);
     let routePath = 'none';
     try {
+      if (!options.open()) throw unavailable('The service is starting.');
       const { path, query } = splitUrl(incoming.url ?? '/');
       const found = find(method, path);
       routePath = found.route.path;

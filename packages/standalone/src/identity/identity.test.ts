@@ -1,7 +1,10 @@
+import { createMetrics, defaultsOf, silentLogger, systemRandom } from '@kilonova/runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freshDatabase, type TestDatabase } from '../../../../tests/support/database.ts';
 import { eventually } from '../../../../tests/support/eventually.ts';
 import { anIdentity, caller, inProject, logIn, movableClock, passwordAuth, PASSWORDS } from '../testing.ts';
+import { identitySection } from './config.ts';
+import { startIdentity } from './main.ts';
 
 let database: TestDatabase;
 let identity: Awaited<ReturnType<typeof anIdentity>>;
@@ -325,9 +328,25 @@ describe('bad days', () => {
     }
   });
 
-  test('a port that is taken is an error that names the option', async () => {
+  test('until it is opened it changes no password and answers with 503', async () => {
+    const second = await startIdentity({
+      ...{ clock, random: systemRandom, log: silentLogger, metrics: createMetrics('second') },
+      ...{ databaseUrl: database.url, catalog: [], bootstrap: { ...PASSWORDS, adminPassword: 'other' } },
+      config: defaultsOf(identitySection, { port: 0, scryptCost: 1_024 }),
+    });
+    try {
+      expect((await caller(second.url)('GET', '/v3')).status).toBe(503);
+      await logIn(identity.url, 'admin', PASSWORDS.adminPassword, inProject('admin'));
+    } finally {
+      await second.stop();
+    }
+  });
+
+  test('a port that is taken is an error that names the option, and changes no password', async () => {
     const port = Number(new URL(identity.url).port);
-    await expect(anIdentity(database.url, { port })).rejects.toThrow(/identity\.port.*the port is taken/);
+    const other = { ...PASSWORDS, adminPassword: 'other' };
+    await expect(anIdentity(database.url, { port, bootstrap: other })).rejects.toThrow(/identity\.port.*the port is taken/);
+    await logIn(identity.url, 'admin', PASSWORDS.adminPassword, inProject('admin'));
   });
 
   test('a restart keeps every id and sets the passwords that it is given', async () => {

@@ -48,13 +48,22 @@ const ROUTES = [
   applicationCredentialRoutes,
 ];
 
-/** Starts the built-in identity service (Keystone v3). Throws when the database or the port cannot be had. */
-export async function startIdentity(options: IdentityOptions): Promise<RunningService & { readonly url: string }> {
+export interface RunningIdentity extends RunningService {
+  readonly url: string;
+  /** Gives the users their passwords. Before, every request gets 503. */
+  open(): Promise<void>;
+}
+
+/**
+ * Starts the built-in identity service (Keystone v3); it is to be opened once everything else could be had, for a process that
+ * cannot run must not change the passwords of one that does. Throws when the database or the port cannot be had.
+ */
+export async function startIdentity(options: IdentityOptions): Promise<RunningIdentity> {
   const { config, databaseUrl, random, log, clock } = options;
   const db = await openDatabase({ url: databaseUrl, limits: config, prefix: 'identity', migrations, log });
   try {
     const passwords = new Passwords({ random, cost: config.scryptCost, maxWaiting: config.maxWaitingLogins });
-    await bootstrap(db, { given: options.bootstrap, passwords, random });
+    let open = false;
     let url = config.publicUrl;
     const catalog = new Catalog(config.region, () => withIdentity(options.catalog, url));
     const identity: Identity = { db, config, clock, random, log, passwords, catalog };
@@ -62,6 +71,7 @@ export async function startIdentity(options: IdentityOptions): Promise<RunningSe
       ...options,
       name: 'identity',
       routes: [...discoveryRoutes, ...ROUTES.flatMap((routes) => routes(identity))],
+      open: () => open,
       errorReply,
       translate: databaseFailure,
     });
@@ -77,6 +87,10 @@ export async function startIdentity(options: IdentityOptions): Promise<RunningSe
     return {
       name: 'identity',
       url: http.url,
+      async open() {
+        await bootstrap(db, { given: options.bootstrap, passwords, random });
+        open = true;
+      },
       health: async () => healthOf({ database: await checkDatabase(db) }),
       stop: () => (stopped ??= stop()),
     };

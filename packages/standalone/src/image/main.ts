@@ -35,9 +35,7 @@ export async function startImage(options: ImageOptions): Promise<RunningService 
   const db = await openDatabase({ url: databaseUrl, limits: config, prefix: 'image', migrations, log });
   try {
     const store = await ImageStore.open(dataDir, random);
-    const requeued = await requeueInterrupted(db);
-    const removed = await store.sweep((ids) => idsWithContent(db, ids));
-    if (requeued + removed > 0) log.info({ requeued, removed }, 'cleaned up after interrupted uploads');
+    let open = false;
     const callers = new Callers({ identityUrl, config, clock });
     const service: ImageService = { db, config, clock, random, log, callers, store };
     const http = await serveHttp({
@@ -47,9 +45,20 @@ export async function startImage(options: ImageOptions): Promise<RunningService 
         ...discoveryRoutes,
         ...[imageRoutes, dataRoutes, tagRoutes, memberRoutes, schemaRoutes].flatMap((routes) => routes(service)),
       ],
+      open: () => open,
       errorReply,
       translate: databaseFailure,
     });
+    // Behind the port: whoever has it is the one process, and no upload of another one is interrupted.
+    try {
+      const requeued = await requeueInterrupted(db);
+      const removed = await store.sweep((ids) => idsWithContent(db, ids));
+      if (requeued + removed > 0) log.info({ requeued, removed }, 'cleaned up after interrupted uploads');
+    } catch (error) {
+      await http.stop();
+      throw error;
+    }
+    open = true;
     log.info({ url: http.url }, 'image listens');
     let stopped: Promise<void> | undefined;
     const stop = async () => {
