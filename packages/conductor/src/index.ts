@@ -3,7 +3,7 @@ export type { ConductorConfig, ConductorSettings, DatabaseConfig, QuotaConfig } 
 export { connectionSettings, openDatabase } from './db/connection.ts';
 export type { ConnectionSource, Database } from './db/connection.ts';
 export { invariants } from './db/invariants/index.ts';
-export { migrateDatabase } from './db/migrate.ts';
+export { migrateDatabase, newerRelease } from './db/migrate.ts';
 export { inspectDatabase } from './db/inspect.ts';
 export type { DatabaseFindings } from './db/inspect.ts';
 export { adoptStrays } from './db/adopted-strays.ts';

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import type { ConductorSettings } from './config.ts';
 import { type Database, openDatabase } from './db/connection.ts';
 import { hostStates } from './db/host-states.ts';
-import { pendingMigrations } from './db/migrate.ts';
+import { compareMigrations, newerRelease } from './db/migrate.ts';
 import { isUnavailable } from './db/unavailable.ts';
 import { conductorHandlers } from './handlers/index.ts';
 import { hostReportHandlers } from './host-reports.ts';
@@ -190,14 +190,15 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
 const grantsOf = (userId: string): readonly StewardGrant[] =>
   userId.startsWith('compute.') ? [{ topic: computeContract.topic, server: userId.slice('compute.'.length), answersFrom: 'trusted' }] : [];
 
-/** Waits for a database that is still starting, and refuses one of another release. */
+/** Waits for a database that is still starting, and refuses one of an older release. */
 async function untilReady({ config, clock, log }: ConductorParts, knex: Database): Promise<void> {
   const { startWaitMs, connectTimeoutMs } = config.database;
   const endsAt = clock.monotonic() + startWaitMs;
   for (let told = false; ; told = true) {
     try {
-      const pending = await pendingMigrations(knex);
+      const { pending, unknown } = await compareMigrations(knex);
       if (pending.length > 0) throw new Error(`the database lacks the migrations ${pending.join(', ')}: run "kilonova db migrate"`);
+      if (unknown.length > 0) log.warn({ unknown }, newerRelease(unknown));
       return;
     } catch (error) {
       if (!isUnavailable(error) || clock.monotonic() >= endsAt) throw error;

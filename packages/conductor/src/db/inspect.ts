@@ -1,7 +1,7 @@
 import type { DatabaseConfig } from '../config.ts';
 import { openDatabase } from './connection.ts';
 import { invariants, type Violation } from './invariants/index.ts';
-import { pendingMigrations } from './migrate.ts';
+import { compareMigrations } from './migrate.ts';
 import { countStrays, type StrayCount } from './strays.ts';
 
 export interface DatabaseFindings {
@@ -9,6 +9,8 @@ export interface DatabaseFindings {
   readonly version: string;
   /** Migrations that are still to be run. */
   readonly pending: readonly string[];
+  /** Migrations of a newer release. */
+  readonly unknown: readonly string[];
   /** Where what must always hold does not hold; not looked for while migrations are pending. */
   readonly violations: readonly (Violation & { readonly invariant: string })[];
   /** Domains that hosts show without being given them, by host and by what is known of them. */
@@ -25,13 +27,13 @@ export async function inspectDatabase(config: DatabaseConfig): Promise<DatabaseF
   const knex = openDatabase({ ...config, poolMax: 2 });
   try {
     const { rows } = await knex.raw<{ rows: { server_version: string }[] }>('show server_version');
-    const pending = await pendingMigrations(knex);
+    const { pending, unknown } = await compareMigrations(knex);
     const violations: (Violation & { readonly invariant: string })[] = [];
     for (const { name, find } of pending.length > 0 ? [] : invariants)
       for (const { subject, detail } of await find(knex, { limit: LIMIT, overdueMs: OVERDUE_MS }))
         violations.push({ invariant: name, subject, detail });
     const strays = pending.length > 0 ? [] : await countStrays(knex);
-    return { version: rows[0]?.server_version ?? '', pending, violations, strays };
+    return { version: rows[0]?.server_version ?? '', pending, unknown, violations, strays };
   } finally {
     await knex.destroy();
   }

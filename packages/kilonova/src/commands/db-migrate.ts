@@ -1,4 +1,4 @@
-import { migrateDatabase } from '@kilonova/conductor';
+import { migrateDatabase, newerRelease } from '@kilonova/conductor';
 import { createLogger } from '@kilonova/runtime';
 import type { Command } from '../cli/command.ts';
 import { configFor, configOptions } from '../config/options.ts';
@@ -10,8 +10,10 @@ export const dbMigrate: Command = {
   options: configOptions,
   async run(given) {
     const config = configFor(given);
-    await migrateDatabase(config.database);
-    createLogger('db', config.log.level).info({}, 'the database is up to date');
+    const { applied, unknown } = await migrateDatabase(config.database);
+    const log = createLogger('db', config.log.level);
+    if (unknown.length > 0) log.warn({ unknown }, newerRelease(unknown));
+    else log.info({ applied }, applied.length > 0 ? 'the database was brought up to date' : 'the database is up to date already');
     return 0;
   },
 };

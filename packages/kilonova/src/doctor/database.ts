@@ -1,11 +1,11 @@
-import { inspectDatabase, type DatabaseConfig } from '@kilonova/conductor';
+import { inspectDatabase, newerRelease, type DatabaseConfig } from '@kilonova/conductor';
 
 /** How many violations are named. */
 const NAMED = 5;
 
 /** Throws what is wrong, also when tables are missing or rows contradict each other. */
 export async function examineDatabase(config: DatabaseConfig): Promise<string> {
-  const { version, pending, violations, strays } = await inspectDatabase(config);
+  const { version, pending, unknown, violations, strays } = await inspectDatabase(config);
   if (pending.length > 0) throw new Error(`PostgreSQL ${version} answers, but lacks ${pending.join(', ')}: run "kilonova db migrate"`);
   if (violations.length > 0) {
     const named = violations.slice(0, NAMED).map(({ invariant, subject, detail }) => `${invariant}: ${subject}: ${detail}`);
@@ -18,5 +18,6 @@ export async function examineDatabase(config: DatabaseConfig): Promise<string> {
       `PostgreSQL ${version} answers, but hosts have domains that they were not given, and leave them alone: ${named.join(', ')}`,
     );
   }
-  return `PostgreSQL ${version}, tables up to date, invariants hold`;
+  const tables = unknown.length === 0 ? 'tables up to date' : newerRelease(unknown);
+  return `PostgreSQL ${version}, ${tables}, invariants hold`;
 }

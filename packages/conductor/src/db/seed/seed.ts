@@ -7,7 +7,7 @@ import { Flavor, Image, version } from '@kilonova/objects';
 import type { Knex } from 'knex';
 import type { DatabaseConfig } from '../../config.ts';
 import { openDatabase } from '../connection.ts';
-import { pendingMigrations } from '../migrate.ts';
+import { compareMigrations } from '../migrate.ts';
 import { rowsOf } from '../rows.ts';
 
 export interface SeedOptions {
@@ -93,7 +93,7 @@ export async function removeSeed(config: DatabaseConfig): Promise<number> {
 async function withDatabase<T>(config: DatabaseConfig, act: (knex: Knex) => Promise<T>): Promise<T> {
   const knex = openDatabase({ ...config, poolMax: 2, statementTimeoutMs: 0, idleTransactionTimeoutMs: 0, preparedStatements: 0 });
   try {
-    const pending = await pendingMigrations(knex);
+    const { pending } = await compareMigrations(knex);
     if (pending.length > 0) throw new Error(`the database lacks the migrations ${pending.join(', ')}: run "kilonova db migrate"`);
     return await act(knex);
   } finally {
