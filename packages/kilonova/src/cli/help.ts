@@ -11,7 +11,7 @@ Usage: kilonova COMMAND [options]
 
 ${columns(commands.map(({ name, summary }) => [name, summary]))}
 
-"kilonova COMMAND --help" says more about one.`;
+"kilonova COMMAND --help" says more about one, "kilonova --version" which release this is.`;
 
 export function helpOf(command: Command): string {
   const options = Object.entries(command.options).map(

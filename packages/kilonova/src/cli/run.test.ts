@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { version as wire } from '@kilonova/objects';
 import { expect, test } from 'vitest';
 import { UsageError, type Command } from './command.ts';
 import { runCommandLine } from './run.ts';
@@ -33,6 +35,8 @@ test('options reach the command, defaults included', async () => {
 test.each([
   { title: 'an unknown command', args: ['upp'], says: 'unknown command "upp" (did you mean "up"?)' },
   { title: 'an unknown second word', args: ['db', 'migrat'], says: 'unknown command "db migrat" (did you mean "db migrate"?)' },
+  { title: 'half a command', args: ['db'], says: '"db" is no command by itself: expected "db migrate"' },
+  { title: 'help for what is no command', args: ['help', 'upp'], says: 'unknown command "upp" (did you mean "up"?)' },
   { title: 'an unknown option', args: ['up', '--host', '3'], says: 'unknown option --host (did you mean "--hosts"?)' },
   { title: 'a missing value', args: ['up', '--hosts'], says: '--hosts needs a value: --hosts N' },
   { title: 'a value for a switch', args: ['up', '--quiet=yes'], says: '--quiet takes no value, found "yes"' },
@@ -60,4 +64,17 @@ test('help lists every option of a command, and is no failure', async () => {
   const { code, out } = await run('up', '--hosts', '--help');
   expect(code).toBe(0);
   for (const part of ['--hosts N', '(default 4)', '--zone NAME', '--quiet']) expect(out).toContain(part);
+});
+
+test.each([
+  ['help', 'up'],
+  ['help', 'db', 'migrate'],
+])('%s %s is the help of the command', async (...args) => {
+  const { code, out } = await run(...args);
+  expect([code, out.split('\n')[0]]).toEqual([0, `Usage: kilonova ${args.slice(1).join(' ')} [options]`]);
+});
+
+test('the version is that of the package, with what it speaks', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  expect(await run('--version')).toEqual({ code: 0, out: `kilonova ${version} (wire version ${wire})`, err: '' });
 });

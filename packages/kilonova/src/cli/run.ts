@@ -1,4 +1,5 @@
 import { ConfigError, didYouMean } from '@kilonova/runtime';
+import { release } from '../version.ts';
 import { readArguments } from './arguments.ts';
 import { UsageError, type Command } from './command.ts';
 import { helpOf, overview } from './help.ts';
@@ -11,20 +12,19 @@ export interface Output {
 
 /** Runs one command line and returns the exit code: 2 for what cannot be meant, 1 for what failed. */
 export async function runCommandLine(commands: readonly Command[], args: readonly string[], { out, err }: Output): Promise<number> {
-  const first = args[0];
+  if (args[0] === '--version') {
+    out(`kilonova ${release.version} (wire version ${release.wire})`);
+    return 0;
+  }
+  const asked = args[0] === 'help' && args.length > 1 ? [...args.slice(1), '--help'] : args;
+  const first = asked[0];
   if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
     out(overview(commands));
     return first === undefined ? 2 : 0;
   }
-  const found = findCommand(commands, args);
+  const found = findCommand(commands, asked);
   if (found === undefined) {
-    const typed = commands.some(({ name }) => name.startsWith(`${first} `)) && args[1] !== undefined ? `${first} ${args[1]}` : first;
-    err(
-      `kilonova: unknown command "${typed}"${didYouMean(
-        typed,
-        commands.map(({ name }) => name),
-      )}\n\n${overview(commands)}`,
-    );
+    err(`kilonova: ${unknown(commands, asked)}\n\n${overview(commands)}`);
     return 2;
   }
   const { command, rest } = found;
@@ -47,6 +47,15 @@ export async function runCommandLine(commands: readonly Command[], args: readonl
     if (process.env['KILONOVA_LOG_LEVEL'] === 'debug') err(String((error as Error).stack));
     return 1;
   }
+}
+
+function unknown(commands: readonly Command[], [first = '', second = '']: readonly string[]): string {
+  const names = commands.map(({ name }) => name);
+  const family = names.filter((name) => name.startsWith(`${first} `));
+  if (family.length > 0 && (second === '' || second.startsWith('-')))
+    return `"${first}" is no command by itself: expected ${family.map((name) => `"${name}"`).join(' or ')}`;
+  const typed = family.length > 0 ? `${first} ${second}` : first;
+  return `unknown command "${typed}"${didYouMean(typed, names)}`;
 }
 
 function findCommand(commands: readonly Command[], args: readonly string[]): { command: Command; rest: readonly string[] } | undefined {

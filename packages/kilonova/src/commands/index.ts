@@ -23,6 +23,8 @@ const loaders: readonly (readonly [name: string, load: () => Promise<Command>])[
 
 /** The one command that is meant, or all of them when none is. */
 export function commandsFor(args: readonly string[]): Promise<readonly Command[]> {
-  const meant = loaders.filter(([name]) => name === args[0] || name === `${args[0]} ${args[1]}`);
+  if (args[0] === '--version') return Promise.resolve([]);
+  const [first, second] = args[0] === 'help' ? args.slice(1) : args;
+  const meant = loaders.filter(([name]) => name === first || name === `${first} ${second}`);
   return Promise.all((meant.length > 0 ? meant : loaders).map(([, load]) => load()));
 }

@@ -17,8 +17,10 @@ import {
   type Surroundings,
 } from '@kilonova/runtime';
 import type { Registry } from 'prom-client';
+import { showBuild } from './build-info.ts';
 import { doubtsOf } from '../config/rules.ts';
 import type { KilonovaConfig } from '../config/sections.ts';
+import { release } from '../version.ts';
 import { answerParent, workerNumber } from '../workers/channel.ts';
 
 /** What a process says to the one that started it, when that asked for a channel. */
@@ -59,6 +61,7 @@ export async function runServiceProcess(
   const worker = workerNumber();
   const ownLabels: Readonly<Record<string, string>> = worker === undefined ? {} : { worker };
   const ofProcess = createMetrics(name, { labels: ownLabels });
+  showBuild(ofProcess);
   const output = standardOutput(config.log, ofProcess);
   const log = createLogger(name, config.log.level, output);
   for (const reason of doubtsOf(config)) log.warn({ reason }, 'the configuration looks wrong');
@@ -121,7 +124,7 @@ export async function runServiceProcess(
         ...services.flatMap(({ url }) => (url === undefined ? [] : [url])),
         ...(probes === undefined ? [] : [`${probes.url}/healthz`]),
       ];
-      log.info({ addresses, services: services.map((service) => service.name) }, 'ready');
+      log.info({ ...release, addresses, services: services.map((service) => service.name) }, 'ready');
       if (process.connected) process.send?.({ kilonova: 'ready', name, addresses } satisfies ReadyMessage);
     } catch (error) {
       log.error({ err: error }, 'cannot start');

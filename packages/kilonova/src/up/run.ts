@@ -14,6 +14,7 @@ import {
 import type { Registry } from 'prom-client';
 import type { KilonovaConfig } from '../config/sections.ts';
 import type { EmbeddedPostgres } from '../postgres/embedded.ts';
+import { showBuild } from '../process/build-info.ts';
 import { writeClientFiles } from './client-files.ts';
 import { startCloud } from './cloud.ts';
 import { openLogFile } from './log-file.ts';
@@ -34,7 +35,9 @@ export async function runUp(options: UpOptions, config: KilonovaConfig, print: (
   const logFile = openLogFile(state.file('kilonova.log'));
   const log = createLogger('kilonova', config.log.level, logFile);
 
-  const registries: Registry[] = [createMetrics('kilonova')];
+  const ofProcess = createMetrics('kilonova');
+  showBuild(ofProcess);
+  const registries: Registry[] = [ofProcess];
   const services: RunningService[] = [];
   const stops: (() => Promise<void>)[] = [];
   let postgres: EmbeddedPostgres | undefined;
