@@ -60,7 +60,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
   };
   try {
     await untilReady(parts, knex);
-    const uncounted = databaseMetrics(metrics, knex, log);
+    const uncounted = databaseMetrics(metrics, knex, log, taskDefinitions.kinds);
     closing.push(async () => uncounted());
     const versions = new PeerVersions({ knex, clock, log, metrics, config }, parts.pin);
     await versions.start();

@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDatabase, poolOf } from './db/connection.ts';
 import { databaseMetrics } from './metrics.ts';
+import { ClaimCounts } from './tasks/claim-counts.ts';
 import { freshDatabase, type FreshDatabase } from './testing/fresh-database.ts';
 
 let database: FreshDatabase;
@@ -14,7 +15,7 @@ afterAll(() => database.close());
 
 test('an operator sees for how long tasks wait in vain, and the connections in use against their limit', async () => {
   const registry = new Registry();
-  const end = databaseMetrics(registry, database.knex, silentLogger);
+  const end = databaseMetrics(registry, database.knex, silentLogger, ['toy']);
   await database.knex.raw(`
     insert into tasks (id, kind, version, request_id, state, params, deadline_at, finished_at, wake_at)
     select gen_random_uuid(), 'toy', 1, 'req-1', state, '{}', kilonova_now(), case when state = 'done' then kilonova_now() end,
@@ -25,6 +26,20 @@ test('an operator sees for how long tasks wait in vain, and the connections in u
   expect(Math.floor(figure('kilonova_tasks_due_seconds') / 10)).toBe(9);
   expect(figure('kilonova_database_connections_limit')).toBe(poolOf(database.knex).limit);
   expect(text).toMatch(/^kilonova_database_connections\{state="used"\} \d+$/m);
+  end();
+});
+
+test('what there is none of is shown as 0, so that a rule can match it', async () => {
+  await database.knex.raw('delete from tasks');
+  const registry = new Registry();
+  const end = databaseMetrics(registry, database.knex, silentLogger, ['toy']);
+  new ClaimCounts(registry);
+  const lines = (await registry.metrics()).split('\n');
+  expect(lines.filter((line) => /^kilonova_(tasks|strays|claims_total)\{/.test(line)).toSorted()).toEqual([
+    ...['alternate', 'first', 'lost'].map((result) => `kilonova_claims_total{result="${result}"} 0`),
+    ...['newer', 'outdated', 'released', 'unknown', 'unreleased'].map((standing) => `kilonova_strays{standing="${standing}"} 0`),
+    ...['parked', 'running', 'unwinding'].map((state) => `kilonova_tasks{kind="toy",state="${state}"} 0`),
+  ]);
   end();
 });
 

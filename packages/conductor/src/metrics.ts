@@ -2,14 +2,16 @@ import type { Logger } from '@kilonova/runtime';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { poolOf, type Database } from './db/connection.ts';
 import { countCleanups } from './db/cleanups.ts';
-import { countStrays } from './db/strays.ts';
-import { countLive, longestDueSeconds } from './db/tasks.ts';
+import { countStrays, standings } from './db/strays.ts';
+import { countLive, liveStates, longestDueSeconds } from './db/tasks.ts';
 
 /**
  * Figures of the database's use, and of what is under way in the whole control plane: read when somebody asks for them.
+ *
+ * @param kinds of tasks that there may be
  * @returns what ends the counting of statements: a database that was handed in outlives its conductor.
  */
-export function databaseMetrics(registry: Registry, knex: Database, log: Logger): () => void {
+export function databaseMetrics(registry: Registry, knex: Database, log: Logger, kinds: readonly string[]): () => void {
   const registers = [registry];
   const statements = new Counter({ name: 'kilonova_database_statements_total', help: 'Statements sent to the database.', registers });
   const counted = () => statements.inc();
@@ -32,6 +34,8 @@ export function databaseMetrics(registry: Registry, knex: Database, log: Logger)
       collect: asked(async (gauge) => {
         const counts = await countLive(knex);
         gauge.reset();
+        // A rule that waits for 0 finds nothing where there is no series.
+        for (const kind of kinds) for (const state of liveStates) gauge.set({ kind, state }, 0);
         for (const { kind, state, count } of counts) gauge.set({ kind, state }, count);
       }),
     }),
@@ -61,6 +65,8 @@ export function databaseMetrics(registry: Registry, knex: Database, log: Logger)
       collect: asked(async (gauge) => {
         const counts = await countStrays(knex);
         gauge.reset();
+        // Without a host: there may be ten thousand.
+        for (const standing of standings) gauge.set({ standing }, 0);
         for (const { host, standing, count } of counts) gauge.set({ host, standing }, count);
       }),
     }),

@@ -17,7 +17,8 @@ export interface Sighting {
  * - outdated: the instance has another owner, of a higher generation: it must not run, and stays
  * - unknown, newer, unreleased: the database cannot tell: it is left alone
  */
-export type Standing = 'released' | 'outdated' | 'unknown' | 'newer' | 'unreleased';
+export const standings = ['released', 'outdated', 'unknown', 'newer', 'unreleased'] as const;
+export type Standing = (typeof standings)[number];
 
 export interface Stray extends Sighting {
   readonly standing: Standing;

@@ -4,7 +4,8 @@ import type { NewTask } from '../tasks/engine/new-task.ts';
 import type { Ownership } from './conductors.ts';
 
 export type TaskState = 'running' | 'parked' | 'unwinding' | 'done' | 'failed';
-const LIVE = `('running', 'parked', 'unwinding')`;
+export const liveStates: readonly TaskState[] = ['running', 'parked', 'unwinding'];
+const LIVE = `(${liveStates.map((state) => `'${state}'`).join(', ')})`;
 
 /** A live task as read under its lock. */
 export interface TaskRow {

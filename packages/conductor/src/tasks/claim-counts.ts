@@ -1,7 +1,8 @@
 import { Counter, type Registry } from 'prom-client';
 
 /** How claims of new servers went: `first`, the host that the scheduler chose; one of its alternates; or `lost`, others were faster on all of them. */
-export type ClaimResult = 'first' | 'alternate' | 'lost';
+const results = ['first', 'alternate', 'lost'] as const;
+export type ClaimResult = (typeof results)[number];
 
 export class ClaimCounts {
   readonly #counter: Counter;
@@ -13,6 +14,7 @@ export class ClaimCounts {
       labelNames: ['result'],
       registers: [registry],
     });
+    for (const result of results) this.#counter.inc({ result }, 0);
   }
 
   add(counts: Readonly<Record<ClaimResult, number>>): void {

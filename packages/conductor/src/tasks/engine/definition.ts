@@ -242,6 +242,10 @@ export class Definitions {
     return this.#versions.get(kind)?.find(({ since }) => since <= minor);
   }
 
+  get kinds(): readonly string[] {
+    return [...this.#versions.keys()];
+  }
+
   /** As `kind/version`. */
   get keys(): readonly string[] {
     return [...this.#byKey.keys()];
