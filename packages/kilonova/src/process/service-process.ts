@@ -64,7 +64,7 @@ export async function runServiceProcess(
   showBuild(ofProcess);
   const output = standardOutput(config.log, ofProcess);
   const log = createLogger(name, config.log.level, output);
-  for (const reason of doubtsOf(config)) log.warn({ reason }, 'the configuration looks wrong');
+  for (const reason of doubtsOf(config, name)) log.warn({ reason }, 'the configuration looks wrong');
   const registries: Registry[] = [ofProcess];
   const services: (RunningService & { readonly url?: string })[] = [];
   const stops: (() => Promise<void>)[] = [];
