@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { chooseCase, sizeBounds, WatchedProcesses, type BenchCase, type Cut, type Sizes } from '@kilonova/bench';
 import { UsageError, type CommandOptions, type Given } from '../cli/command.ts';
 import { configOptions } from '../config/options.ts';
@@ -80,12 +81,23 @@ export function readBenchOptions(given: Given): BenchOptions {
     runs: given.number('runs', { min: 1, max: MAX_RUNS }) ?? 1,
     watched: meant(() => WatchedProcesses.of(given.all('watch'))),
     metricsUrls: given.all('metrics'),
-    json: given.text('json'),
+    json: writable(given.text('json')),
     image: given.text('image'),
     flavor: given.text('flavor'),
     liftQuota: given.switch('lift-quota'),
     cut,
   };
+}
+
+/** Found out before the hours of a run, not after them. */
+function writable(file: string | undefined): string | undefined {
+  if (file !== undefined)
+    try {
+      closeSync(openSync(file, 'a')); // what it holds stays until there is something new
+    } catch (error) {
+      throw new UsageError(`--json: cannot be written: ${(error as Error).message}`);
+    }
+  return file;
 }
 
 function meant<T>(read: () => T): T {
