@@ -19,13 +19,13 @@ export interface FileSection {
   readonly entries: readonly FileEntry[] | undefined;
 }
 
-/** The sections of a YAML config file, and what is wrong with its form. Throws only when the file cannot be read. */
+/** The sections of a YAML config file, and what is wrong with it, also that it cannot be read. */
 export function readConfigFile(file: string): { readonly sections: readonly FileSection[]; readonly problems: readonly string[] } {
   let content: string;
   try {
     content = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new Error(`cannot read the config file ${file}: ${(cause as Error).message}`, { cause });
+  } catch (error) {
+    return { sections: [], problems: [`cannot read the config file ${file}: ${(error as Error).message}`] };
   }
   const { isMap, isNode, isScalar, LineCounter, parseDocument } = loadYaml();
   const lines = new LineCounter();

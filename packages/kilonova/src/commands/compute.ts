@@ -44,7 +44,11 @@ account, connection, queue and journal.`,
 function hostsOf(given: Given): readonly string[] {
   const fake = given.number('fake-hosts', { min: 1, max: MAX_FAKE_HOSTS });
   const named = given.text('host');
-  if (fake === undefined) return hostList(named ?? hostname());
+  if (fake === undefined) {
+    for (const name of ['host-prefix', 'first-fake-host'])
+      if (given.switch(name)) throw new UsageError(`--${name} names fake hosts: expected --fake-hosts N with it`);
+    return hostList(named ?? hostname());
+  }
   if (named !== undefined) throw new UsageError('--host and --fake-hosts exclude each other: fake hosts are named by --host-prefix');
   return hostList(
     numberedHosts(given.text('host-prefix') ?? 'host', fake, given.number('first-fake-host', { min: 0, max: 1_000_000 })).join(','),

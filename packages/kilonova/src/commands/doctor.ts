@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { createMetrics, silentLogger, systemClock, systemRandom } from '@kilonova/runtime';
 import { UsageError, type Command } from '../cli/command.ts';
+import { hostName } from '../config/hosts.ts';
 import { configFor, configOptions } from '../config/options.ts';
 import { examinations, roles } from '../doctor/examinations.ts';
 
@@ -22,7 +23,7 @@ Ends with code 0 when everything is well, else with 1. Changes nothing.`,
     const host = given.text('host');
     if (host !== undefined && role !== 'compute') throw new UsageError('--host: expected together with --role compute');
     const around = { clock: systemClock, random: systemRandom, log: silentLogger, metrics: createMetrics('doctor', { ofProcess: false }) };
-    const findings = await examinations(configFor(given), { role, host: host ?? hostname() }, around);
+    const findings = await examinations(configFor(given), { role, host: role === 'compute' ? hostName(host ?? hostname()) : '' }, around);
     for (const { what, ok, says } of findings) process.stdout.write(`${ok ? 'ok    ' : 'WRONG '} ${what}: ${says}\n`);
     return findings.every(({ ok }) => ok) ? 0 : 1;
   },

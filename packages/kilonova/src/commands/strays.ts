@@ -1,10 +1,12 @@
 import { adoptStrays, listStrays, releaseStrays, type KnownStray } from '@kilonova/conductor';
 import { systemRandom } from '@kilonova/runtime';
 import { UsageError, type Command, type Given } from '../cli/command.ts';
+import { hostName } from '../config/hosts.ts';
 import { configFor, configOptions } from '../config/options.ts';
 
 const MOST = 10_000;
 const RUNNING = 1;
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 export const strays: Command = {
   name: 'strays',
@@ -60,7 +62,9 @@ function named(given: Given, expected: string): { readonly host: string; readonl
   const host = given.text('host');
   if (host === undefined) throw new UsageError('--host is missing: the host that shows them');
   if (given.words.length === 0) throw new UsageError(`expected ${expected}`);
-  return { host, uuids: given.words.map((uuid) => uuid.toLowerCase()) };
+  for (const word of given.words)
+    if (!UUID.test(word)) throw new UsageError(`expected ${expected}, found ${JSON.stringify(word)}, which is no UUID`);
+  return { host: hostName(host), uuids: given.words.map((uuid) => uuid.toLowerCase()) };
 }
 
 const lineOf = ({ host, uuid, generation, powerState, standing, firstSeenAt }: KnownStray): string =>

@@ -5,6 +5,13 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,253}$/;
 /** Names of hosts separated by commas. Throws UsageError. */
 export const hostList = (given: string): readonly string[] => nameList(given, 'host');
 
+/** The name of one host. Throws UsageError. */
+export function hostName(given: string): string {
+  const [host, ...more] = hostList(given);
+  if (host === undefined || more.length > 0) throw new UsageError(`expected the name of one host, found ${JSON.stringify(given)}`);
+  return host;
+}
+
 /** Names of zones separated by commas, for so many hosts. Throws UsageError. */
 export function zoneList(given: string | undefined, hosts: number): readonly string[] {
   if (given === undefined) return [];
