@@ -98,7 +98,7 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
     });
 
     // What the registration says is told in the form of that time: an older one has no name for this process.
-    speaksOtherwise = () => presence.reconnected();
+    speaksOtherwise = () => presence.sayAgain();
 
     agent.resume();
     outbox.start();

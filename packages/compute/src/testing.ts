@@ -26,7 +26,7 @@ import {
   version,
 } from '@kilonova/objects';
 import { createClient, Empty, InProcessBroker, serve } from '@kilonova/rpc';
-import { createMetrics, defaultsOf, silentLogger, systemClock, systemRandom, type RunningService } from '@kilonova/runtime';
+import { createMetrics, defaultsOf, silentLogger, systemClock, systemRandom, type Logger, type RunningService } from '@kilonova/runtime';
 import { expect, onTestFinished } from 'vitest';
 import { computeSection, type ComputeOptions } from './config.ts';
 import type { Driver } from './driver/driver.ts';
@@ -140,12 +140,21 @@ export interface AgentGiven {
   readonly storage?: JournalStorage;
   /** The version of its peers. */
   readonly pin?: string;
+  readonly log?: Logger;
 }
 
 /** A quick agent; whatever of it is left is ended with the test. */
-export async function anAgent({ broker, stateDir = aFolder(), config = {}, wrap = (driver) => driver, storage, pin }: AgentGiven) {
+export async function anAgent({
+  broker,
+  stateDir = aFolder(),
+  config = {},
+  wrap = (driver) => driver,
+  storage,
+  pin,
+  log = silentLogger,
+}: AgentGiven) {
   const transport = broker.connect({ service: 'compute', id: HOST, user: `compute.${HOST}`, connectWaitMs: 50 });
-  const surroundings = { clock: systemClock, random: systemRandom, log: silentLogger };
+  const surroundings = { clock: systemClock, random: systemRandom, log };
   const fake = defaultsOf(fakeSection);
   const driver = new FakeDriver({ ...surroundings, host: HOST, folder: stateDir, config: fake });
   const metrics = createMetrics('compute');

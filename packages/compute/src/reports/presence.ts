@@ -35,6 +35,8 @@ export class Presence {
   /** Counts reconnects, so that one during a registration is not taken for settled by its answer. */
   #wanted = 1;
   #registered = 0;
+  /** Whether the next registration is one that an operator has not read of. */
+  #isNews = true;
   #registrationTrouble: string | undefined = 'not tried yet';
 
   constructor(parts: PresenceParts) {
@@ -58,6 +60,12 @@ export class Presence {
 
   /** The broker is there again: the conductor may have forgotten or missed this host. */
   reconnected(): void {
+    this.#isNews = true;
+    this.sayAgain();
+  }
+
+  /** What a registration says is told in another form from now on. */
+  sayAgain(): void {
     this.#wanted += 1;
     this.#alarm.ring();
   }
@@ -117,7 +125,8 @@ export class Presence {
     this.#registered = wanted;
     this.#registrationTrouble = undefined;
     this.#told = fingerprint(inventory);
-    log.info({ driver: driver.name, version }, 'host registered');
+    log[this.#isNews ? 'info' : 'debug']({ driver: driver.name, version }, 'host registered');
+    this.#isNews = false;
     onRegistered();
     return undefined;
   }

@@ -1,5 +1,6 @@
 import { powerState } from '@kilonova/objects';
 import { ServiceError } from '@kilonova/rpc';
+import { createLogger } from '@kilonova/runtime';
 import { describe, expect, test } from 'vitest';
 import type { FakeDriver } from '../driver/fake/fake-driver.ts';
 import { aFarSide, anAgent, anInquiry, aSpawn, HOST } from '../testing.ts';
@@ -23,6 +24,20 @@ describe('what a host tells the conductor', () => {
       driver: 'fake',
       inventory: { vcpus: 64, hypervisorType: 'fake' },
     });
+  });
+
+  test('its registration is logged once, although it is told again in another form', async () => {
+    const far = await aFarSide();
+    const lines: string[] = [];
+    const log = createLogger('compute', 'info', { write: (line) => void lines.push(line) });
+    const { transport } = await anAgent({ broker: far.broker, log });
+    const logged = () => lines.filter((line) => line.includes('"msg":"host registered"')).length;
+    await expect.poll(() => far.heard.registrations.length).toBe(2);
+    expect(logged()).toBe(1);
+    transport.cut();
+    transport.restore();
+    await expect.poll(() => far.heard.registrations.length).toBeGreaterThan(2);
+    await expect.poll(logged).toBe(2);
   });
 
   test('starts without a conductor, says what is missing, and registers when one comes', async () => {
