@@ -4,7 +4,7 @@ export { connectionSettings, openDatabase } from './db/connection.ts';
 export type { ConnectionSource, Database } from './db/connection.ts';
 export { invariants } from './db/invariants/index.ts';
 export { migrateDatabase, newerRelease } from './db/migrate.ts';
-export { inspectDatabase } from './db/inspect.ts';
+export { inspectDatabase, reachDatabase } from './db/inspect.ts';
 export type { DatabaseFindings } from './db/inspect.ts';
 export { adoptStrays } from './db/adopted-strays.ts';
 export type { Adoption } from './db/adopted-strays.ts';

@@ -38,3 +38,13 @@ export async function inspectDatabase(config: DatabaseConfig): Promise<DatabaseF
     await knex.destroy();
   }
 }
+
+/** Throws when the database does not answer. */
+export async function reachDatabase(config: DatabaseConfig): Promise<void> {
+  const knex = openDatabase({ ...config, poolMax: 2 });
+  try {
+    await knex.raw('select 1');
+  } finally {
+    await knex.destroy();
+  }
+}

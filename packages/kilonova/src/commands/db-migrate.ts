@@ -1,6 +1,7 @@
 import { migrateDatabase, newerRelease } from '@kilonova/conductor';
 import { createLogger } from '@kilonova/runtime';
 import type { Command } from '../cli/command.ts';
+import { databaseAddress, onDatabase } from '../config/database-address.ts';
 import { configFor, configOptions } from '../config/options.ts';
 
 export const dbMigrate: Command = {
@@ -10,10 +11,11 @@ export const dbMigrate: Command = {
   options: configOptions,
   async run(given) {
     const config = configFor(given);
-    const { applied, unknown } = await migrateDatabase(config.database);
+    const { applied, unknown } = await onDatabase(config.database, () => migrateDatabase(config.database));
     const log = createLogger('db', config.log.level);
-    if (unknown.length > 0) log.warn({ unknown }, newerRelease(unknown));
-    else log.info({ applied }, applied.length > 0 ? 'the database was brought up to date' : 'the database is up to date already');
+    const database = databaseAddress(config.database.url);
+    if (unknown.length > 0) log.warn({ database, unknown }, newerRelease(unknown));
+    else log.info({ database, applied }, applied.length > 0 ? 'the database was brought up to date' : 'the database is up to date already');
     return 0;
   },
 };

@@ -1,5 +1,6 @@
 import { removeSeed, seedDatabase } from '@kilonova/conductor';
 import { UsageError, type Command } from '../cli/command.ts';
+import { onDatabase } from '../config/database-address.ts';
 import { configFor, configOptions } from '../config/options.ts';
 
 const MAX_SERVERS = 10_000_000;
@@ -24,7 +25,7 @@ disabled. A second run adds to them. Refused where servers are that were not see
       const unused = ['servers', 'project', 'user'].filter((name) => given.switch(name));
       if (unused.length > 0)
         throw new UsageError(`--remove takes all seeded servers away, whoever has them: --${unused.join(', --')} cannot be given with it`);
-      process.stdout.write(`${await removeSeed(database)} seeded servers removed\n`);
+      process.stdout.write(`${await onDatabase(database, () => removeSeed(database))} seeded servers removed\n`);
       return 0;
     }
     const projectIds = given.all('project');
@@ -33,13 +34,15 @@ disabled. A second run adds to them. Refused where servers are that were not see
     for (const id of [...projectIds, userId])
       if (!ID.test(id))
         throw new UsageError(`--project, --user: expected an id (letters, digits, ".", "_" and "-"), found ${JSON.stringify(id)}`);
-    const { servers, total } = await seedDatabase(database, {
-      ...{ projectIds, userId },
-      servers: given.number('servers', { min: 1, max: MAX_SERVERS }) ?? 1,
-      onProgress: (done) => {
-        if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${done} servers`);
-      },
-    });
+    const { servers, total } = await onDatabase(database, () =>
+      seedDatabase(database, {
+        ...{ projectIds, userId },
+        servers: given.number('servers', { min: 1, max: MAX_SERVERS }) ?? 1,
+        onProgress: (done) => {
+          if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${done} servers`);
+        },
+      }),
+    );
     if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
     process.stdout.write(`${servers} servers added, ${total} seeded servers in all\n`);
     return 0;

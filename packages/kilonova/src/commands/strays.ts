@@ -1,6 +1,7 @@
 import { adoptStrays, listStrays, releaseStrays, type KnownStray } from '@kilonova/conductor';
 import { systemRandom } from '@kilonova/runtime';
 import { UsageError, type Command, type Given } from '../cli/command.ts';
+import { onDatabase } from '../config/database-address.ts';
 import { hostName } from '../config/hosts.ts';
 import { configFor, configOptions } from '../config/options.ts';
 
@@ -15,7 +16,8 @@ export const strays: Command = {
 At most ${MOST} are listed.`,
   options: configOptions,
   async run(given) {
-    for (const stray of await listStrays(configFor(given).database, MOST)) process.stdout.write(`${lineOf(stray)}\n`);
+    const { database } = configFor(given);
+    for (const stray of await onDatabase(database, () => listStrays(database, MOST))) process.stdout.write(`${lineOf(stray)}\n`);
     return 0;
   },
 };
@@ -31,7 +33,8 @@ when one was refused; the others are adopted.`,
   async run(given) {
     const { host, uuids } = named(given, 'the UUIDs of the instances that are there');
     let refusals = 0;
-    for (const adoption of await adoptStrays(configFor(given).database, { host, uuids }))
+    const { database } = configFor(given);
+    for (const adoption of await onDatabase(database, () => adoptStrays(database, { host, uuids })))
       if ('adopted' in adoption) process.stdout.write(`adopted: ${lineOf(adoption.adopted)}\n`);
       else {
         refusals += 1;
@@ -50,7 +53,9 @@ with 1 when the host shows one of them not at all.`,
   options: { host: { value: 'HOST', help: 'The host that shows them.' }, ...configOptions },
   async run(given) {
     const { host, uuids } = named(given, 'the UUIDs of what the host shall remove');
-    const released = await releaseStrays(configFor(given).database, { host, uuids, requestId: `req-${systemRandom.uuid()}` });
+    const { database } = configFor(given);
+    const requestId = `req-${systemRandom.uuid()}`;
+    const released = await onDatabase(database, () => releaseStrays(database, { host, uuids, requestId }));
     for (const stray of released) process.stdout.write(`released: ${lineOf(stray)}\n`);
     const missing = uuids.filter((uuid) => !released.some((stray) => stray.uuid === uuid));
     for (const uuid of missing) process.stderr.write(`kilonova strays release: host ${host} shows no stray ${uuid}\n`);

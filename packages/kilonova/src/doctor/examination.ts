@@ -1,3 +1,5 @@
+import { reasonOf } from '../cli/reason.ts';
+
 export interface Finding {
   readonly what: string;
   readonly ok: boolean;
@@ -11,17 +13,4 @@ export async function examine(what: string, check: () => Promise<string>): Promi
   } catch (error) {
     return { what, ok: false, says: reasonOf(error) };
   }
-}
-
-/** The innermost cause says most; an AggregateError (a name with two addresses) has only its parts. */
-function reasonOf(error: unknown): string {
-  const messages: string[] = [];
-  for (let current = error; current instanceof Error; current = current.cause) {
-    const message =
-      current instanceof AggregateError && current.message === ''
-        ? current.errors.map((one) => (one as Error).message).join(', ')
-        : current.message;
-    if (message !== '' && !messages.some((known) => known.includes(message))) messages.push(message);
-  }
-  return messages.join(': ') || String(error);
 }

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { migrateDatabase } from '@kilonova/conductor';
+import { migrateDatabase, reachDatabase } from '@kilonova/conductor';
 import {
   createLogger,
   createMetrics,
@@ -11,6 +11,7 @@ import {
   systemRandom,
   type FolderLock,
 } from '@kilonova/runtime';
+import { onDatabase } from '../config/database-address.ts';
 import { numberedHosts } from '../config/hosts.ts';
 import type { KilonovaConfig } from '../config/sections.ts';
 import { startChild, type Child } from '../process/child.ts';
@@ -28,6 +29,8 @@ export async function runProcesses(
   configArgs: readonly string[],
   print: (line: string) => void,
 ): Promise<number> {
+  // Before anything is left behind.
+  await onDatabase(config.database, () => reachDatabase(config.database));
   mkdirSync(options.state, { recursive: true, mode: 0o700 });
   const lock = hold(options.state);
   const log = createLogger('processes', config.log.level === 'silent' ? 'silent' : 'warn');
@@ -49,7 +52,7 @@ export async function runProcesses(
 
   try {
     // All at once: each waits for what it needs, and only conductors for a database that is up to date.
-    const migrated = migrateDatabase(config.database);
+    const migrated = onDatabase(config.database, () => migrateDatabase(config.database));
     await Promise.all(
       planProcesses(options, config, passwords).map(async (group, place) => {
         groups[place] = [];
