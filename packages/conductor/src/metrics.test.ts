@@ -33,7 +33,7 @@ test('what there is none of is shown as 0, so that a rule can match it', async (
   await database.knex.raw('delete from tasks');
   const registry = new Registry();
   const end = databaseMetrics(registry, database.knex, silentLogger, ['toy']);
-  new ClaimCounts(registry);
+  expect(new ClaimCounts(registry)).toBeDefined();
   const lines = (await registry.metrics()).split('\n');
   expect(lines.filter((line) => /^kilonova_(tasks|strays|claims_total)\{/.test(line)).toSorted()).toEqual([
     ...['alternate', 'first', 'lost'].map((result) => `kilonova_claims_total{result="${result}"} 0`),

@@ -5,7 +5,6 @@ import { Busy, ConnectionLost, Unreachable, type RpcError } from '../errors.ts';
 import type { OutgoingMessage } from '../transport.ts';
 import type { Dial } from './dialer.ts';
 import { FrameReader } from './frame-reader.ts';
-import { withLastWords } from './last-words.ts';
 import { brokerError, codeOf } from './refusals.ts';
 import type { PlainProperties } from './publish-frames.ts';
 import { TurnWriter } from './turn-writer.ts';
@@ -48,7 +47,7 @@ export class Link {
   #count = 0;
 
   static async open({ url, user, socket }: Dial, connectionName: string, maxPendingBytes: number, events: LinkEvents): Promise<Link> {
-    const model = await withLastWords(() => connect(url, { ...socket, clientProperties: { connection_name: connectionName } }));
+    const model = await connect(url, { ...socket, clientProperties: { connection_name: connectionName } });
     const link = new Link(model, user, maxPendingBytes, events);
     try {
       await link.#openPublisher();

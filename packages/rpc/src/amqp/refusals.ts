@@ -8,7 +8,7 @@ export function brokerError(error: unknown): RpcError {
   const message = error instanceof Error ? error.message : String(error);
   const options = { cause: error };
   const code = codeOf(error);
-  if (code === 403 || (code === NOT_ALLOWED && !PASSES.test(message))) return new NotAuthorized(message, undefined, options);
+  if (code === 403) return new NotAuthorized(message, undefined, options);
   if (code === 404) return new Unreachable(message, undefined, options);
   if (typeof code === 'string') {
     if (UNTRUSTED.test(code))
@@ -24,6 +24,12 @@ export function brokerError(error: unknown): RpcError {
     if (code === 'ERR_SSL_WRONG_VERSION_NUMBER')
       return new Unreachable('the broker speaks no TLS at this address: expected its TLS port (5671)', undefined, options);
   }
+  if (message.startsWith(NOT_OPENED))
+    return new Unreachable(
+      'the broker does not open the virtual host: it is not there or not for this account, or a limit of connections is reached; its log says which',
+      undefined,
+      options,
+    );
   if (message.startsWith('SASL mechanism EXTERNAL is not provided'))
     return new NotAuthorized(
       'the broker takes no account from a certificate: expected its plugin rabbitmq_auth_mechanism_ssl',
@@ -33,10 +39,8 @@ export function brokerError(error: unknown): RpcError {
   return new ConnectionLost(message, undefined, options);
 }
 
-/** A virtual host that is not there, or not for this account. */
-const NOT_ALLOWED = 530;
-/** But when others close theirs it is. */
-const PASSES = /limit \(\d+\) is reached/;
+/** How amqplib says that the broker ended the handshake behind the login; why it did, it keeps to itself. */
+const NOT_OPENED = 'Expected ConnectionOpenOk';
 /** Of OpenSSL's verification, by way of Node. */
 const UNTRUSTED =
   /^(ERR_TLS_CERT_ALTNAME_INVALID|CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECODE|DECRYPT)|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE))/;

@@ -116,14 +116,6 @@ describe.skipIf(installedRabbitmq() === undefined || !opensslInstalled())(
       }
     });
 
-    test('a virtual host that is not there is said in the words of the broker over TLS too', async () => {
-      const url = `amqps://127.0.0.1:${broker.tlsPort}/nope`;
-      expect(await failure({ url, credentials: withPassword, tls: ours() })).toMatchObject({
-        code: 'NotAuthorized',
-        message: 'the broker ended the handshake: 530 NOT_ALLOWED - vhost nope not found',
-      });
-    });
-
     test('what cannot be a key, a login or a TLS address is said before or at the first attempt', async () => {
       expect(await failure({ credentials: withPassword, tls: { ...ours(), key: 'no key' } })).toMatchObject({
         code: 'NotAuthorized',
