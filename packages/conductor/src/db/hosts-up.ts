@@ -53,12 +53,12 @@ export async function hostIsKnown(knex: Knex, host: string): Promise<boolean> {
 }
 
 /**
- * SQL: no guest may run on the host `h` that has another host by now: one that was evacuated, or that it was told to run before
- * it was forced down. A host that returns gets no work before it said so.
+ * SQL: no guest may run on the host `h` that has another host by now, or will have: one that was evacuated, or that it was told to
+ * run before it was forced down. A host that returns gets no work before it said so.
  */
 export const RID_OF_DOUBLES = `not exists (select from server_migrations m
   where m.source_host = h.host and m.type = 'evacuation' and (m.open or m.status = 'done'))
   and not exists (select from cleanups c
-    join instances i on i.uuid = c.instance_uuid and i.host <> c.host
+    join instances i on i.uuid = c.instance_uuid and i.host is distinct from c.host
     join tasks t on t.id = cast(split_part(c.undoes, '/', 1) as uuid) and t.failure ->> 'forcedDown' = 'true'
     where c.host = h.host)`;

@@ -41,12 +41,16 @@ test('a delete that was under way ends, and leaves the rest to the cleanup; a bu
   await expect.poll(waiting, QUICKLY).toEqual([{ kind: 'build-instance', patient: true }]);
 });
 
-test('a build goes on to another host when its own is forced down, which gets no work before it is rid of it', async () => {
+test.each([
+  { title: 'goes on to another host', others: ['h2'], ends: { vmState: 'active', host: 'h2' } },
+  { title: 'fails where there is no other', others: [], ends: { vmState: 'error', host: null } },
+])('a build $title when its own is forced down, which gets no work before it is rid of it', async ({ others, ends }) => {
   fallSilent('h1');
+  scene.cloud.choose = ({ excludedHosts }) => ['h1', ...others].filter((name) => !excludedHosts.includes(name));
   await scene.cloud.create(aRequest());
   await expect.poll(() => heard('h1', 'spawn'), QUICKLY).toBe(true);
   await forceDown('h1');
-  await expect.poll(scene.servers, QUICKLY).toMatchObject([{ vmState: 'active', host: 'h2' }]);
+  await expect.poll(scene.servers, QUICKLY).toMatchObject([ends]);
   expect(await cleanups()).toEqual([{ host: 'h1' }]);
 
   await forceDown('h1', false);
