@@ -49,6 +49,8 @@ export class Agent {
   readonly #running = new Map<string, { readonly order: Order; readonly abort: AbortController; readonly hurry: AbortController }>();
   /** What repeats said of migrations that did not end yet, by operation. */
   readonly #urged = new Map<string, Urge>();
+  /** Operations whose outcome is known, and not on the disk (yet). */
+  readonly #unsynced = new Set<string>();
   #abandoned = 0;
   #stopping = false;
 
@@ -94,9 +96,14 @@ export class Agent {
     this.#enqueue(order, true);
   }
 
-  /** Reports again what became of operations, or that they are unknown. What waits or runs will be reported anyway. */
+  /**
+   * Reports again what became of operations, or that they are unknown. What waits or runs will be reported anyway.
+   *
+   * @throws Error when the journal failed: what is known may not be on the disk
+   */
   async inquire(operationIds: readonly string[]): Promise<void> {
-    const { ledger, outbox } = this.#parts;
+    const { ledger, journal, outbox } = this.#parts;
+    if (journal.failure !== undefined) throw journal.failure;
     for (const operationId of operationIds) {
       const known = ledger.operation(operationId);
       if (known === undefined) outbox.addUnknown(operationId);
@@ -135,12 +142,16 @@ export class Agent {
     const { ledger, journal } = this.#parts;
     if (journal.failure !== undefined) throw journal.failure;
     ledger.apply(record);
+    const operationId = record.kind === 'finished' || record.kind === 'reissued' ? record.operation.operationId : undefined;
+    if (operationId !== undefined) this.#unsynced.add(operationId);
     await journal.append(record);
+    if (operationId !== undefined) this.#unsynced.delete(operationId);
   }
 
   async #tellAgain(operation: Operation): Promise<void> {
     const { ledger, outbox, clock } = this.#parts;
-    if (operation.outcome === null) return;
+    // What is not on the disk yet is told when it is; the next agent would know nothing of it.
+    if (operation.outcome === null || this.#unsynced.has(operation.operationId)) return;
     if (operation.settled) {
       // With a number of its own and the power of now: the conductor may know later reports by now.
       const power = ledger.instance(operation.instanceUuid)?.power ?? operation.outcome.power;
@@ -240,6 +251,7 @@ export class Agent {
       clock,
       abortWaitMs: config.abortWaitMs,
       cleanupMs: config.cleanupMs,
+      known: instance?.present === true && instance.generation === order.generation ? instance.power : undefined,
       signal: abort.signal,
       hurry: hurry.signal,
       // A call that was given up may go on telling.

@@ -2,6 +2,7 @@ import { powerState, type PowerState, type TransferProgress } from '@kilonova/ob
 import type { Clock } from '@kilonova/runtime';
 import { canMove, type Driver, type Moves } from '../driver/driver.ts';
 import type { Order } from '../ledger/order.ts';
+import { finishArrival } from './arrival.ts';
 import { attempt, type AttemptLimits } from './attempt.ts';
 
 /** What an order came to, before it is numbered and journalled. */
@@ -28,6 +29,8 @@ interface ExecutionLimits {
   readonly hurry: AbortSignal;
   /** Told how far a guest is that is sent live. */
   readonly onProgress: (progress: TransferProgress) => void;
+  /** Power of the domain of the order's generation, as far as the journal knows it. */
+  readonly known: PowerState | undefined;
   /** Whether the agent stops: then nothing is taken back, the next agent goes on from the journal. */
   readonly stopping: () => boolean;
 }
@@ -37,23 +40,35 @@ export async function carryOut(driver: Driver, order: Order, limits: ExecutionLi
   const leftMs = order.acceptedAt + order.allowedMs - limits.clock.now();
   // A removal is worth doing however late it is.
   const allowedMs = order.verb === 'remove' && leftMs <= 0 ? limits.cleanupMs : leftMs;
-  const went = await attempt({ ...limits, allowedMs }, (signal) => drive(driver, order, signal, limits));
+  const bounds: AttemptLimits = { ...limits, allowedMs };
+  const removal = (failed: Ending) => (limits.stopping() ? Promise.resolve(failed) : removeMade(driver, order, failed, limits));
+  if (order.verb === 'finishIncoming')
+    return finishArrival(driver, order, bounds, {
+      ...{ known: limits.known, lookMs: limits.cleanupMs },
+      bringUp: () => tryOnce(driver, order, bounds, limits),
+      removeMade: removal,
+    });
+  const ending = await tryOnce(driver, order, bounds, limits);
+  return ending.result === 'failed' && MAKES.has(order.verb) ? removal(ending) : ending;
+}
+
+async function tryOnce(driver: Driver, order: Order, bounds: AttemptLimits, limits: ExecutionLimits): Promise<Ending> {
+  const went = await attempt(bounds, (signal) => drive(driver, order, signal, limits));
   if (went.kind === 'done') {
     const { power = powerState.none, destination } = went.value;
     return { result: 'done', power, present: order.verb !== 'remove', ...(destination !== undefined && { destination }) };
   }
-  const failed: Ending = {
+  return {
     result: 'failed',
     power: undefined,
     present: undefined,
     error: went.error,
     ...(went.kind === 'abandoned' ? { late: went.late } : {}),
   };
-  return MAKES.has(order.verb) && !limits.stopping() ? removeMade(driver, order, failed, limits) : failed;
 }
 
 /** What failed at making a domain leaves none behind. */
-const MAKES: ReadonlySet<Order['verb']> = new Set(['spawn', 'prepareIncoming', 'finishIncoming']);
+const MAKES: ReadonlySet<Order['verb']> = new Set(['spawn', 'prepareIncoming']);
 
 /** What a driver said of an order. */
 interface Effect {

@@ -1,8 +1,9 @@
-import type { Flavor, MigrationStatus, TaskState, VmState } from '@kilonova/objects';
+import { type Flavor, type MigrationStatus, powerState, type TaskState, type VmState } from '@kilonova/objects';
 import { finishEvents } from '../../db/action-events.ts';
 import type { Transaction } from '../../db/connection.ts';
 import type { Batch, Failure, ReportOutcome, TaskItem } from '../engine/definition.ts';
 import type { HostFailure } from '../faults.ts';
+import type { Asking } from './asking-on.ts';
 import type { OnHost } from '../orders.ts';
 
 /** A move of an instance away from its owner: `host` and `generation` are the source's. */
@@ -33,6 +34,7 @@ export interface SilentDestination {
   readonly destination: OnHost & { readonly node: string };
   /** Whether the source said that it has sent everything. */
   readonly sent: boolean;
+  readonly asking: Asking;
 }
 
 export type MoveItem = TaskItem<MoveParams>;
@@ -85,6 +87,12 @@ export const outcomeOf = ({ outputs }: Pick<TaskItem<unknown>, 'outputs'>, step:
 
 /** Whether the source said that it has sent everything. */
 export const wasSent = (item: MoveItem): boolean => item.params.silent?.sent ?? outcomeOf(item, 'transferred')?.outcome === 'done';
+
+/** Whether the destination failed, and says that it has the guest all the same: it may run, or its user has shut it down. */
+export const isThere = (item: MoveItem): boolean => {
+  const finished = outcomeOf(item, 'finished');
+  return finished?.outcome === 'failed' && finished.power !== powerState.none;
+};
 
 /** Whether the guest runs while nothing moves it. */
 export const runsIn = (vmState: VmState): boolean => vmState === 'active' || vmState === 'paused';

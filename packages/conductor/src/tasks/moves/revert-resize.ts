@@ -2,7 +2,7 @@
  * Takes a resize or cold migration back that waits for its confirmation: the destination stops the guest, the source takes
  * back what it kept, and the commit of its report makes it the owner again.
  */
-import { type Flavor, PowerOperation, TakeBackOperation, type VmState } from '@kilonova/objects';
+import { type Flavor, PowerOperation, powerState, TakeBackOperation, type VmState } from '@kilonova/objects';
 import { finishEvents, startEvents } from '../../db/action-events.ts';
 import { regenerate } from '../../db/claims.ts';
 import { leaveBehind } from '../../db/cleanups.ts';
@@ -14,6 +14,7 @@ import { changeMigrations } from '../../db/server-migrations.ts';
 import { type Batch, mayHaveDone, type Order, type StepContext, Task, type TaskItem, type Verdict } from '../engine/definition.ts';
 import { type OnHost, orderOf, say } from '../orders.ts';
 import type { TaskServices } from '../services.ts';
+import { type Asking, isOver, nextAsking } from './asking-on.ts';
 import { countAs } from './counting.ts';
 import { deletion } from './deletion.ts';
 import { outcomeOf, runsIn, textOf, uuidsOf } from './move.ts';
@@ -30,6 +31,7 @@ export interface RevertParams extends OnHost {
   readonly running: boolean;
   /** The source was told to take it back under this generation, and fell silent: it is asked again, and nothing else. */
   readonly givenBack?: number;
+  readonly asking?: Asking;
 }
 
 type Item = TaskItem<RevertParams>;
@@ -151,12 +153,16 @@ const endEvents = (trx: Transaction, batch: RevertBatch, event: string, failed =
 /** How a revert that came to nothing goes on. */
 type Ending = 'delete' | 'ask on' | 'stopped' | 'restarted';
 
-function endingOf(item: Item, { knows }: TaskServices): Ending {
+function endingOf(item: Item, services: TaskServices): Ending {
   const { cancel, failure, params } = item;
   if (cancel !== null) return 'delete';
-  // The source may run it.
-  if (mayHaveDone(failure) && givenBack(item) !== undefined)
-    return params.givenBack === undefined && knows(SETTLE_REVERT) ? 'ask on' : 'stopped';
+  // The source may run it. What it keeps is shut off, so that what runs there was started.
+  const { outcome, power = powerState.none } = outcomeOf(item, 'takenBack') ?? {};
+  const runs = outcome === 'failed' && power !== powerState.none && power !== powerState.shutdown;
+  if ((mayHaveDone(failure) || runs) && givenBack(item) !== undefined) {
+    const over = params.asking !== undefined && isOver(services, params.asking);
+    return !over && services.knows(SETTLE_REVERT) ? 'ask on' : 'stopped';
+  }
   return params.running && outcomeOf(item, 'stopped')?.failure?.unanswered !== true ? 'restarted' : 'stopped';
 }
 
@@ -184,19 +190,23 @@ export async function unwoundRevert(batch: RevertBatch, trx: Transaction, contex
     trx,
     asked.map((item) => ({ uuid: item.instanceUuid!, vmState: 'error' as const, taskState: null, powerState: 0 as const })),
   );
+  // Said once: it is still so when the host is asked again.
   await addFaults(
     trx,
-    asked.map(({ instanceUuid, params, failure }) => ({
-      ...{ instanceUuid: instanceUuid!, code: 500, details: '' },
-      message: `The server may run on host ${params.source.host}: ${failure?.message ?? ''}`,
-    })),
+    asked
+      .filter(({ params }) => params.givenBack === undefined)
+      .map(({ instanceUuid, params, failure }) => ({
+        ...{ instanceUuid: instanceUuid!, code: 500, details: '' },
+        message: `The server may run on host ${params.source.host}: ${failure?.message ?? ''}`,
+      })),
   );
   for (const { item, ending } of endings) {
     const same = { instanceUuid: item.instanceUuid, requestId: item.requestId };
     if (ending === 'delete') context.follow(deletion(item, item.params, context.services));
     if (ending === 'ask on') {
-      const params: RevertParams = { ...item.params, givenBack: givenBack(item)! };
-      context.follow({ ...same, id: random.uuid(), kind: SETTLE_REVERT, params, deadlineMs: config.silentMoveDeadlineMs });
+      const { deadlineMs, ...asking } = nextAsking(context.services, item.params.asking);
+      const params: RevertParams = { ...item.params, givenBack: givenBack(item)!, asking };
+      context.follow({ ...same, id: random.uuid(), kind: SETTLE_REVERT, params, deadlineMs });
     }
     if (ending === 'restarted') {
       const { host, generation } = item.params;

@@ -5,15 +5,17 @@
  */
 import { Task } from '../engine/definition.ts';
 import type { TaskServices } from '../services.ts';
+import { pause } from './asking-on.ts';
 import { coldWords } from './cold-move.ts';
 import { liveWords } from './live-move.ts';
 import { destinationOf, type MoveParams, type MoveWords, settlingKind } from './move.ts';
 import { sendFinish, switchOwner } from './moving.ts';
 import { leaveDestination } from './sides.ts';
-import { unwoundMove } from './unwound-move.ts';
+import { endingOf, unwoundMove } from './unwound-move.ts';
 
 const settling = (words: MoveWords): Task<MoveParams, TaskServices> =>
   new Task<MoveParams, TaskServices>(settlingKind(words), 1, 5)
+    .local('pause', { run: pause(({ silent }) => silent?.asking) })
     .cast('askFinish', {
       to: (item) => destinationOf(item).host,
       // It may take as long for it as the first time.
@@ -23,7 +25,13 @@ const settling = (words: MoveWords): Task<MoveParams, TaskServices> =>
           orders.map((order) => ({ ...order, allowedMs: Math.min(order.allowedMs, services.config.moveStepDeadlineMs) })),
           services,
         ),
-      undo: (batch, trx, context) => leaveDestination('askFinish', batch, trx, context),
+      undo: (batch, trx, context) =>
+        leaveDestination(
+          'askFinish',
+          batch.filter((item) => endingOf(item, words, context.services) !== 'ask on'),
+          trx,
+          context,
+        ),
     })
     .awaitReport('finished', { deadlineMs: ({ config }) => config.silentMoveDeadlineMs, onFailure: 'unwind' })
     .local('switchOwner', { run: (batch, trx, context) => switchOwner(words, batch, trx, context) })

@@ -4,9 +4,11 @@
  */
 import { Task } from '../engine/definition.ts';
 import type { TaskServices } from '../services.ts';
+import { pause } from './asking-on.ts';
 import { type RevertParams, sendTakeBack, SETTLE_REVERT, switchBack, unwoundRevert } from './revert-resize.ts';
 
 export const settleRevert = new Task<RevertParams, TaskServices>(SETTLE_REVERT, 1, 5)
+  .local('pause', { run: pause(({ asking }) => asking) })
   .cast('askTakeBack', {
     to: ({ params }) => params.source.host,
     send: (orders, services) =>

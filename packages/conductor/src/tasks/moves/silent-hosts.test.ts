@@ -198,12 +198,34 @@ describe.each(silences)('$title, before it is heard,', ({ drives, prepare, act: 
     expect(host(back).domains.get(uuid)?.power).toBe(1);
   });
 
-  test('ends without the host when that never answers', async () => {
+  test('is asked again when the wait for it was cut short, as by an operator who forces a host down and up again', async () => {
     await untilItIsAsked('ignore');
     await onlyAsked();
     await giveUp(name, verb, settle);
-    await expect.poll(kinds).toEqual([]);
-    expect(await servers()).toMatchObject([verb === 'takeBack' ? { vmState: 'resized', host: 'h2' } : { vmState: 'error', host: 'h1' }]);
-    expect(await migrations()).toEqual([{ status: verb === 'takeBack' ? 'finished' : 'error' }]);
+    const asked = () => rows(`select state from tasks where kind = '${settle}' order by created_at`);
+    await expect.poll(asked).toEqual([{ state: 'failed' }, { state: expect.stringMatching(/running|parked/) }]);
+    expect(await rows('select 1 from cleanups')).toEqual([]);
+    expect(await rows('select 1 from instance_faults')).toHaveLength(1);
+    delete host(name).behaviour[verb];
+    await scene.cloud.settled();
+    expect(await servers()).toMatchObject(ends);
+    await scene.cloud.assertNothingLeftOver();
+  });
+
+  test('is asked again when the host fails at it and says that the guest is there', async () => {
+    const uuid = await untilItIsAsked('ignore');
+    await onlyAsked();
+    host(name).behaviour[verb] = ({ instanceUuid, generation }) => {
+      host(name).domains.set(instanceUuid, { generation, power: 1 });
+      return 'fail';
+    };
+    await expect.poll(() => rows(`select 1 from tasks where kind = '${settle}'`), { timeout: 20_000 }).not.toHaveLength(1);
+    expect(await rows('select 1 from cleanups')).toEqual([]);
+    expect(powers(uuid).filter((power) => power === 1)).toHaveLength(1);
+    delete host(name).behaviour[verb];
+    await scene.cloud.settled();
+    expect(await servers()).toMatchObject(ends);
+    expect(powers(uuid).filter((power) => power === 1)).toHaveLength(1);
+    await scene.cloud.assertNothingLeftOver();
   });
 });

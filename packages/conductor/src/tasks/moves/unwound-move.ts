@@ -13,6 +13,7 @@ import {
   claimOf,
   destinationOf,
   failEvents,
+  isThere,
   type MoveBatch,
   type MoveItem,
   type MoveParams,
@@ -24,6 +25,7 @@ import {
   uuidsOf,
   wasSent,
 } from './move.ts';
+import { isOver, nextAsking } from './asking-on.ts';
 import { offerPlaces } from './places.ts';
 import { takeBackInPlace } from './resize-in-place.ts';
 import { deletion } from './deletion.ts';
@@ -35,21 +37,24 @@ type Ending = 'delete' | 'next host' | 'restore' | 'ask on' | 'lost' | 'as befor
 /**
  * The destination failed it before anything was sent: another one is tried. The source was told to send: it is told to
  * go on, as is the host of a resize that stays. The destination was told to run it and says nothing: it may run there, so nobody
- * starts it anywhere, and it is asked until it answers.
+ * starts it anywhere, and it is asked until it answers that it has it or has not.
  */
-export function endingOf(item: MoveItem, words: MoveWords, { config, knows }: Pick<TaskServices, 'config' | 'knows'>): Ending {
+export function endingOf(item: MoveItem, words: MoveWords, services: Pick<TaskServices, 'clock' | 'config' | 'knows'>): Ending {
   const { cancel, failure, outputs, params } = item;
   if (cancel?.kind === 'delete') return 'delete';
   if (staysOnHost(item)) return 'restore';
   const transferring = outputs['startTransfer'] !== undefined;
   const uncertain = mayHaveDone(failure);
-  if (params.silent !== undefined) return uncertain ? 'lost' : 'restore';
+  if (params.silent !== undefined) {
+    if (!uncertain && !isThere(item)) return 'restore';
+    return isOver(services, params.silent.asking) ? 'lost' : 'ask on';
+  }
   if (!transferring) {
-    const more = params.attempt < config.maxAttempts && params.wantedHost === null;
+    const more = params.attempt < services.config.maxAttempts && params.wantedHost === null;
     return cancel === null && !uncertain && more && claimOf(item)?.destination !== undefined ? 'next host' : 'as before';
   }
   const finishing = outputs['startFinish'] !== undefined;
-  if (finishing && uncertain) return knows(settlingKind(words)) ? 'ask on' : 'lost';
+  if (finishing && (uncertain || isThere(item))) return services.knows(settlingKind(words)) ? 'ask on' : 'lost';
   // A live guest whose sending failed goes on where it is; one that the source said nothing about is taken back.
   return words.live && outcomeOf(item, 'transferred')?.failure?.unanswered !== true && cancel === null ? 'as before' : 'restore';
 }
@@ -158,8 +163,8 @@ function nextTask(item: MoveItem, ending: Ending, generation: number, words: Mov
       return { id: random.uuid(), kind: words.kind, instanceUuid, requestId, params: next, deadlineMs: config.moveDeadlineMs };
     }
     case 'ask on': {
-      const silent = { destination: destinationOf(item), sent: wasSent(item) };
-      const deadlineMs = config.silentMoveDeadlineMs;
+      const { deadlineMs, ...asking } = nextAsking(services, params.silent?.asking);
+      const silent = { destination: destinationOf(item), sent: wasSent(item), asking };
       return { id: random.uuid(), kind: settlingKind(words), instanceUuid, requestId, params: { ...params, silent }, deadlineMs };
     }
     case 'restore': {
