@@ -77,6 +77,7 @@ export async function startCompute(parts: ComputeParts): Promise<RunningService>
     const agent = new Agent({ ...shared, outbox, transfers });
     const domains = new DomainReports({
       ...shared,
+      registerAgain: () => presence.registerAgain(),
       onSuperseded: (reason) => standStill(reason),
       onTold: () => void askHostReturn(shared),
     });

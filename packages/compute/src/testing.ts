@@ -96,10 +96,15 @@ export async function aFarSide(broker = new InProcessBroker(), id = 'c1') {
     transfers: [] as TransferReports[],
     accepted: new Set<string>(),
   };
-  const behaviour = { accept: (_report: OperationReport): boolean => true, register: (): void => {}, spreadMs: 0 };
+  const behaviour = {
+    accept: (_report: OperationReport): boolean => true,
+    register: (_registration: HostRegistration): void => {},
+    domains: (_report: DomainsReport): void => {},
+    spreadMs: 0,
+  };
   const server = await serve(transport, hostReportsContract, {
     register: (_context, registration) => {
-      behaviour.register();
+      behaviour.register(registration);
       heard.registrations.push(registration);
       return new Empty();
     },
@@ -114,6 +119,7 @@ export async function aFarSide(broker = new InProcessBroker(), id = 'c1') {
     },
     reportTransfers: (_context, report) => void heard.transfers.push(report),
     reportDomains: (_context, report) => {
+      behaviour.domains(report);
       heard.domains.push(report);
       return new Empty();
     },

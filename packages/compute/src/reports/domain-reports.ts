@@ -5,6 +5,12 @@ import type { ComputeOptions } from '../config.ts';
 import type { Domain, Driver } from '../driver/driver.ts';
 import { aboutMs, Alarm } from './alarm.ts';
 
+/**
+ * So many times the looks within which every agent tells what runs: of two agents of one host, each that registered again
+ * hears within half of it that the other one did so as well.
+ */
+const BELIEVED_REFRESHES = 4;
+
 export interface DomainReportsParts {
   readonly host: string;
   /** This process, among all that ever spoke for the host. */
@@ -15,7 +21,9 @@ export interface DomainReportsParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  /** Another process registered as this host since. */
+  /** Registers this host once more; settles when that was answered. */
+  readonly registerAgain: () => Promise<void>;
+  /** Another process registered as this host since, and did so again after this one had registered once more. */
   readonly onSuperseded: (reason: string) => void;
   /** What runs was told, at a time of this host's own. */
   readonly onTold: () => void;
@@ -40,6 +48,8 @@ export class DomainReports {
   #returned = false;
   /** Looks since the last one that was told. */
   #silent = 0;
+  /** Looks since the conductor refused this agent. */
+  #believed = Infinity;
 
   constructor(parts: DomainReportsParts) {
     this.#parts = parts;
@@ -65,7 +75,7 @@ export class DomainReports {
   }
 
   async #run(): Promise<void> {
-    const { config, random, log, onSuperseded, onTold } = this.#parts;
+    const { config, random, log, onTold } = this.#parts;
     for (;;) {
       await this.#alarm.wait(aboutMs(config.domainReportMs, random));
       const amongMany = this.#returned;
@@ -74,12 +84,31 @@ export class DomainReports {
       if (this.#alarm.closed) return;
       try {
         const told = await this.#look();
+        this.#believed += 1;
         if (told && !amongMany) onTold();
       } catch (error) {
-        if (isSuperseded(error)) return onSuperseded((error as Error).message);
-        if (!this.#alarm.closed) log.warn({ round: this.#round, reason: (error as Error).message }, 'domains not reported');
+        if (isSuperseded(error)) {
+          if (!(await this.#speakAgain((error as Error).message))) return;
+        } else if (!this.#alarm.closed) log.warn({ round: this.#round, reason: (error as Error).message }, 'domains not reported');
       }
     }
+  }
+
+  /**
+   * What registered since may be the process before this one, whose message came late: then nobody else answers, and this one
+   * speaks again after another registration. Where another agent lives it does the same, and the first that is refused once
+   * more stands still. Whether it goes on.
+   */
+  async #speakAgain(reason: string): Promise<boolean> {
+    const { config, log, registerAgain, onSuperseded } = this.#parts;
+    if (this.#believed < BELIEVED_REFRESHES * config.domainRefreshRounds) {
+      onSuperseded(reason);
+      return false;
+    }
+    this.#believed = 0;
+    log.warn({ reason }, 'another agent registered as this host: registered once more');
+    await registerAgain();
+    return true;
   }
 
   /** Whether it was told. */

@@ -38,6 +38,7 @@ export class Presence {
   /** Whether the next registration is one that an operator has not read of. */
   #isNews = true;
   #registrationTrouble: string | undefined = 'not tried yet';
+  #again: { readonly wanted: number; readonly settle: () => void } | undefined;
 
   constructor(parts: PresenceParts) {
     this.#parts = parts;
@@ -70,9 +71,17 @@ export class Presence {
     this.#alarm.ring();
   }
 
+  /** Settles when a registration that was sent from now on was answered, or at the stop. Asked for by one at a time. */
+  async registerAgain(): Promise<void> {
+    if (this.#alarm.closed) return;
+    this.reconnected();
+    await new Promise<void>((settle) => (this.#again = { wanted: this.#wanted, settle }));
+  }
+
   async stop(): Promise<void> {
     this.#closed.abort(new Error('the agent stops'));
     this.#alarm.close();
+    this.#again?.settle();
     await this.#loop;
   }
 
@@ -128,6 +137,7 @@ export class Presence {
     log[this.#isNews ? 'info' : 'debug']({ driver: driver.name, version }, 'host registered');
     this.#isNews = false;
     onRegistered();
+    if (this.#again !== undefined && wanted >= this.#again.wanted) this.#again.settle();
     return undefined;
   }
 

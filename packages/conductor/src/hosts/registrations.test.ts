@@ -23,9 +23,9 @@ beforeEach(async () => {
 });
 
 const names = Array.from({ length: 20 }, (_, index) => `h${index + 10}`);
-const says = (host: string, changes: Partial<HostRegistration> = {}) =>
+const says = (host: string, changes: Partial<HostRegistration> = {}, deadline = Infinity) =>
   registrations.take(
-    { caller: `compute.${host}` },
+    { caller: `compute.${host}`, deadline },
     Object.assign(new HostRegistration(), { host, node: host, version: '1.0', driver: 'fake', inventory: anInventory(), ...changes }),
   );
 const state = async (host: string) => (await hostStates(database.knex, [host], 'nova'))[0]!;
@@ -107,4 +107,12 @@ test('an older number of inventories is forgotten with every registration', asyn
   await database.knex.raw('update hosts set heartbeat_sequence = 7');
   await says('h10');
   expect(await database.knex('hosts').pluck('heartbeat_sequence')).toEqual([0]);
+});
+
+test('one whose deadline passed while it waited is not written: another process of the host may have registered since', async () => {
+  await says('h10', { agent: 'second' });
+  const late = says('h10', { agent: 'first' }, services.clock.now());
+  await expect(late).rejects.toMatchObject({ code: 'DeadlineExceeded' });
+  await says('h11', {}, services.clock.now() + 60_000);
+  expect(await database.knex('hosts').orderBy('host').pluck('agent')).toEqual(['second', null]);
 });

@@ -1,5 +1,5 @@
 import type { HostRegistration } from '@kilonova/objects';
-import type { Context } from '@kilonova/rpc';
+import { DeadlineExceeded, type Context } from '@kilonova/rpc';
 import { noteHosts } from '../db/liveness.ts';
 import { unchangedHosts } from '../db/unchanged-hosts.ts';
 import { isUnavailable } from '../db/unavailable.ts';
@@ -10,6 +10,8 @@ import { checkRegistration, hostsReturned, writeRegistration } from './registrat
 
 interface Waiting {
   readonly registration: HostRegistration;
+  /** On the wall clock. */
+  readonly deadline: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -36,14 +38,16 @@ export class Registrations {
     this.#waiting = new Gatherer({ batch, places }, (all) => this.#settle(all));
   }
 
-  /** @throws NotAuthorized, InvalidInput, Conflict */
-  async take(context: Pick<Context, 'caller'>, registration: HostRegistration): Promise<void> {
+  /** @throws NotAuthorized, InvalidInput, Conflict, DeadlineExceeded */
+  async take(context: Pick<Context, 'caller' | 'deadline'>, registration: HostRegistration): Promise<void> {
     checkRegistration(this.#services, context, registration);
-    return new Promise((resolve, reject) => this.#waiting.push(KIND, { registration, resolve, reject }));
+    return new Promise((resolve, reject) => this.#waiting.push(KIND, { registration, deadline: context.deadline, resolve, reject }));
   }
 
   /** Never rejects. */
-  async #settle(all: readonly Waiting[]): Promise<void> {
+  async #settle(gathered: readonly Waiting[]): Promise<void> {
+    const all = this.#dropLate(gathered);
+    if (all.length === 0) return;
     try {
       const unchanged = await this.#noteUnchanged(all.map(({ registration }) => registration));
       const settled = await Promise.allSettled(
@@ -67,6 +71,15 @@ export class Registrations {
     } catch (error) {
       for (const { reject } of all) reject(error);
     }
+  }
+
+  /** Nobody waits for the answer to these any more, and another process of the host may have registered since. */
+  #dropLate(gathered: readonly Waiting[]): readonly Waiting[] {
+    const now = this.#services.clock.now();
+    for (const { registration, deadline, reject } of gathered)
+      if (deadline <= now)
+        reject(new DeadlineExceeded(`registration of host ${registration.host}: its deadline passed before it was written`));
+    return gathered.filter(({ deadline }) => deadline > now);
   }
 
   /** What one host says of itself must not hold up the others: where it cannot be read, each is looked at by itself. */
