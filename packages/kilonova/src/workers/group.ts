@@ -94,7 +94,7 @@ export class WorkerGroup {
     await Promise.all(
       this.#places.map(async ({ worker, cancel }) => {
         cancel?.();
-        if (worker === undefined) return;
+        if (worker?.process.pid === undefined) return; // there is none, or there never was
         const ended = new Promise((settle) => worker.process.once('close', settle)); // with its last words
         worker.process.kill('SIGTERM');
         const cancelKill = this.#parts.clock.after(graceMs, () => worker.process.kill('SIGKILL'));
@@ -112,9 +112,13 @@ export class WorkerGroup {
       if (message?.kilonova === 'ready') this.#ready(place, message.addresses);
       else if (message?.kilonova === 'answer') this.#questions.get(message.id)?.(message);
     });
-    worker.once('exit', (code, signal) => this.#ended(place, signal ?? `code ${code}`));
-    worker.on('error', (error) => log.error({ worker: place.number, error: error.message }, 'trouble with a worker'));
-    log.info({ worker: place.number, workerPid: worker.process.pid }, 'worker started');
+    worker.once('exit', (code, signal) => this.#ended(place, worker, signal ?? `code ${code}`));
+    worker.on('error', (error) => {
+      // One that the system did not start emits this and no `exit`.
+      if (worker.process.pid === undefined) this.#ended(place, worker, error.message);
+      else log.error({ worker: place.number, error: error.message }, 'trouble with a worker');
+    });
+    if (worker.process.pid !== undefined) log.info({ worker: place.number, workerPid: worker.process.pid }, 'worker started');
   }
 
   #ready(place: Place, addresses: readonly string[]): void {
@@ -122,7 +126,8 @@ export class WorkerGroup {
     this.#startMoved();
   }
 
-  #ended(place: Place, how: string): void {
+  #ended(place: Place, worker: Worker, how: string): void {
+    if (place.worker !== worker) return; // told before
     const { clock, log, restartMinMs, restartMaxMs, onEnd } = this.#parts;
     const { number, addresses, readyAt } = place;
     const wasSteady = addresses !== undefined && clock.monotonic() - readyAt >= restartMaxMs;
