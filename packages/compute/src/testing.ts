@@ -100,6 +100,7 @@ export async function aFarSide(broker = new InProcessBroker(), id = 'c1') {
     accept: (_report: OperationReport): boolean => true,
     register: (_registration: HostRegistration): void => {},
     domains: (_report: DomainsReport): void => {},
+    answerReports: async (): Promise<void> => {},
     spreadMs: 0,
   };
   const server = await serve(transport, hostReportsContract, {
@@ -111,10 +112,11 @@ export async function aFarSide(broker = new InProcessBroker(), id = 'c1') {
     heartbeat: (_context, heartbeat) => void heard.heartbeats.push(heartbeat),
     hostReturn: () => Object.assign(new HostReturn(), { spreadMs: behaviour.spreadMs }),
     oldestConductor: () => Object.assign(new ConductorVersion(), { oldest: version }),
-    reportOperations: (_context, { reports }) => {
+    reportOperations: async (_context, { reports }) => {
       heard.reports.push(...reports);
       const operationIds = reports.filter((report) => behaviour.accept(report)).map(({ operationId }) => operationId);
       for (const operationId of operationIds) heard.accepted.add(operationId);
+      await behaviour.answerReports();
       return Object.assign(new ReportsAccepted(), { operationIds });
     },
     reportTransfers: (_context, report) => void heard.transfers.push(report),

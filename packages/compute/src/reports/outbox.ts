@@ -174,9 +174,9 @@ export class Outbox {
     try {
       const { operationIds } = await client.reportOperations(request, { timeoutMs: config.callTimeoutMs, signal: this.#closed.signal });
       const accepted = new Set(operationIds);
-      for (const { operationId, number } of reports) {
-        if (accepted.has(operationId)) this.#settle(operationId);
-        else this.#later(operationId, number, clock.monotonic(), random);
+      for (const report of reports) {
+        if (accepted.has(report.operationId)) this.#settle(report);
+        else this.#later(report.operationId, report.number, clock.monotonic(), random);
       }
       return true;
     } catch (error) {
@@ -185,12 +185,14 @@ export class Outbox {
     }
   }
 
-  #settle(operationId: string): void {
+  #settle({ operationId, outcome, number }: OperationReport): void {
     const { ledger, journal } = this.#parts;
-    this.#drop(operationId);
     const operation = ledger.operation(operationId);
-    // Meanwhile it may have been ordered again: then the news is still to come.
-    if (operation === undefined || operation.outcome === null || operation.settled) return;
+    const isNewer = outcome === 'unknown' ? this.#waiting.get(operationId)?.unknown === false : operation?.outcome?.number !== number;
+    // Meanwhile it may have been ordered, or ordered again, or told anew: what waits or comes next is not what was told.
+    if (operation !== undefined && isNewer) return;
+    this.#drop(operationId);
+    if (outcome === 'unknown' || operation === undefined || operation.outcome === null || operation.settled) return;
     const record = { kind: 'settled', operation: { operationId, instanceUuid: operation.instanceUuid } } as const;
     ledger.apply(record);
     // Not waited for: when it is lost, the conductor is told once more and says again that it knows.

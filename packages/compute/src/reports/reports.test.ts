@@ -3,7 +3,7 @@ import { ServiceError } from '@kilonova/rpc';
 import { createLogger } from '@kilonova/runtime';
 import { describe, expect, test } from 'vitest';
 import type { FakeDriver } from '../driver/fake/fake-driver.ts';
-import { aFarSide, anAgent, anInquiry, aSpawn, HOST } from '../testing.ts';
+import { aFarSide, anAgent, anInquiry, aRemoval, aSpawn, HOST } from '../testing.ts';
 
 describe('what a host tells the conductor', () => {
   test('begins with its registration, repeated until it is answered', async () => {
@@ -89,6 +89,49 @@ describe('what a host tells the conductor', () => {
     await far.orders.inquire(anInquiry('never-sent'));
     await far.outcomeOf({ operationId: 'never-sent' });
     expect(far.heard.reports).toHaveLength(1);
+  });
+
+  test('an answer that comes late settles what it is about, and nothing that ended since', async () => {
+    const far = await aFarSide();
+    const { driver } = await anAgent({ broker: far.broker });
+    /** Holds up the answer to the next message. */
+    const holdUp = () => {
+      const held = { begun: false, answer: () => {} };
+      const answered = new Promise<void>((resolve) => (held.answer = resolve));
+      far.behaviour.answerReports = () => {
+        held.begun = true;
+        far.behaviour.answerReports = async () => {};
+        return answered;
+      };
+      return held;
+    };
+    const told = ({ operationId }: { readonly operationId: string }) =>
+      far.heard.reports.filter((report) => report.operationId === operationId).map(({ outcome }) => outcome);
+
+    const spawn = aSpawn();
+    await far.orders.spawn(spawn);
+    await far.outcomeOf(spawn);
+    driver.faults.set({ rule: { verb: 'remove', effect: 'fail' } });
+    const removal = aRemoval(spawn.instanceUuid);
+    let held = holdUp();
+    await far.orders.remove(removal);
+    await expect.poll(() => held.begun).toBe(true);
+    driver.faults.set({});
+    await far.orders.remove(removal);
+    await expect.poll(() => driver.list()).toHaveLength(0);
+    await new Promise((resolve) => setTimeout(resolve, 50)); // until its outcome waits
+    held.answer();
+    await expect.poll(() => told(removal)).toEqual(['failed', 'done']);
+
+    const late = aSpawn();
+    held = holdUp();
+    await far.orders.inquire(anInquiry(late.operationId));
+    await expect.poll(() => held.begun).toBe(true);
+    await far.orders.spawn(late);
+    await expect.poll(() => driver.list()).toHaveLength(1);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    held.answer();
+    await expect.poll(() => told(late)).toEqual(['unknown', 'done']);
   });
 
   test('an outcome that is never accepted holds up no other', async () => {
