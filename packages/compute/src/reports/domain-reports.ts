@@ -50,6 +50,7 @@ export class DomainReports {
   #silent = 0;
   /** Looks since the conductor refused this agent. */
   #believed = Infinity;
+  #listing: Promise<readonly Domain[]> | undefined;
 
   constructor(parts: DomainReportsParts) {
     this.#parts = parts;
@@ -144,8 +145,10 @@ export class DomainReports {
     }
   }
 
+  /** Lists at most once at a time; gives up waiting after `driverWaitMs`, not listing. */
   async #list(): Promise<readonly Domain[]> {
     const { driver, clock, config } = this.#parts;
+    this.#listing ??= driver.list().finally(() => (this.#listing = undefined));
     const signal = this.#closed.signal;
     const ends: (() => void)[] = [];
     const expired = new Promise<never>((_resolve, reject) => {
@@ -159,7 +162,7 @@ export class DomainReports {
       );
     });
     try {
-      return await Promise.race([driver.list(), expired]);
+      return await Promise.race([this.#listing, expired]);
     } finally {
       for (const end of ends) end();
     }

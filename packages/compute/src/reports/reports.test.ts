@@ -185,6 +185,29 @@ describe('what a host tells the conductor', () => {
     await expect.poll(() => far.heard.heartbeats.length).toBeGreaterThan(count + 2);
   });
 
+  test('a hypervisor that hangs is asked for its domains once, and looked at again when it answers', async () => {
+    const far = await aFarSide();
+    let asked = 0;
+    let answer = () => {};
+    const wrap = (driver: FakeDriver) => {
+      const list = driver.list.bind(driver);
+      driver.list = async () => {
+        asked += 1;
+        if (asked === 1) await new Promise<void>((resolve) => (answer = resolve));
+        return list();
+      };
+      return driver;
+    };
+    const config = { driverWaitMs: 10, domainReportMs: 10, domainRefreshRounds: 1 };
+    await anAgent({ broker: far.broker, config, wrap });
+    await expect.poll(() => far.heard.heartbeats.length).toBeGreaterThan(5);
+    expect(asked).toBe(1);
+    expect(far.heard.domains).toEqual([]);
+    answer();
+    await expect.poll(() => far.heard.domains.length).toBeGreaterThan(1);
+    expect(asked).toBeGreaterThan(1);
+  });
+
   test('everything that runs is told in pieces, round after round, and nothing is told as such', async () => {
     const far = await aFarSide();
     const { driver } = await anAgent({ broker: far.broker, config: { domainPieceSize: 2, domainReportMs: 50 } });
