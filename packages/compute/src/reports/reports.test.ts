@@ -93,7 +93,14 @@ describe('what a host tells the conductor', () => {
 
   test('an answer that comes late settles what it is about, and nothing that ended since', async () => {
     const far = await aFarSide();
-    const { driver } = await anAgent({ broker: far.broker });
+    const { driver, metrics } = await anAgent({ broker: far.broker });
+    /** Counted when the outcome waits to be told. */
+    const ended = async (verb: string) =>
+      (await metrics.getSingleMetricAsString('kilonova_compute_operations_total'))
+        .split('\n')
+        .filter((line) => line.includes(`verb="${verb}"`) && line.includes('outcome="done"'))
+        .map((line) => Number(line.split(' ').at(-1)));
+
     /** Holds up the answer to the next message. */
     const holdUp = () => {
       const held = { begun: false, answer: () => {} };
@@ -119,7 +126,7 @@ describe('what a host tells the conductor', () => {
     driver.faults.set({});
     await far.orders.remove(removal);
     await expect.poll(() => driver.list()).toHaveLength(0);
-    await new Promise((resolve) => setTimeout(resolve, 50)); // until its outcome waits
+    await expect.poll(() => ended('remove')).toEqual([1]);
     held.answer();
     await expect.poll(() => told(removal)).toEqual(['failed', 'done']);
 
@@ -129,7 +136,7 @@ describe('what a host tells the conductor', () => {
     await expect.poll(() => held.begun).toBe(true);
     await far.orders.spawn(late);
     await expect.poll(() => driver.list()).toHaveLength(1);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect.poll(() => ended('spawn')).toEqual([2]);
     held.answer();
     await expect.poll(() => told(late)).toEqual(['unknown', 'done']);
   });
