@@ -97,8 +97,10 @@ async function domainViolations(world: World, instances: ReadonlyMap<string, Ins
 
 const QUERIES = [
   `select 'heavy operations of ' || host || ': ' || io_ops as what from hosts where io_ops <> 0`,
+  // One that waits for somebody to decide may show something else than VERIFY_RESIZE: its state was reset, or its revert failed.
   `select 'migration ' || m.id || ' of ' || i.uuid || ' is ' || m.status || ' and the instance ' || i.vm_state as what
-   from server_migrations m join instances i on i.uuid = m.instance_uuid where m.open and (m.status <> 'finished' or i.vm_state <> 'resized')`,
+   from server_migrations m join instances i on i.uuid = m.instance_uuid
+   where m.open and (m.status <> 'finished' or i.vm_state not in ('resized', 'active', 'stopped', 'error'))`,
   `select 'event ' || e.event || ' of ' || a.action || ' of ' || a.instance_uuid || ' does not end' as what
    from instance_action_events e join instance_actions a on a.id = e.action_id where e.finish_time is null`,
 ];
