@@ -239,8 +239,8 @@ test('an agent that starts long before a conductor says what it waits for, and i
   const expected = /^503 waits for a conductor to declare its queues: .*no queue '.*reply\.compute\.host-2\./;
   await eventually(health, (found) => expected.test(found), { what: 'the reason' });
   expect(agent.process.output()).toContain('"msg":"waits for a conductor to declare its queues"');
-  await new Promise((resolve) => setTimeout(resolve, 4_000));
+  await new Promise((resolve) => setTimeout(resolve, 4_000)); // twice broker.start_wait_ms
   await cloud.revive(conductor!);
-  await agent.process.ready(5_000);
+  await agent.process.ready(15_000);
   await eventually(health, (found) => found.startsWith('200 '), { what: 'a host that is well' });
 });

@@ -136,7 +136,7 @@ export function describeDriver(setUp: () => Promise<DriverBench>): void {
         expect(await driver.migrateOut(targetOf(spec), out)).toMatchObject({ generation: 1, power: powerState.shutdown });
       const incoming = aSpec({ generation: 2 });
       expect((await driver.prepareIncoming(incoming, bound())).destination).not.toBe('');
-      expect(await seen(incoming.uuid)).not.toMatchObject({ power: powerState.running });
+      expect(await seen(incoming.uuid)).toMatchObject({ generation: 2, power: powerState.none });
       for (const sent of [true, false]) {
         const came = await driver.finishIncoming(incoming, { ...bound(), live: false, running: true, sent });
         expect(came).toMatchObject({ generation: 2, power: powerState.running });

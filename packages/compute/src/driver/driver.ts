@@ -51,7 +51,8 @@ export class NoSuchDomain extends Error {
 
 /**
  * What some can do besides: let a guest move to another host, stopped or live. The agent asks for the ability, never for
- * the driver's name. A domain that is prepared or kept is listed with a power that is not running.
+ * the driver's name. A domain that is prepared is listed with the power `none`, by which the agent knows that its guest did
+ * not come up yet; one that is kept, with any that is not running.
  */
 export interface Moves {
   /** Makes ready for a guest of that generation. A domain of an older generation is replaced, one of a newer refused. */

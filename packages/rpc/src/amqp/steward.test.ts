@@ -206,10 +206,10 @@ test('a host that starts long before its steward knows what it waits for, and co
     ...{ steward: true, waitForSteward: true, startWaitMs: 1_000, retryCapMs: 20_000 },
     onWaiting: (one) => waits.push(one),
   });
-  await new Promise((resolve) => setTimeout(resolve, 5_500));
+  await new Promise((resolve) => setTimeout(resolve, 5_500)); // several times what it may take to start
   granted.add('host-3');
   const grantedAt = Date.now();
   await waiting;
-  expect(Date.now() - grantedAt).toBeLessThan(2_000);
+  expect(Date.now() - grantedAt).toBeLessThan(6_000); // far below retryCapMs
   expect(waits).toEqual([{ waitsFor: 'steward', reason: expect.stringContaining("no queue 'kilonova.reply.compute.host-3.v2'") }]);
 });
