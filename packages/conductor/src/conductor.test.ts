@@ -273,6 +273,31 @@ describe('what hosts say', () => {
     expect(await servers()).toMatchObject([{ vmState: 'stopped', powerState: 4 }]);
   });
 
+  test('an instance is shown running when two rounds in a row show its guest running, and not before', async () => {
+    await aCloud(['h1']);
+    const uuid = await aServer();
+    await act(uuid, 'stop');
+    await expect.poll(servers, { timeout: 5_000, interval: 10 }).toMatchObject([{ vmState: 'stopped', taskState: null }]);
+    const shows = (round: number, power: 1 | 4) => domains('h1', round, [{ uuid, generation: 1, power }]);
+    await shows(1, 1);
+    await shows(2, 4); // it was on its way when the guest stopped
+    await shows(3, 1);
+    expect(await servers()).toMatchObject([{ vmState: 'stopped', powerState: 4 }]);
+    await shows(4, 1);
+    expect(await servers()).toMatchObject([{ vmState: 'active', powerState: 1 }]);
+  });
+
+  test('is only shown as the power of an instance that shall follow nothing', async () => {
+    await aCloud(['h1'], { syncPowerStates: false });
+    const uuid = await aServer();
+    for (const round of [1, 2, 3]) await domains('h1', round, [{ uuid, generation: 1, power: 4 }]);
+    expect(await servers()).toMatchObject([{ vmState: 'active', powerState: 4 }]);
+    const revision = () => rows('select revision from instances');
+    const before = await revision();
+    await domains('h1', 4, [{ uuid, generation: 1, power: 4 }]);
+    expect(await revision()).toEqual(before);
+  });
+
   test('a host whose clock was put back is heard again after its agent was started anew', async () => {
     await aCloud(['h1']);
     const uuid = await aServer();

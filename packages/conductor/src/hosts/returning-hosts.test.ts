@@ -106,7 +106,7 @@ test('what a host shows of a server that is just being changed is looked at in t
     database.knex.transaction((trx) => endRound(trx, { host: 'h1', round, domains: [], rounds: 1, sync: true }));
   await beside(
     (trx) => lockInstances(trx, [uuid]),
-    async () => expect(await look(1)).toEqual([]),
+    async () => expect(await look(1)).toEqual({ stopped: [], started: [] }),
   );
-  expect(await look(2)).toEqual([uuid]);
+  expect(await look(2)).toEqual({ stopped: [uuid], started: [] });
 });

@@ -18,7 +18,7 @@ export interface DomainReportParts {
 /**
  * Compares what runs on a host with what shall run there. What was released becomes the host's cleanup; what runs although
  * another host has the instance is stopped; what the database knows nothing of is shown to operators, and left alone.
- * What is missing or stopped for several rounds in a row is shown as stopped.
+ * What is missing, stopped or running for several rounds in a row although its instance is not is shown as it is.
  */
 export async function takeDomains(parts: DomainReportParts, report: DomainsReport): Promise<void> {
   const { services } = parts;
@@ -45,8 +45,9 @@ export async function takeDomains(parts: DomainReportParts, report: DomainsRepor
   const own = domains.filter((domain) => !strayed.has(keyOf(domain)));
   if (!last) return domainReports.keepSightings(knex, { host, round, piece: random.uuid(), most: config.conductor.domainPiecesMax }, own);
   const { missedRounds: rounds, syncPowerStates: sync } = config.conductor;
-  const stopped = await knex.transaction((trx) => domainReports.endRound(trx, { host, round, domains: own, rounds, sync }));
+  const { stopped, started } = await knex.transaction((trx) => domainReports.endRound(trx, { host, round, domains: own, rounds, sync }));
   if (stopped.length > 0) log.warn({ host, instanceUuids: stopped.slice(0, NAMED), stopped: stopped.length }, 'instances found stopped');
+  if (started.length > 0) log.warn({ host, instanceUuids: started.slice(0, NAMED), started: started.length }, 'instances found running');
 }
 
 const isReleased = ({ standing }: Stray): boolean => standing === 'released';
