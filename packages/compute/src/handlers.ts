@@ -21,9 +21,10 @@ export function serveCompute(transport: Transport, host: string, agent: Agent, c
       powerOn: (_context, order) => agent.accept({ ...head(order), verb: 'powerOn' }),
       powerOff: (_context, order) => agent.accept({ ...head(order), verb: 'powerOff', graceMs: order.graceMs }),
       reboot: (_context, order) => {
-        const { kind, graceMs } = order;
+        const { kind, graceMs, spec } = order;
         if (kind !== 'soft' && kind !== 'hard') throw expected(order, 'kind soft or hard');
-        return agent.accept({ ...head(order), verb: 'reboot', kind, graceMs });
+        if (spec !== null) expectOwnSpec({ ...order, spec });
+        return agent.accept({ ...head(order), verb: 'reboot', kind, graceMs, spec });
       },
       prepareIncoming: (_context, order) => {
         expectOwnSpec(order);

@@ -34,7 +34,7 @@ export const history = [
     minor: 5,
     name: 'silent-hosts',
     change:
-      'Conductors know tasks that wait for a host that may run a server that moved to it: settle-cold-move, settle-live-move, settle-revert. A create names the policy that refuses its caller a flavor without a root disk: zeroDiskDeniedBy.',
+      'Conductors know tasks that wait for a host that may run a server that moved to it: settle-cold-move, settle-live-move, settle-revert. A create names the policy that refuses its caller a flavor without a root disk: zeroDiskDeniedBy. A hard reboot says what the instance is: spec.',
   },
 ] as const;
 

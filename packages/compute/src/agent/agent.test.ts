@@ -34,6 +34,23 @@ describe('an agent', () => {
     expect(await driver.list()).toEqual([]);
   });
 
+  test('takes over what is left of an instance under an older generation when a hard reboot says what it is', async () => {
+    const { broker, orders, outcomeOf } = await aFarSide();
+    const { driver } = await anAgent({ broker });
+    const spawn = aSpawn();
+    const uuid = spawn.instanceUuid;
+    await orders.spawn(spawn);
+    await outcomeOf(spawn);
+    const spec = aSpec({ uuid, generation: 3, memoryMb: 1_024 });
+    const blind = aReboot(uuid, { generation: 3 });
+    await orders.reboot(blind);
+    expect(await outcomeOf(blind)).toMatchObject({ outcome: 'failed' });
+    const knowing = Object.assign(aReboot(uuid, { generation: 3 }), { spec });
+    await orders.reboot(knowing);
+    expect(await outcomeOf(knowing)).toMatchObject({ outcome: 'done', power: powerState.running });
+    expect(await domainsOf(driver)).toEqual([{ uuid, generation: 3, power: powerState.running }]);
+  });
+
   test('an order said again is not carried out again, and its outcome is told again', async () => {
     const verbs: string[] = [];
     const { broker, orders, outcomeOf, heard } = await aFarSide();

@@ -88,7 +88,7 @@ function drive(driver: Driver, order: Order, signal: AbortSignal, { hurry, onPro
     case 'powerOff':
       return driver.ensureStopped(target, { signal, graceMs: order.graceMs });
     case 'reboot':
-      return driver.reboot(target, { signal, kind: order.kind, graceMs: order.graceMs });
+      return rebootAs(driver, order, signal);
     case 'prepareIncoming':
       return mover(driver).prepareIncoming(order.spec, { signal });
     case 'migrateOut': {
@@ -102,6 +102,13 @@ function drive(driver: Driver, order: Order, signal: AbortSignal, { hurry, onPro
     case 'takeBack':
       return mover(driver).takeBack(order.spec, { signal, running: order.running });
   }
+}
+
+/** A domain that a change left behind under an older generation is the instance's all the same: it is made what it shall be, and booted. */
+async function rebootAs(driver: Driver, order: Order & { readonly verb: 'reboot' }, signal: AbortSignal): Promise<Effect> {
+  const { instanceUuid: uuid, generation, kind, graceMs, spec } = order;
+  if (spec && canMove(driver)) await driver.takeBack(spec, { signal, running: false });
+  return driver.reboot({ uuid, generation }, { signal, kind, graceMs });
 }
 
 /** @throws Error when the driver lacks the ability */

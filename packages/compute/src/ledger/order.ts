@@ -18,7 +18,7 @@ export type Order = OrderHead &
     | { readonly verb: 'remove'; readonly undoes: string | null }
     | { readonly verb: 'powerOn' }
     | { readonly verb: 'powerOff'; readonly graceMs: number }
-    | { readonly verb: 'reboot'; readonly kind: 'soft' | 'hard'; readonly graceMs: number }
+    | { readonly verb: 'reboot'; readonly kind: 'soft' | 'hard'; readonly graceMs: number; readonly spec: DomainSpec | null }
     | { readonly verb: 'prepareIncoming'; readonly spec: DomainSpec }
     | {
         readonly verb: 'migrateOut';

@@ -1,9 +1,10 @@
 /** Start, stop and reboot: an order to the host, and the state that its answer stands for. Nothing to take back. */
 import type { PowerState, TaskState, VmState } from '@kilonova/objects';
-import { PowerOperation, RebootOperation } from '@kilonova/objects';
+import { type DomainSpec, PowerOperation, RebootOperation } from '@kilonova/objects';
 import { finishEvents } from '../db/action-events.ts';
 import type { Transaction } from '../db/connection.ts';
 import { changeInstances, type InstanceChange } from '../db/instance-changes.ts';
+import { readDomainSpecs } from '../db/placement.ts';
 import { type Batch, type Failure, type Order, type ReportOutcome, type StepContext, Task, type TaskItem } from './engine/definition.ts';
 import type { NewTask } from './engine/new-task.ts';
 import type { MoveParams } from './moves/move.ts';
@@ -18,7 +19,7 @@ export interface PowerParams extends OnHost {
 interface PowerVerb {
   readonly kind: string;
   readonly event: string;
-  readonly send: (order: Order<PowerParams>, services: TaskServices) => Promise<void>;
+  readonly send: (orders: readonly Order<PowerParams>[], services: TaskServices) => Promise<void>;
   /** As it is when the host did it. */
   readonly reached: { readonly vmState: VmState; readonly powerState: PowerState };
   /** While the host works; when not said, as the request left it. */
@@ -36,7 +37,7 @@ const powerTask = ({ kind, event, send, reached, taskState }: PowerVerb) =>
           );
       },
     })
-    .cast('ask', { to: ({ params }) => params.host, send: (orders, services) => say(orders, services, (order) => send(order, services)) })
+    .cast('ask', { to: ({ params }) => params.host, send })
     .awaitReport('answered', { deadlineMs: ({ config }) => config.powerDeadlineMs, onFailure: 'unwind' })
     .local('finish', {
       run: async (batch, trx) => {
@@ -58,17 +59,18 @@ export const startInstance = powerTask({
   kind: 'start-instance',
   event: 'compute_start_instance',
   reached: { vmState: 'active', powerState: 1 },
-  send: (order, { compute }) =>
-    compute.at(order.item.params.host).powerOn(orderOf(new PowerOperation(), order), { requestId: order.item.requestId }),
+  send: (orders, services) =>
+    say(orders, services, (order, host) => host.powerOn(orderOf(new PowerOperation(), order), { requestId: order.item.requestId })),
 });
 
 export const stopInstance = powerTask({
   kind: 'stop-instance',
   event: 'compute_stop_instance',
   reached: { vmState: 'stopped', powerState: 4 },
-  send: (order, { compute, config }) =>
-    compute.at(order.item.params.host).powerOff(Object.assign(orderOf(new PowerOperation(), order), { graceMs: config.shutdownGraceMs }), {
-      requestId: order.item.requestId,
+  send: (orders, services) =>
+    say(orders, services, (order, host) => {
+      const operation = Object.assign(orderOf(new PowerOperation(), order), { graceMs: services.config.shutdownGraceMs });
+      return host.powerOff(operation, { requestId: order.item.requestId });
     }),
 });
 
@@ -77,15 +79,24 @@ export const rebootInstance = powerTask({
   event: 'compute_reboot_instance',
   reached: { vmState: 'active', powerState: 1 },
   taskState: ({ type }) => (type === 'hard' ? 'reboot_started_hard' : 'reboot_started'),
-  send: (order, { compute, config }) => {
-    const { host, type = 'soft' } = order.item.params;
+  send: sendReboot,
+});
+
+/** A hard one says what the server is: whatever an unfinished change left of it on the host becomes that. */
+async function sendReboot(orders: readonly Order<PowerParams>[], services: TaskServices): Promise<void> {
+  const hard = orders.filter(({ item }) => item.params.type === 'hard').map(({ item }) => item.instanceUuid!);
+  const specs = hard.length === 0 ? new Map<string, DomainSpec>() : await readDomainSpecs(services.knex, hard);
+  await say(orders, services, (order, host) => {
+    const { type = 'soft', generation } = order.item.params;
+    const spec = specs.get(order.item.instanceUuid!);
     const operation = Object.assign(orderOf(new RebootOperation(), order), {
       kind: type,
-      graceMs: type === 'soft' ? config.shutdownGraceMs : 0,
+      graceMs: type === 'soft' ? services.config.shutdownGraceMs : 0,
+      spec: spec?.generation === generation ? spec : null,
     });
-    return compute.at(host).reboot(operation, { requestId: order.item.requestId });
-  },
-});
+    return host.reboot(operation, { requestId: order.item.requestId });
+  });
+}
 
 /**
  * It did not work: the event says why and the server may be acted upon again, in the state that the host named, if it

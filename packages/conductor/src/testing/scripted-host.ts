@@ -6,6 +6,7 @@ import {
   type Operation,
   OperationReport,
   OperationReports,
+  type RebootOperation,
   type RemoveOperation,
   type TakeBackOperation,
   version,
@@ -73,7 +74,7 @@ export class ScriptedHost {
         remove: take('remove', ({ instanceUuid }) => void host.domains.delete(instanceUuid)),
         powerOn: take('powerOn', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 1)),
         powerOff: take('powerOff', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 4)),
-        reboot: take('reboot', ({ instanceUuid }) => void (host.domains.get(instanceUuid)!.power = 1)),
+        reboot: take('reboot', ({ instanceUuid, generation }) => void host.domains.set(instanceUuid, { generation, power: 1 })),
         prepareIncoming: take('prepareIncoming', ({ instanceUuid, generation }) => {
           if (host.domains.get(instanceUuid)?.generation !== generation) host.domains.set(instanceUuid, { generation, power: 0 });
         }),
@@ -194,7 +195,8 @@ export class ScriptedHost {
     if (verb === 'spawn' || verb === 'remove') return null;
     if (verb === 'prepareIncoming') return (this.#removed.get(instanceUuid) ?? 0) >= generation ? 'taken back' : null;
     const there = this.domains.get(instanceUuid)?.generation;
-    if (verb === 'takeBack') return there === undefined || there > generation ? 'nothing to take back' : null;
+    if (verb === 'takeBack' || (verb === 'reboot' && (operation as RebootOperation).spec !== null))
+      return there === undefined || there > generation ? 'nothing to take back' : null;
     if (there !== generation) return 'no such domain';
     if (verb === 'finishIncoming' && !(operation as FinishIncomingOperation).sent) return 'nothing came';
     return null;

@@ -43,6 +43,8 @@ export class RebootOperation extends Operation {
   @Expose() kind!: string;
   /** soft: how long the guest may take before its plug is pulled; milliseconds. */
   @Expose() graceMs: number = 0;
+  /** hard: what the host still has of the instance, of whatever older generation, shall be this before it boots. */
+  @Expose({ since: 5 }) @Type(() => DomainSpec) spec: DomainSpec | null = null;
 }
 
 /** The host shall make ready for an instance that comes from another one; it reports where its guest is to be sent. */

@@ -72,6 +72,21 @@ const stories: readonly Story[] = [
 ];
 tellStories(scene, stories);
 
+test('a hard reboot brings back a server that its host could neither resize nor take back', async () => {
+  const { cloud } = scene;
+  await cloud.startConductor('c1');
+  await cloud.startHost('h1');
+  const uuid = await aServer();
+  host('h1').behaviour.takeBack = 'fail';
+  await resize(uuid);
+  await cloud.settled();
+  expect(await scene.servers()).toMatchObject([{ vmState: 'error', taskState: null, host: 'h1', flavorId: '1' }]);
+  await act(uuid, 'reboot', { type: 'HARD' });
+  await cloud.settled();
+  expect(await scene.servers()).toMatchObject([asBefore]);
+  await cloud.assertNothingLeftOver();
+});
+
 test.each([2, 3, 4, 5, 6])('a delete after transaction %i of a resize on its own host leaves nothing', async (at) => {
   const { cloud } = scene;
   const { life } = await cloud.startConductor('c1');
