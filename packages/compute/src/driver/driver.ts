@@ -67,7 +67,10 @@ export interface Moves {
     spec: DomainSpec,
     how: Bound & { readonly live: boolean; readonly running: boolean; readonly sent: boolean },
   ): Promise<Domain>;
-  /** The domain that is kept here, of this or an older generation, is what `spec` says again. @throws NoSuchDomain */
+  /**
+   * The domain that is kept here, of this or an older generation, is what `spec` says again, running or shut off. A hard
+   * reboot begins with this, shut off. @throws NoSuchDomain
+   */
   takeBack(spec: DomainSpec, how: Bound & { readonly running: boolean }): Promise<Domain>;
 }
 
