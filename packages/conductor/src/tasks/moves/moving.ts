@@ -43,7 +43,7 @@ const sending = (words: MoveWords, version: number, since: number): Task<MovePar
       undo: (batch, trx, context) =>
         leaveDestination(
           'askPrepare',
-          batch.filter((item) => !staysOnHost(item) && endingOf(item, words, context.services) !== 'ask on'),
+          batch.filter((item) => !staysOnHost(item) && endingOf(trx, item, words, context.services) !== 'ask on'),
           trx,
           context,
         ),

@@ -28,7 +28,7 @@ const settling = (words: MoveWords): Task<MoveParams, TaskServices> =>
       undo: (batch, trx, context) =>
         leaveDestination(
           'askFinish',
-          batch.filter((item) => endingOf(item, words, context.services) !== 'ask on'),
+          batch.filter((item) => endingOf(trx, item, words, context.services) !== 'ask on'),
           trx,
           context,
         ),

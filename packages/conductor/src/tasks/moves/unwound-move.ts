@@ -34,12 +34,28 @@ import type { RestoreParams } from './restore-instance.ts';
 /** How a move that was taken back goes on. */
 type Ending = 'delete' | 'next host' | 'restore' | 'ask on' | 'lost' | 'as before';
 
+/** By transaction and task. */
+const decided = new WeakMap<Transaction, Map<string, Ending>>();
+
+/**
+ * Decided once in the transaction of an unwinding: what its undos leave behind and how the move goes on must agree, however
+ * late it gets meanwhile and whoever else comes or goes.
+ */
+export function endingOf(trx: Transaction, item: MoveItem, words: MoveWords, services: Deciding): Ending {
+  const endings = decided.get(trx) ?? new Map<string, Ending>();
+  const ending = endings.get(item.id) ?? decide(item, words, services);
+  decided.set(trx, endings.set(item.id, ending));
+  return ending;
+}
+
+type Deciding = Pick<TaskServices, 'clock' | 'config' | 'knows'>;
+
 /**
  * The destination failed it before anything was sent: another one is tried. The source was told to send: it is told to
  * go on, as is the host of a resize that stays. The destination was told to run it and says nothing: it may run there, so nobody
  * starts it anywhere, and it is asked until it answers that it has it or has not.
  */
-export function endingOf(item: MoveItem, words: MoveWords, services: Pick<TaskServices, 'clock' | 'config' | 'knows'>): Ending {
+function decide(item: MoveItem, words: MoveWords, services: Deciding): Ending {
   const { cancel, failure, outputs, params } = item;
   if (cancel?.kind === 'delete') return 'delete';
   if (staysOnHost(item)) return 'restore';
@@ -66,13 +82,13 @@ export async function unwoundMove(words: MoveWords, batch: MoveBatch, trx: Trans
   const endings = batch.map((item) => ({
     item,
     instance: instances.get(item.instanceUuid!),
-    ending: endingOf(item, words, context.services),
+    ending: endingOf(trx, item, words, context.services),
   }));
   const endingIn = (...wanted: readonly Ending[]) => endings.filter(({ ending }) => wanted.includes(ending));
 
   // What is still asked about is neither over nor failed: only the server says that nobody knows where it runs.
-  const decided = endings.filter(({ ending }) => ending !== 'ask on').map(({ item }) => item);
-  await failEvents(trx, decided, words);
+  const over = endings.filter(({ ending }) => ending !== 'ask on').map(({ item }) => item);
+  await failEvents(trx, over, words);
   await endMigrations(
     words,
     trx,
@@ -114,7 +130,7 @@ export async function unwoundMove(words: MoveWords, batch: MoveBatch, trx: Trans
   );
   const touched = await moveHosts(
     trx,
-    decided
+    over
       .map((item) => claimOf(item)?.destination)
       .filter((destination) => destination !== undefined)
       .map(({ host }) => ({ host, ioOps: -1 })),
