@@ -242,6 +242,11 @@ export class Definitions {
     return this.#versions.get(kind)?.find(({ since }) => since <= minor);
   }
 
+  /** The version of a kind that the most know; undefined when nobody defined it. */
+  oldest(kind: string): AnyTask | undefined {
+    return this.#versions.get(kind)?.at(-1);
+  }
+
   get kinds(): readonly string[] {
     return [...this.#versions.keys()];
   }

@@ -51,7 +51,7 @@ const settings = {
   },
 };
 
-async function anEngine(toy: Toy, { knex = database.knex, changes = {} as Partial<typeof settings> } = {}) {
+async function anEngine(toy: Toy, { knex = database.knex, changes = {} as Partial<typeof settings>, minor = () => Infinity } = {}) {
   const registry = new Registry();
   const inquiries: string[] = [];
   engine = new Engine({
@@ -59,6 +59,7 @@ async function anEngine(toy: Toy, { knex = database.knex, changes = {} as Partia
     places: new Places({ concurrency: settings.taskConcurrency, patienceMs: 0, clock: systemClock }),
     ...{ metrics: engineMetrics(registry), definitions: new Definitions([toy]), self: { id: systemRandom.uuid(), host: 'here' } },
     inquire: async (_host, ids) => void inquiries.push(...ids),
+    minor,
   });
   await engine.start();
   const run = async (names: readonly string[], deadlineMs = 60_000) => {
@@ -251,6 +252,15 @@ test('a task is made in the newest version that every living conductor knows', (
   expect([0, 1, 2].map((minor) => definitions.known('toy', minor)?.version)).toEqual([1, 2, 2]);
   expect([0, 1].map((minor) => definitions.known('fresh', minor))).toEqual([undefined, fresh]);
   expect(definitions.get('toy', 1)).toBe(first);
+});
+
+test('a task that every conductor knew when it was decided on is made, although one of before has come since', async () => {
+  let minor = 1;
+  const { run, ended } = await anEngine(new Task<ToyParams, object>('toy', 1, 1).local('one', note('one')), { minor: () => minor });
+  expect(engine.knows('toy')).toBe(true);
+  minor = 0;
+  expect(engine.knows('toy')).toBe(false);
+  await ended(await run(['a']), ['done']);
 });
 
 /** Asks twice: what the first answer was used for leads back to the question. */

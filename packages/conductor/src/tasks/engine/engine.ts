@@ -121,7 +121,7 @@ export class Engine<Services> {
     }
   }
 
-  /** Whether every living conductor knows tasks of this kind: others are not made. */
+  /** Whether every living conductor knows tasks of this kind: others are not to be made. */
   knows(kind: string): boolean {
     return this.#known(kind) !== undefined;
   }
@@ -225,10 +225,15 @@ export class Engine<Services> {
     return definitions.known(kind, minor?.() ?? Infinity);
   }
 
-  /** @throws Error for a kind that nobody defined, or not everybody. */
+  /**
+   * Whether to make one was decided by `knows`. A conductor of before that came since then leaves it to those that know it, as it
+   * leaves what was made before it came.
+   *
+   * @throws Error for a kind that nobody defined
+   */
   #definitionOf(kind: string): AnyTask {
-    const found = this.#known(kind);
-    if (found === undefined) throw new Error(`no task that every conductor knows is named ${kind}`);
+    const found = this.#known(kind) ?? this.#options.definitions.oldest(kind);
+    if (found === undefined) throw new Error(`no task is named ${kind}`);
     return found;
   }
 
