@@ -63,6 +63,11 @@ export const conductorSection = section('conductor', {
   resendMaxMs: integer(60 * seconds, { min: 10, help: 'Longest wait before an order is sent again.' }),
   inquiryMs: integer(3 * seconds, { min: 10, help: 'How long a host may take to say what became of an order that is overdue.' }),
   stopGraceMs: integer(3 * seconds, { min: 0, help: 'How long a stopping conductor finishes what is in hand before it hands it back.' }),
+  handOverMs: integer(15 * seconds, {
+    min: 0,
+    max: 3_600_000,
+    help: 'How long a conductor that stops beside one of the release before waits for tasks that the other does not know. With stop_grace_ms less than process.grace_ms.',
+  }),
   // Deadlines
   createDeadlineMs: integer(10 * minutes, { min: 100, help: 'How long finding and claiming hosts for a request may take.' }),
   buildDeadlineMs: integer(20 * minutes, { min: 100, help: 'How long one attempt to build an instance on a host may take.' }),

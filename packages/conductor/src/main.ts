@@ -31,6 +31,7 @@ import { ClaimCounts } from './tasks/claim-counts.ts';
 import { HostQuestions } from './tasks/host-questions.ts';
 import { confirmOverdue } from './tasks/moves/overdue-confirmations.ts';
 import type { TaskServices } from './tasks/services.ts';
+import { endNewerTasks } from './versions/hand-over.ts';
 import { ordersSaidAgain } from './versions/orders-said-again.ts';
 import { PeerVersions } from './versions/peers.ts';
 
@@ -171,6 +172,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     log.info({ host, conductor: id }, 'conductor started');
 
     let stopped: Promise<void> | undefined;
+    const handOver = () => endNewerTasks({ knex, clock, log, versions, definitions: taskDefinitions, waitMs: limits.handOverMs });
     return {
       name: 'conductor',
       health: async () =>
@@ -179,7 +181,7 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
           broker: transportHealth(transport),
           lease: engine.working ? { ok: true } : { ok: false, reason: 'no lease: tasks stand still here' },
         }),
-      stop: () => (stopped ??= closeAll()),
+      stop: () => (stopped ??= handOver().then(closeAll)),
     };
   } catch (error) {
     await closeAll();

@@ -175,6 +175,16 @@ export async function handBack(knex: Knex, owner: Ownership): Promise<number> {
   return rowCount as number;
 }
 
+/** How many are not over, of these kinds in these versions. */
+export async function countLiveOf(knex: Knex, of: readonly { readonly kind: string; readonly version: number }[]): Promise<number> {
+  const { rows } = await knex.raw(
+    `select count(*)::integer as live from tasks join jsonb_to_recordset(cast(? as jsonb)) as o (kind text, version integer) using (kind, version)
+     where state in ${LIVE}`,
+    [JSON.stringify(of.map(({ kind, version }) => ({ kind, version })))],
+  );
+  return (rows as { live: number }[])[0]!.live;
+}
+
 /** The step went wrong: remembered for people, and looked at again after a while even if this process ends. */
 export async function noteTrouble(knex: Knex, owner: Ownership, trouble: { id: string; message: string; wakeInMs: number }): Promise<void> {
   await knex.raw(

@@ -247,6 +247,11 @@ export class Definitions {
     return this.#versions.get(kind)?.at(-1);
   }
 
+  /** What conductors of a minor do not know. */
+  newerThan(minor: number): readonly Pick<AnyTask, 'kind' | 'version'>[] {
+    return [...this.#byKey.values()].filter(({ since }) => since > minor);
+  }
+
   get kinds(): readonly string[] {
     return [...this.#versions.keys()];
   }

@@ -12,6 +12,7 @@ import { advance, StepFailedAlone } from './advance.ts';
 import { backoff } from './backoff.ts';
 import { type AnyTask, type CancelIntent, type Definitions, type Failure, StepFailed } from './definition.ts';
 import { Gatherer } from './gatherer.ts';
+import { groupBy } from './group-by.ts';
 import { forgetCarry, type Held, heldAs } from './held.ts';
 import { Lease } from './lease.ts';
 import { Loop } from './loop.ts';
@@ -440,15 +441,4 @@ export class Engine<Services> {
     this.#calls.clear();
     this.#inHand.clear();
   }
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
-  return groups;
 }
