@@ -1,7 +1,7 @@
 import { failure } from '@kilonova/objects';
 import { connect } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
-import { brokenServer, server, SERVER } from './canned-conductor.ts';
+import { afterEach, describe, expect, test } from 'vitest';
+import { brokenServer, PROJECT, server, SERVER } from './canned-conductor.ts';
 import { images } from './outside-services.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
@@ -118,10 +118,76 @@ test("an identity service that refuses the service's own account makes it unwell
   expect((await api.health()).ok).toBe(true);
 });
 
+describe('trouble in the identity service makes no good token a bad one', () => {
+  const ask = (token = 'member') => api.ask('GET', '/v2.1/servers', { token });
+
+  test.each([400, 403, 408, 429, 500, 503])('a check that it answers with %d is a 503 that says when to come again', async (status) => {
+    api = await startTestApi();
+    api.outside.checkStatus = status;
+    const answer = await ask();
+    expect([answer.status, answer.headers.get('retry-after'), answer.body.serviceUnavailable.code]).toEqual([503, '2', 503]);
+    api.outside.checkStatus = undefined;
+    expect((await ask()).status).toBe(200);
+  });
+
+  test('a token that it does not know is a 401', async () => {
+    api = await startTestApi();
+    api.outside.checkStatus = 404;
+    const answer = await ask();
+    expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, `Keystone uri="${api.outside.identityUrl}"`]);
+  });
+
+  const expires_at = '2999-01-01T00:00:00.000000Z';
+  test.each([
+    { title: 'no user', token: { expires_at } },
+    { title: 'no end', token: { user: { id: 'u' } } },
+    { title: 'a number', token: 7 },
+    { title: 'an end that is no text', token: { user: { id: 'u' }, expires_at: {} } },
+  ])('a token with $title is a 503', async ({ token }) => {
+    api = await startTestApi();
+    api.outside.token = token;
+    expect((await ask()).status).toBe(503);
+  });
+
+  test.each([
+    { title: 'roles that are no list', more: { roles: { name: 'reader' } } },
+    { title: 'a role that is nothing', more: { roles: [null] } },
+    { title: 'a catalog that is no list', more: { catalog: { image: {} } } },
+    { title: 'a service that is nothing', more: { catalog: [null] } },
+  ])('a token with $title gives no role, and ends no request with 500', async ({ more }) => {
+    api = await startTestApi();
+    api.outside.token = { user: { id: 'u' }, project: { id: PROJECT }, expires_at, ...more };
+    expect((await ask()).status).toBe(403);
+  });
+
+  test('a login that it forgot is made again once, however many ask', async () => {
+    api = await startTestApi();
+    expect((await ask('admin')).status).toBe(200);
+    expect(api.outside.logins).toBe(1);
+    api.outside.forgetLogins();
+    const answers = await Promise.all(['member', 'reader', 'stranger', 'system'].map((token) => ask(token)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 403]);
+    expect(api.outside.logins).toBe(2);
+  });
+});
+
+test('a token that the image service does not take is a bad request, and not a service that does not answer', async () => {
+  api = await startTestApi();
+  api.outside.imageStatus = 401;
+  const answer = await api.ask('POST', '/v2.1/servers', { body: { server: { name: 'x', imageRef: images.active, flavorRef: '1' } } });
+  expect([answer.status, answer.body.badRequest?.message, api.asked.length]).toEqual([
+    400,
+    `Not authorized for image ${images.active}.`,
+    0,
+  ]);
+});
+
 test('a project that the identity service does not know gets no quota and no flavor', async () => {
   api = await startTestApi();
   const quota = await api.ask('GET', '/v2.1/os-quota-sets/nobody');
   expect([quota.status, quota.body.badRequest.message]).toEqual([400, 'Project ID nobody is not a valid project.']);
   const access = await api.ask('POST', '/v2.1/flavors/10/action', { body: { addTenantAccess: { tenant: 'nobody' } } });
   expect([access.status, api.asked.length]).toEqual([400, 0]);
+  const climbing = await api.ask('POST', '/v2.1/flavors/10/action', { body: { addTenantAccess: { tenant: '..' } } });
+  expect([climbing.status, api.asked.length]).toEqual([400, 0]);
 });

@@ -36,6 +36,15 @@ export interface Outside {
   broken: number | undefined;
   /** The api's own account is refused. */
   refusing: boolean;
+  /** Logins of the api's own account so far; what each of them gave is refused after `forgetLogins`. */
+  logins: number;
+  forgetLogins(): void;
+  /** When set, every check of a token is answered with this status. */
+  checkStatus: number | undefined;
+  /** When set, what is answered to every check of a token in place of the token. */
+  token: unknown;
+  /** When set, every question for an image is answered with this status. */
+  imageStatus: number | undefined;
   stopImages(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -59,10 +68,17 @@ const send = (response: ServerResponse, status: number, body: object, headers: R
   response.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(JSON.stringify(body));
 
 export async function startOutside(): Promise<Outside> {
-  const state = { checks: 0, broken: undefined as number | undefined, refusing: false };
+  const state = {
+    ...{ checks: 0, logins: 0, refusing: false, token: undefined as unknown },
+    broken: undefined as number | undefined,
+    checkStatus: undefined as number | undefined,
+    imageStatus: undefined as number | undefined,
+  };
+  const own = new Set<string>();
   const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
   const image = await listen((request, response) => {
     const id = request.url?.split('/').at(-1);
+    if (state.imageStatus !== undefined) return send(response, state.imageStatus, {});
     if (id !== IMAGE && id !== QUEUED_IMAGE) return send(response, 404, {});
     return send(response, 200, {
       id,
@@ -82,11 +98,17 @@ export async function startOutside(): Promise<Outside> {
     if (state.broken !== undefined) return send(response, state.broken, {});
     if (request.url === '/v3') return send(response, 200, { version: { id: 'v3.14', status: 'stable' } });
     if (request.method === 'POST' && state.refusing) return send(response, 401, {});
-    if (request.method === 'POST') return send(response, 201, { token: { expires_at: expiresAt } }, { 'X-Subject-Token': 'own' });
+    if (request.method === 'POST') {
+      own.add(`own-${++state.logins}`);
+      return send(response, 201, { token: { expires_at: expiresAt } }, { 'X-Subject-Token': `own-${state.logins}` });
+    }
+    if (request.url === '/v3/') return send(response, 200, { version: { id: 'v3.14', status: 'stable' } });
     const project = /^\/v3\/projects\/(.+)$/.exec(request.url ?? '')?.[1];
     if (project !== undefined) return send(response, knownProjects.has(project) ? 200 : 404, {});
-    if (request.headers['x-auth-token'] !== 'own') return send(response, 401, {});
+    if (!own.has(String(request.headers['x-auth-token']))) return send(response, 401, {});
     state.checks++;
+    if (state.checkStatus !== undefined) return send(response, state.checkStatus, {});
+    if (state.token !== undefined) return send(response, 200, { token: state.token });
     const known = tokens[String(request.headers['x-subject-token'])];
     if (known === undefined) return send(response, 404, {});
     return send(response, 200, {
@@ -102,6 +124,7 @@ export async function startOutside(): Promise<Outside> {
   return Object.assign(state, {
     identityUrl: `${identity.url}/v3`,
     imageUrl: image.url,
+    forgetLogins: () => own.clear(),
     stopImages: () => image.stop(),
     stop: async () => {
       await identity.stop();

@@ -24,39 +24,30 @@ function withImplied(names: readonly string[]): ReadonlySet<string> {
   return roles;
 }
 
-interface TokenDocument {
-  readonly user?: { readonly id?: string };
-  readonly project?: { readonly id?: string };
-  readonly roles?: readonly { readonly name?: string }[];
-  readonly expires_at?: string;
-  readonly catalog?: readonly {
-    readonly type?: string;
-    readonly endpoints?: readonly {
-      readonly interface?: string;
-      readonly region_id?: string;
-      readonly region?: string;
-      readonly url?: string;
-    }[];
-  }[];
-}
+type Fields = Readonly<Record<string, unknown>>;
+
+const fieldsOf = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
+const listOf = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value.map(fieldsOf) : []);
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 /** Reads the body of `GET /v3/auth/tokens`; undefined when it is not what the identity API describes. */
 export function callerFrom(token: string, body: unknown): Caller | undefined {
-  const document = (body as { token?: TokenDocument } | undefined)?.token;
-  const expiresAt = Date.parse(document?.expires_at ?? '');
-  if (typeof document?.user?.id !== 'string' || Number.isNaN(expiresAt)) return undefined;
+  const document = fieldsOf(fieldsOf(body)['token']);
+  const expiresAt = Date.parse(textOf(document['expires_at']));
+  const userId = textOf(fieldsOf(document['user'])['id']);
+  if (userId === '' || Number.isNaN(expiresAt)) return undefined;
   return {
     token,
     expiresAt,
-    userId: document.user.id,
-    projectId: document.project?.id ?? '',
-    roles: withImplied((document.roles ?? []).flatMap(({ name }) => (typeof name === 'string' ? [name] : []))),
-    catalog: (document.catalog ?? []).map(({ type = '', endpoints = [] }) => ({
-      type,
-      endpoints: endpoints.map((endpoint) => ({
-        interface: endpoint.interface ?? '',
-        region: endpoint.region_id ?? endpoint.region ?? '',
-        url: endpoint.url ?? '',
+    userId,
+    projectId: textOf(fieldsOf(document['project'])['id']),
+    roles: withImplied(listOf(document['roles']).map(({ name }) => textOf(name))),
+    catalog: listOf(document['catalog']).map(({ type, endpoints }) => ({
+      type: textOf(type),
+      endpoints: listOf(endpoints).map((endpoint) => ({
+        interface: textOf(endpoint['interface']),
+        region: textOf(endpoint['region_id'] ?? endpoint['region']),
+        url: textOf(endpoint['url']),
       })),
     })),
   };

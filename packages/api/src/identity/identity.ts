@@ -13,8 +13,10 @@ export class InvalidToken extends Error {
   }
 }
 
-/** The service's own account was refused: an operator has to look. */
+/** The service's own account is not good enough: an operator has to look. */
 const NO_ACCOUNT = "the identity service refuses this service's own account (auth.username, auth.password, auth.project_name)";
+const MAY_NOT_CHECK =
+  "the identity service lets this service's own account (auth.username) check no token: expected the role service in auth.project_name";
 
 /**
  * Asks the identity service who a token belongs to, and whether a project exists. Valid tokens are believed for a
@@ -27,7 +29,8 @@ export class Identity {
   readonly #client: JsonClient;
   readonly #callers: BoundedCache<Caller>;
   #ownToken: Promise<{ readonly token: string; readonly until: number }> | undefined;
-  #trouble: string | undefined;
+  /** The trouble that the log names already. */
+  #told: string | undefined;
 
   constructor(config: AuthConfig, { clock, log }: { readonly clock: Clock; readonly log: Logger }) {
     this.#config = config;
@@ -57,6 +60,7 @@ export class Identity {
 
   /** Through the caller's eyes: false when the identity service says there is none, true when it does not let him know. */
   async projectExists(caller: Caller, projectId: string): Promise<boolean> {
+    if (projectId === '.' || projectId === '..') return false; // steps of a path, which no encoding makes a name
     const url = `${this.#config.url}/projects/${encodeURIComponent(projectId)}`;
     const { status } = await this.#client.ask(url, { headers: { 'X-Auth-Token': caller.token } });
     return status !== 404;
@@ -76,8 +80,11 @@ export class Identity {
 
   async #check(token: string): Promise<Caller> {
     const { status, body } = await this.#askAsService('/auth/tokens', { 'X-Subject-Token': token });
-    // 404: unknown or expired. Others of the 400s mean that no token can look like this.
-    if (status !== 200) throw new InvalidToken();
+    if (status === 404) throw new InvalidToken(); // unknown or expired
+    // Whatever else it says is about itself or about this service, and must not make clients throw good tokens away.
+    if (status === 403) throw this.#trouble(MAY_NOT_CHECK);
+    if (status !== 200) throw new UpstreamUnavailable(`the identity service answered ${status} to the check of a token`);
+    this.#told = undefined;
     const caller = callerFrom(token, body);
     if (caller === undefined) throw new UpstreamUnavailable('the identity service answered with something that is no token');
     return caller;
@@ -86,10 +93,12 @@ export class Identity {
   async #askAsService(path: string, headers: Readonly<Record<string, string>>): Promise<JsonAnswer> {
     for (let attempt = 1; ; attempt++) {
       const own = await this.#own();
+      const kept = this.#ownToken;
       const answer = await this.#client.ask(`${this.#config.url}${path}`, { headers: { ...headers, 'X-Auth-Token': own } });
       if (answer.status !== 401) return answer;
-      this.#ownToken = undefined; // revoked, or the identity service forgot it
-      if (attempt === 2) throw this.#accountTrouble();
+      // Revoked, or the identity service forgot it. Whoever hears it later must not drop the token that follows.
+      if (this.#ownToken === kept) this.#ownToken = undefined;
+      if (attempt === 2) throw this.#trouble(NO_ACCOUNT);
     }
   }
 
@@ -121,17 +130,20 @@ export class Identity {
     });
     const token = answer.headers['x-subject-token'];
     const expiresAt = Date.parse((answer.body as { token?: { expires_at?: string } } | undefined)?.token?.expires_at ?? '');
-    if (answer.status !== 201 || typeof token !== 'string' || Number.isNaN(expiresAt)) throw this.#accountTrouble();
-    this.#trouble = undefined;
+    if (answer.status === 401 || answer.status === 403) throw this.#trouble(NO_ACCOUNT);
+    if (answer.status !== 201 || typeof token !== 'string' || Number.isNaN(expiresAt))
+      throw new UpstreamUnavailable(`the identity service gave this service's own account no token, with status ${answer.status}`);
+    if (this.#told === NO_ACCOUNT) this.#told = undefined;
     const left = expiresAt - this.#clock.now();
     if (left <= 0) throw new UpstreamUnavailable('the identity service gave a token that has expired already: compare the clocks');
     // Renewed well before it ends, so that no check meets its end.
     return { token, until: this.#clock.now() + left * 0.8 };
   }
 
-  #accountTrouble(): UpstreamUnavailable {
-    if (this.#trouble === undefined) this.#log.error({ url: this.#config.url, username: this.#config.username }, NO_ACCOUNT);
-    this.#trouble = NO_ACCOUNT;
-    return new UpstreamUnavailable(NO_ACCOUNT);
+  /** Told to the operator once, until it is over. */
+  #trouble(what: string): UpstreamUnavailable {
+    if (this.#told !== what) this.#log.error({ url: this.#config.url, username: this.#config.username }, what);
+    this.#told = what;
+    return new UpstreamUnavailable(what);
   }
 }
