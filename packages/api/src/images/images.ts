@@ -73,7 +73,7 @@ export class Images {
 
   /**
    * The image, ready to boot from.
-   * @throws ApiError 400 when there is none that the caller may see, or it is not active
+   * @throws ApiError 400 when there is none that the caller may see, it is not active, or the image service refuses the token
    * @throws UpstreamUnavailable
    */
   async bootable(caller: Caller, id: string): Promise<Image> {
@@ -97,6 +97,8 @@ export class Images {
       headers: { 'X-Auth-Token': caller.token },
     });
     if (status === 404 || status === 403) return null;
+    // The token ended since it was checked; asking again with it helps nobody.
+    if (status === 401) throw badRequest(`Not authorized for image ${id}.`);
     const document = body as Readonly<Record<string, unknown>> | undefined;
     if (status !== 200 || typeof document?.['id'] !== 'string') throw new UpstreamUnavailable(`the image service answered ${status}`);
     return { image: imageFrom(document), status: textOf(document['status']) ?? '' };
