@@ -101,7 +101,7 @@ const aggregate = make(Aggregate, {
   createdAt: TIME,
   updatedAt: null,
 });
-const hypervisor = make(Hypervisor, {
+export const hypervisor = make(Hypervisor, {
   id: 1,
   uuid: 'b1e43b5f-eec1-44e0-9f10-7b4945c0226d',
   hostname: 'compute-1',

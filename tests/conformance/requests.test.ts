@@ -1,6 +1,6 @@
-import { failure, type CreateServers, type ListServers, type ActOnServer } from '@kilonova/objects';
+import { failure, Hypervisor, type CreateServers, type ListServers, type ActOnServer } from '@kilonova/objects';
 import { afterEach, describe, expect, test } from 'vitest';
-import { PROJECT, SERVER } from './canned-conductor.ts';
+import { hypervisor, PROJECT, SERVER } from './canned-conductor.ts';
 import { images } from './outside-services.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
@@ -170,6 +170,29 @@ describe('the server list', () => {
     expect((await filtersOf('limit=0')).answer.body).toEqual({ servers: [] });
     expect(lastAsked<ListServers>('listServers').limit).toBe(5);
   });
+});
+
+test('a hypervisor without servers shows an empty list of them from 2.75 on, to who asks for it', async () => {
+  const empty = Object.assign(new Hypervisor(), hypervisor, { servers: [] });
+  api = await startTestApi({
+    getHypervisor: async () => empty,
+    async *listHypervisors() {
+      yield [empty];
+    },
+  });
+  const serversOf = async (path: string, version: number) => {
+    const { status, body } = await api.ask('GET', `/v2.1/os-hypervisors${path}`, { version });
+    expect(status).toBe(200);
+    return (body.hypervisor ?? body.hypervisors[0]).servers as unknown;
+  };
+  for (const path of ['', '/detail', `/${hypervisor.uuid}`]) {
+    expect(await serversOf(`${path}?with_servers=true`, 74)).toBeUndefined();
+    expect(await serversOf(`${path}?with_servers=true`, 75)).toEqual([]);
+    expect(await serversOf(`${path}?with_servers=true`, 88)).toEqual([]);
+    expect(await serversOf(path, 75)).toBeUndefined();
+    expect(await serversOf(`${path}?with_servers=false`, 96)).toBeUndefined();
+  }
+  expect(await serversOf('/compute/servers', 52)).toBeUndefined();
 });
 
 test('the instance actions of a server that is gone are there from 2.21 on, and for nobody before', async () => {

@@ -4,14 +4,7 @@ import { ApiError, badRequest, notFound } from '../http/api-error.ts';
 import { hasCode } from '../http/error-status.ts';
 import { lastOf } from '../http/query.ts';
 import type { ApiRequest } from '../http/request.ts';
-import {
-  hypervisorFields,
-  hypervisorNameFields,
-  hypervisorServerFields,
-  statistics,
-  uptimeFields,
-  uptimeText,
-} from '../views/hypervisor.ts';
+import { hypervisorFields, hypervisorNameFields, statistics, uptimeFields, uptimeText, withServers } from '../views/hypervisor.ts';
 import { render, viewOf, type Field } from '../views/view.ts';
 import { collect, make, scopeFor } from './asking.ts';
 import { nextLinks, pageOf } from './page.ts';
@@ -30,24 +23,28 @@ async function everyHypervisor(
 
 const noMatch = (pattern: string) => notFound(`No hypervisor matching '${pattern}' could be found.`);
 
-const withServersOf = ({ query, version }: ApiRequest) => version >= 53 && booleanOf(lastOf(query, 'with_servers') ?? false) === true;
+const wantsServers = ({ query, version }: ApiRequest) => version >= 53 && booleanOf(lastOf(query, 'with_servers') ?? false) === true;
 
-const list = (fields: readonly Field<Hypervisor>[]) => async (api: Api, request: ApiRequest) => {
+/** With the servers where the query asks for them. */
+const shownTo = (request: ApiRequest, fields: readonly Field<Hypervisor>[]) => (wantsServers(request) ? withServers(fields) : fields);
+
+const list = (brief: readonly Field<Hypervisor>[]) => async (api: Api, request: ApiRequest) => {
   const { query, version } = request;
-  const withServers = withServersOf(request);
+  const asksServers = wantsServers(request);
+  const fields = shownTo(request, brief);
   const view = viewOf(api, request);
   const pattern = version >= 53 ? lastOf(query, 'hypervisor_hostname_pattern') : undefined;
   if (pattern !== undefined) {
     if (query.has('limit') || query.has('marker'))
       throw badRequest('Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.');
-    const found = await everyHypervisor(api, request, { hostnamePattern: pattern, withServers });
+    const found = await everyHypervisor(api, request, { hostnamePattern: pattern, withServers: asksServers });
     if (found.length === 0) throw noMatch(pattern);
     return { hypervisors: found.map((one) => render(fields, one, view)) };
   }
   if (version < 33) return { hypervisors: (await everyHypervisor(api, request, {})).map((one) => render(fields, one, view)) };
   const page = pageOf(request, api.config);
   const limit = page.limit === 0 ? api.config.maxLimit : page.limit;
-  const asked = make(ListHypervisors, { scope: scopeFor(api, request), withServers, marker: page.marker, limit });
+  const asked = make(ListHypervisors, { scope: scopeFor(api, request), withServers: asksServers, marker: page.marker, limit });
   const found = await collect(api, api.conductor.listHypervisors(asked, request.rpc), limit);
   const next = nextLinks(
     request,
@@ -66,7 +63,7 @@ async function find(api: Api, request: ApiRequest): Promise<Hypervisor> {
   const which = request.version >= 53 ? { uuid: id.toLowerCase() } : { id: Number(id) };
   try {
     return await api.conductor.getHypervisor(
-      make(HypervisorRef, { scope: scopeFor(api, request), withServers: withServersOf(request), ...which }),
+      make(HypervisorRef, { scope: scopeFor(api, request), withServers: wantsServers(request), ...which }),
       request.rpc,
     );
   } catch (error) {
@@ -76,7 +73,7 @@ async function find(api: Api, request: ApiRequest): Promise<Hypervisor> {
 }
 
 async function show(api: Api, request: ApiRequest) {
-  return { hypervisor: render(hypervisorFields, await find(api, request), viewOf(api, request)) };
+  return { hypervisor: render(shownTo(request, hypervisorFields), await find(api, request), viewOf(api, request)) };
 }
 
 async function uptime(api: Api, request: ApiRequest) {
@@ -85,9 +82,9 @@ async function uptime(api: Api, request: ApiRequest) {
   return { hypervisor: render(uptimeFields, hypervisor, viewOf(api, request)) };
 }
 
-const search = (fields: readonly Field<Hypervisor>[], withServers: boolean) => async (api: Api, request: ApiRequest) => {
+const search = (fields: readonly Field<Hypervisor>[], asksServers: boolean) => async (api: Api, request: ApiRequest) => {
   const pattern = request.params['id']!;
-  const found = await everyHypervisor(api, request, { hostnamePattern: pattern, withServers });
+  const found = await everyHypervisor(api, request, { hostnamePattern: pattern, withServers: asksServers });
   if (found.length === 0) throw noMatch(pattern);
   const view = viewOf(api, request);
   return { hypervisors: found.map((one) => render(fields, one, view)) };
@@ -113,6 +110,6 @@ export const hypervisorRoutes: readonly Route[] = [
   get('/statistics', 'statistics', sums, 87),
   get('/{id}', 'show', show),
   get('/{id}/search', 'search', search(hypervisorNameFields, false), 52),
-  get('/{id}/servers', 'servers', search(hypervisorServerFields, true), 52),
+  get('/{id}/servers', 'servers', search(withServers(hypervisorNameFields), true), 52),
   get('/{id}/uptime', 'uptime', uptime, 87),
 ];

@@ -19,19 +19,18 @@ const brief: readonly Field<Hypervisor>[] = [
 
 const servers: Field<Hypervisor> = {
   name: 'servers',
-  from: 53,
-  show: (hypervisor) => (hypervisor.servers.length === 0 ? undefined : hypervisor.servers.map(({ uuid, name }) => ({ uuid, name }))),
+  show: (hypervisor, { version }) =>
+    hypervisor.servers.length === 0 && version < 75 ? undefined : hypervisor.servers.map(({ uuid, name }) => ({ uuid, name })),
 };
 
-/** Fields of the short list. */
-export const hypervisorNameFields = [...brief, servers];
+/** The same fields with the servers, for who asked for them: from 2.75 also where there are none. */
+export const withServers = (fields: readonly Field<Hypervisor>[]): readonly Field<Hypervisor>[] => [...fields, servers];
 
-/** Of `GET /os-hypervisors/{id}/servers`, up to 2.52. */
-export const hypervisorServerFields: readonly Field<Hypervisor>[] = [...brief, { ...servers, from: 1 }];
+/** Fields of the short list. */
+export const hypervisorNameFields = brief;
 
 export const uptimeFields: readonly Field<Hypervisor>[] = [
   ...brief,
-  servers,
   { name: 'uptime', show: ({ uptimeSeconds }) => uptimeText(uptimeSeconds) },
 ];
 
@@ -63,7 +62,6 @@ export const hypervisorFields: readonly Field<Hypervisor>[] = [
   },
   { name: 'cpu_info', to: 27, show: ({ cpuInfo }) => JSON.stringify(cpuInfo) },
   { name: 'cpu_info', from: 28, to: 87, show: ({ cpuInfo }) => cpuInfo },
-  servers,
   { name: 'uptime', from: 88, show: ({ uptimeSeconds }) => uptimeText(uptimeSeconds) },
 ];
 
