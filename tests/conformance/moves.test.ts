@@ -161,6 +161,22 @@ describe('the list of migrations', () => {
     expect((await listed('hidden=1', { token: 'member' })).answer.status).toBe(403);
   });
 
+  test("shows another project's to administrators alone", async () => {
+    api = await startTestApi();
+    const message = "Policy doesn't allow os_compute_api:os-migrations:index:all_projects to be performed.";
+    for (const version of [80, 96]) {
+      const refused = await listed('project_id=other', { token: 'manager', version });
+      expect([refused.answer.status, refused.answer.body.forbidden?.message]).toEqual([403, message]);
+      expect((await listed(`project_id=${PROJECT}`, { token: 'manager', version })).answer.status).toBe(200);
+    }
+    // Up to 2.58 the schema takes any key, and this one says nothing.
+    expect((await listed('project_id=other', { token: 'manager', version: 58 })).asked).toMatchObject({
+      projectId: null,
+      scope: { allProjects: false, projectId: PROJECT },
+    });
+    expect((await listed('project_id=other')).asked.projectId).toBe('other');
+  });
+
   test('is not for members', async () => {
     api = await startTestApi();
     expect((await listed('', { token: 'member' })).answer.status).toBe(403);

@@ -17,6 +17,7 @@ interface Known {
 
 export const tokens: Readonly<Record<string, Known>> = {
   admin: { user: 'admin', project: PROJECT, roles: ['admin'] },
+  manager: { user: 'boss', project: PROJECT, roles: ['manager', 'member', 'reader'] },
   member: { user: 'fake', project: PROJECT, roles: ['member', 'reader'] },
   reader: { user: 'looker', project: PROJECT, roles: ['reader'] },
   stranger: { user: 'stranger', project: OTHER_PROJECT, roles: ['member', 'reader'] },

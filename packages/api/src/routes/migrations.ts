@@ -24,11 +24,13 @@ async function list(api: Api, request: ApiRequest) {
   const [changesSince, changesBefore] = [time('changes-since', 59), time('changes-before', 66)];
   if (changesSince !== null && changesBefore !== null && changesSince > changesBefore)
     throw badRequest('The value of changes-since must be less than or equal to changes-before.');
+  const projectId = text('project_id', 80);
+  if (projectId !== null && projectId !== caller.projectId) api.policy.demand(`${POLICY}:all_projects`, caller);
   const several = (key: string) => query.get(key)?.slice() ?? null;
   const asked = make(ListMigrations, {
     scope: make(Scope, { ...scopeFor(api, request), allProjects: api.policy.allows(`${POLICY}:all_projects`, caller) }),
     ...{ serverUuid: text('instance_uuid'), statuses: several('status'), types: several('migration_type') },
-    ...{ host: text('host'), sourceHost: text('source_compute'), userId: text('user_id', 80), projectId: text('project_id', 80) },
+    ...{ host: text('host'), sourceHost: text('source_compute'), userId: text('user_id', 80), projectId },
     ...{ changesSince, changesBefore, marker: page.marker, limit },
   });
   // No migration is ever hidden. The schema takes any text: what is no word for yes asks for those that are not.
