@@ -71,6 +71,16 @@ describe('what a move asks of the conductor', () => {
     expect([later.status, later.text]).toEqual([200, '']);
   });
 
+  test('an evacuation onto a disk that is shared has no password to give, and takes none', async () => {
+    api = await startTestApi();
+    const evacuation = { host: 'h2', onSharedStorage: 'True' };
+    const refused = await act({ evacuate: { ...evacuation, adminPass: 'mine' } }, { version: 13 });
+    expect([refused.status, refused.body.badRequest?.message]).toEqual([400, "admin password can't be changed on existing disk"]);
+    expect(api.asked).toEqual([]);
+    const answer = await act({ evacuate: evacuation }, { version: 13 });
+    expect([answer.status, answer.body]).toEqual([200, { adminPass: null }]);
+  });
+
   test('a migration that is not there is nothing to abort, and a bad request to complete', async () => {
     const message = `Migration 99999 not found for instance ${SERVER}`;
     api = await startTestApi({

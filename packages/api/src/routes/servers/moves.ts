@@ -61,15 +61,23 @@ async function migrateLive(api: Api, request: ApiRequest, route: Route) {
   return new Reply(undefined);
 }
 
-/** Up to 2.13 the answer holds a password; from 2.95 the server is stopped where it comes to. */
+interface Evacuation extends Target {
+  readonly adminPass?: string;
+  readonly onSharedStorage?: boolean | string;
+}
+
+/** Up to 2.13 the answer holds a password, of a server whose disk is made anew; from 2.95 the server is stopped where it comes to. */
 async function evacuate(api: Api, request: ApiRequest, route: Route) {
   const { version } = request;
-  const target = given<Target & { readonly adminPass?: string }>(request, route)!;
+  const target = given<Evacuation>(request, route)!;
+  const keepsDisk = booleanOf(target.onSharedStorage ?? false) === true;
+  if (keepsDisk && target.adminPass !== undefined) throw badRequest("admin password can't be changed on existing disk");
   const force = forcedTo(target, version, 29);
   await ask(api, request, route, 'evacuate', { host: target.host ?? null, force, stopped: version >= 95 ? 'true' : null });
   if (version >= 14) return new Reply(undefined);
   const { enableInstancePassword, passwordLength } = api.config;
-  return enableInstancePassword ? { adminPass: target.adminPass ?? api.random.text(passwordLength) } : {};
+  if (!enableInstancePassword) return {};
+  return { adminPass: keepsDisk ? null : (target.adminPass ?? api.random.text(passwordLength)) };
 }
 
 const move = (action: string, rowPolicy: string, handle: Route['handle'], success = 202): Route => ({
