@@ -24,7 +24,7 @@ export class ImageStore {
     return new ImageStore(dir, random);
   }
 
-  /** Takes a body of at most `maxBytes`. Throws HttpError 413 beyond, 400 when the client goes away, 507 when the disk is full. */
+  /** Takes a body of at most `maxBytes`. Throws HttpError 413 beyond, 400 when the client goes away, 507 when the disk takes no more. */
   async write(id: string, body: Readable, { maxBytes, diskFormat }: { maxBytes: number; diskFormat: string | null }): Promise<Content> {
     const part = `${this.#path(id)}.${this.#random.uuid()}.part`;
     const file = await open(part, 'wx', 0o600);
@@ -38,7 +38,7 @@ export class ImageStore {
         if (head.length < QCOW2_HEAD) head = Buffer.concat([head, piece.subarray(0, QCOW2_HEAD - head.length)]);
         md5.update(piece);
         sha512.update(piece);
-        await file.writev([piece]);
+        await file.appendFile(piece); // writes all of it: a single write of a disk that fills up takes a part and says nothing
       }
       await file.sync();
       await file.close();
@@ -117,7 +117,8 @@ function virtualSize(diskFormat: string | null, head: Buffer, size: number): num
 
 function uploadFailure(error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new HttpError(507, 'There is no room for the image on the server.', { cause: error });
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
+    return new HttpError(507, 'There is no room for the image on the server.', { cause: error });
   if (code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE') return badRequest('The upload ended early.');
   return error;
 }
