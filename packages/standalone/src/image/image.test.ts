@@ -302,6 +302,10 @@ describe('a list', () => {
     'visibility=none',
     'size_min=x',
     'created_at=gt:soon',
+    'created_at=gt:-200000-01-01T00:00:00Z',
+    'min_disk=2147483648',
+    'min_ram=999999999999999',
+    'size_max=9007199254740992',
     'name=in:"a',
   ])('with %s is a 400', async (query) => {
     expect((await call('GET', `/v2/images?${query}`, { token: owner })).status).toBe(400);

@@ -57,11 +57,12 @@ const TEXT_FILTERS = [
   'os_hash_algo',
   'os_hash_value',
 ] as const;
+/** Column, comparison, and the largest number that is one of the column's kind. */
 const NUMBER_FILTERS = {
-  min_disk: ['i.min_disk', '='],
-  min_ram: ['i.min_ram', '='],
-  size_min: ['i.size', '>='],
-  size_max: ['i.size', '<='],
+  min_disk: ['i.min_disk', '=', 2 ** 31 - 1],
+  min_ram: ['i.min_ram', '=', 2 ** 31 - 1],
+  size_min: ['i.size', '>=', Number.MAX_SAFE_INTEGER],
+  size_max: ['i.size', '<=', Number.MAX_SAFE_INTEGER],
 } as const;
 const CONTROLS = new Set([
   'limit',
@@ -108,8 +109,9 @@ function listOf(value: string, where: string): readonly string[] {
 }
 
 function whereNumber(rows: Knex.QueryBuilder, key: keyof typeof NUMBER_FILTERS, value: string): void {
-  if (!/^\d{1,15}$/.test(value)) throw refuse(`the query parameter ${key}`, 'a whole number', value);
-  const [column, operator] = NUMBER_FILTERS[key];
+  const [column, operator, max] = NUMBER_FILTERS[key];
+  if (!/^\d{1,16}$/.test(value) || Number(value) > max)
+    throw refuse(`the query parameter ${key}`, `a whole number of at most ${max}`, value);
   rows.where(column, operator, Number(value));
 }
 
@@ -117,7 +119,9 @@ function whereNumber(rows: Knex.QueryBuilder, key: keyof typeof NUMBER_FILTERS, 
 function whereTime(rows: Knex.QueryBuilder, column: string, value: string, db: Knex): void {
   const [, name = 'eq', time = ''] = /^(?:(gte?|lte?|eq|neq):)?(.+)$/.exec(value) ?? [];
   const at = Date.parse(/[zZ]|[+-]\d\d:?\d\d$/.test(time) ? time : `${time}Z`);
-  if (Number.isNaN(at)) throw refuse(`the query parameter ${column}`, 'a time such as gt:2026-01-02T03:04:05Z', value);
+  // Years of more than four digits or before our era are times in JavaScript and none in the database.
+  if (Number.isNaN(at) || !/^\d{4}/.test(time))
+    throw refuse(`the query parameter ${column}`, 'a time such as gt:2026-01-02T03:04:05Z', value);
   rows.where(db.raw("date_trunc('second', ??)", [`i.${column}`]), COMPARISONS[name] ?? '=', new Date(at));
 }
 
