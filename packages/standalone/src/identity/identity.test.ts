@@ -194,6 +194,12 @@ describe('who may do what', () => {
     const token = login.headers.get('x-subject-token') ?? '';
     const more = { auth: { identity: { methods: ['token'], token: { id: token } }, scope: inProject('admin') } };
     expect((await call('POST', '/v3/auth/tokens', { json: more })).status).toBe(401);
+    const ruled = { name: 'ruled', access_rules: [{ service: 'compute', method: 'GET', path: '/v2.1/servers' }] };
+    const refused = await call('POST', `/v3/users/${user.id}/application_credentials`, {
+      token: admin,
+      json: { application_credential: ruled },
+    });
+    expect([refused.status, refused.json.error.message]).toEqual([400, expect.stringContaining('access_rules')]);
     const another = { application_credential: { name: 'child' } };
     expect((await call('POST', `/v3/users/${user.id}/application_credentials`, { token, json: another })).status).toBe(403);
     const wrong = { methods: ['application_credential'], application_credential: { id, secret: 'wrong' } };

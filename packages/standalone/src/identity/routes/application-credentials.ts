@@ -64,6 +64,7 @@ export function applicationCredentialRoutes(identity: Identity): readonly Route[
         if (caller.user.id !== request.params.userId) throw denied();
         if (caller.scope.kind !== 'project') throw badRequest('Invalid token: expected one that is scoped to a project.');
         const body = wrapped(await request.json(), 'application_credential');
+        refuseAccessRules(body.access_rules);
         const name = textOf(body.name, 'application_credential.name', { min: 1 });
         const secret =
           optionalText(body.secret, 'application_credential.secret', { min: 1, max: config.maxPasswordLength }) ?? random.text(64);
@@ -105,6 +106,12 @@ export function applicationCredentialRoutes(identity: Identity): readonly Route[
       }),
     ),
   ];
+}
+
+/** Rules that nothing here would hold a credential to. Throws HttpError 400 for any. */
+function refuseAccessRules(value: unknown): void {
+  if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) return;
+  throw refuse('application_credential.access_rules', 'none, for this identity service keeps no access rules', value);
 }
 
 /** The roles named by id or name, or all that the caller holds. Throws HttpError 400 for one that is not held. */
