@@ -1,4 +1,4 @@
-import { createMetrics, defaultsOf, silentLogger, systemRandom } from '@kilonova/runtime';
+import { createMetrics, defaultsOf, silentLogger, systemClock, systemRandom } from '@kilonova/runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freshDatabase, type TestDatabase } from '../../../../tests/support/database.ts';
 import { eventually } from '../../../../tests/support/eventually.ts';
@@ -388,6 +388,27 @@ describe('bad days', () => {
         Array.from({ length: 6 }, async () => (await caller(service.url)('POST', '/v3/auth/tokens', { json })).status),
       );
       expect(new Set(statuses)).toEqual(new Set([201, 503]));
+    } finally {
+      await service.stop();
+      await own.drop();
+    }
+  });
+
+  test('more expired tokens than one statement removes go at once, and do not pile up', async () => {
+    const own = await freshDatabase();
+    const rounds: (() => void)[] = [];
+    const moved = {
+      ...movableClock(),
+      after: (ms: number, run: () => void) => (ms === 77_777 ? (rounds.push(run), () => {}) : systemClock.after(ms, run)),
+    };
+    const service = await anIdentity(own.url, { clock: moved, purgeBatch: 1, purgeIntervalMs: 77_777 });
+    const left = async () => Number((await own.query<{ n: string }>('select count(*) as n from identity_tokens'))[0]?.n);
+    try {
+      for (let made = 0; made < 3; made++) await logIn(service.url, 'admin', PASSWORDS.adminPassword, inProject('admin'));
+      expect([await left(), rounds.length]).toEqual([3, 1]);
+      moved.forward(3_600_001);
+      rounds[0]!(); // the one round of this test
+      expect(await eventually(left, (tokens) => tokens === 0)).toBe(0);
     } finally {
       await service.stop();
       await own.drop();

@@ -111,15 +111,18 @@ function withIdentity(given: IdentityOptions['catalog'], url: string): readonly 
 function purgeRegularly({ clock, config, log }: IdentityOptions, db: Knex): () => Promise<void> {
   let running = Promise.resolve();
   let cancel: () => void;
+  let stopping = false;
   const purge = async () => {
     try {
-      const removed = await purgeTokens(db, clock.now(), config.purgeBatch);
-      if (removed > 0) log.debug({ removed }, 'expired tokens removed');
+      let removed: number;
+      do {
+        removed = await purgeTokens(db, clock.now(), config.purgeBatch);
+        if (removed > 0) log.debug({ removed }, 'expired tokens removed');
+      } while (removed === config.purgeBatch && !stopping); // else more could come than go
     } catch (error) {
       log.warn({ err: error }, 'expired tokens not removed');
     }
   };
-  let stopping = false;
   const plan = () => {
     cancel = clock.after(config.purgeIntervalMs, () => {
       running = purge().then(() => {
