@@ -9,27 +9,40 @@ const COMMENT = 'Generated-by-Nova';
 const invalid = (reason: string) => badRequest(`Keypair data is invalid: ${reason}`);
 const colons = (digest: Buffer) => [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 
-/** Kinds of keys that OpenSSH writes. */
-const kinds = new Set([
-  'ssh-rsa',
-  'ssh-dss',
-  'ssh-ed25519',
-  'ecdsa-sha2-nistp256',
-  'ecdsa-sha2-nistp384',
-  'ecdsa-sha2-nistp521',
-  'sk-ssh-ed25519@openssh.com',
-  'sk-ecdsa-sha2-nistp256@openssh.com',
+/** Kinds of keys that OpenSSH writes, with the fields of each: its own name and numbers (RFC 4253, 5656, 8709; OpenSSH's PROTOCOL.u2f). */
+const kinds: ReadonlyMap<string, number> = new Map([
+  ['ssh-rsa', 3],
+  ['ssh-dss', 5],
+  ['ssh-ed25519', 2],
+  ['ecdsa-sha2-nistp256', 3],
+  ['ecdsa-sha2-nistp384', 3],
+  ['ecdsa-sha2-nistp521', 3],
+  ['sk-ssh-ed25519@openssh.com', 3],
+  ['sk-ecdsa-sha2-nistp256@openssh.com', 4],
 ]);
+
+/** The fields of a key, each behind its length in four bytes; undefined when they do not end with it, as in one that was cut. */
+function fieldsOf(blob: Buffer): readonly Buffer[] | undefined {
+  const fields: Buffer[] = [];
+  let at = 0;
+  while (at + 4 <= blob.length) {
+    const end = at + 4 + blob.readUInt32BE(at);
+    fields.push(blob.subarray(at + 4, end));
+    at = end;
+  }
+  return at === blob.length ? fields : undefined;
+}
 
 /**
  * MD5 of the key, as the API shows it, of `kind base64 comment` (OpenSSH's form).
- * @throws ApiError 400 for what is no public key
+ * @throws ApiError 400 for what is no public key, or only a part of one
  */
 export function sshFingerprint(publicKey: string): string {
   const [kind = '', text = ''] = publicKey.trim().split(/\s+/);
   const blob = Buffer.from(text, 'base64');
-  const named = blob.length > 4 ? blob.subarray(4, 4 + blob.readUInt32BE(0)).toString('latin1') : '';
-  if (!kinds.has(kind) || named !== kind || blob.length < 32) throw invalid('failed to generate fingerprint');
+  const fields = fieldsOf(blob);
+  if (fields === undefined || fields.length !== kinds.get(kind) || fields[0]?.toString('latin1') !== kind)
+    throw invalid('failed to generate fingerprint');
   return colons(createHash('md5').update(blob).digest());
 }
 
