@@ -67,6 +67,37 @@ describe('a server create', () => {
     expect([answer.status, answer.body.server.id, answer.body.server.adminPass]).toEqual([202, SERVER, undefined]);
   });
 
+  test('that repeats an earlier one needs its image no more, and one that is none is told what is wrong with it', async () => {
+    const known = { reservationId: 'r-1', serverUuids: [SERVER], replayed: true };
+    // As the conductor does: a key that it knows comes first, and then the flavor.
+    api = await startTestApi({
+      createServers: async (_context, { idempotencyKey, flavorId }) => {
+        if (idempotencyKey === 'known') return known;
+        if (idempotencyKey === 'changed') throw failure('IdempotencyConflict', 'another body');
+        throw failure('FlavorInvalid', `Flavor ${flavorId} could not be found.`);
+      },
+    });
+    const create = async (key: string | null, imageRef: string = images.active) => {
+      const { status, body } = await api.ask('POST', '/v2.1/servers', {
+        body: { server: { ...server, imageRef } },
+        headers: key === null ? {} : { 'Idempotency-Key': key },
+      });
+      return [status, status === 202 ? body.server.id : Object.values<{ message: string }>(body)[0]?.message];
+    };
+    const gone = '11111111-31e7-49b7-b260-868f441e862b';
+    expect(await create('known', gone)).toEqual([202, SERVER]);
+    expect(await create('known', images.queued)).toEqual([202, SERVER]);
+    expect(await create('changed', gone)).toEqual([409, 'another body']);
+    expect(await create('new', gone)).toEqual([400, 'Can not find requested image']);
+    await api.outside.stopImages();
+    expect(await create('known')).toEqual([202, SERVER]);
+    expect((await create('new'))[0]).toBe(503);
+    const before = api.asked.length;
+    expect((await create(null))[0]).toBe(503);
+    expect(api.asked.length).toBe(before);
+    expect(api.asked.map(({ request }) => (request as CreateServers).flavorId)).toEqual(Array.from({ length: before }, () => ''));
+  });
+
   test('for a reservation answers with its id', async () => {
     api = await startTestApi();
     const answer = await api.ask('POST', '/v2.1/servers', { body: { server: { ...server, return_reservation_id: 'True' } } });

@@ -75,6 +75,16 @@ test('the same key and body replays the answer; another body is a conflict and l
   expect(await rows('instances')).toHaveLength(1);
 });
 
+test('a request without a flavor is answered where it is a repeat, and makes nothing where it is none', async () => {
+  const first = await createServers(services, aRequest({ idempotencyKey: 'k' }));
+  const repeat = aRequest({ idempotencyKey: 'k', flavorId: '', image: null });
+  expect(await createServers(services, repeat)).toEqual({ ...first, replayed: true });
+  await expect(createServers(services, aRequest({ idempotencyKey: 'new', flavorId: '', image: null }))).rejects.toEqual(
+    refusal('FlavorInvalid', 'Flavor  could not be found.'),
+  );
+  expect(await rows('instances')).toHaveLength(1);
+});
+
 test("a key is one user's in one project, and free again after its time", async () => {
   const first = await createServers(services, aRequest({ idempotencyKey: 'k' }));
   const other = await createServers(services, aRequest({ idempotencyKey: 'k', scope: aScope({ userId: 'bob' }) }));

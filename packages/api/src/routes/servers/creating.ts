@@ -1,6 +1,7 @@
-import { CreateServers } from '@kilonova/objects';
+import { CreateServers, type ServersCreated } from '@kilonova/objects';
 import type { Api } from '../../api.ts';
 import { badRequest } from '../../http/api-error.ts';
+import { hasCode } from '../../http/error-status.ts';
 import { Reply, type ApiRequest } from '../../http/request.ts';
 import { hasService } from '../../identity/caller.ts';
 import { deniedBy, make, scopeFor } from '../asking.ts';
@@ -87,6 +88,23 @@ function destinationOf(server: NewServer, { forcedHost }: ZoneRequest): string |
   return wanted;
 }
 
+/** No flavor has this id. */
+const NO_FLAVOR = '';
+
+/**
+ * What an earlier request with the client's key made: its image may be gone since, or nobody there to be asked for it.
+ * Without a flavor the conductor answers a repeat and accepts nothing new.
+ * @throws `why` the image was not found, for a request that is no repeat
+ */
+async function repeated(api: Api, { idempotencyKey, rpc }: ApiRequest, asked: CreateServers, why: unknown): Promise<ServersCreated> {
+  if (idempotencyKey === null) throw why;
+  try {
+    return await api.conductor.createServers(make(CreateServers, { ...asked, flavorId: NO_FLAVOR }), rpc);
+  } catch (error) {
+    throw hasCode(error, 'FlavorInvalid') ? why : error;
+  }
+}
+
 export async function createServers(api: Api, request: ApiRequest): Promise<Reply> {
   const body = request.body as CreateBody;
   const { server } = body;
@@ -96,33 +114,32 @@ export async function createServers(api: Api, request: ApiRequest): Promise<Repl
   demandPolicies(api, request, server, zone);
   refuseUnsupported(server, request);
   checkInjectedFiles(server.personality ?? [], api.config);
-  const image = await api.images.bootable(request.caller, imageId);
-  const created = await api.conductor.createServers(
-    make(CreateServers, {
-      scope: scopeFor(api, request),
-      idempotencyKey: request.idempotencyKey ?? request.id,
-      bodyHash: request.bodyHash,
-      name: server.name.trim(),
-      hostname: server.hostname ?? null,
-      description: server.description ?? null,
-      ...counts,
-      flavorId: String(server.flavorRef),
-      image,
-      keyName: server.key_name ?? null,
-      metadata: server.metadata ?? {},
-      tags: [...(server.tags ?? [])],
-      availabilityZone: zone.zone ?? (api.config.defaultScheduleZone || null),
-      forcedHost: zone.forcedHost,
-      requestedHost: destinationOf(server, zone),
-      hints: body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {},
-      userData: server.user_data ?? null,
-      configDrive: booleanOf(server.config_drive ?? false) === true,
-      diskConfig: server['OS-DCF:diskConfig'] ?? 'MANUAL',
-      accessIpV4: server.accessIPv4 ?? null,
-      accessIpV6: server.accessIPv6 ?? null,
-      zeroDiskDeniedBy: deniedBy(api, request, ZERO_DISK),
-    }),
-    request.rpc,
+  const asked = make(CreateServers, {
+    scope: scopeFor(api, request),
+    idempotencyKey: request.idempotencyKey ?? request.id,
+    bodyHash: request.bodyHash,
+    name: server.name.trim(),
+    hostname: server.hostname ?? null,
+    description: server.description ?? null,
+    ...counts,
+    flavorId: String(server.flavorRef),
+    keyName: server.key_name ?? null,
+    metadata: server.metadata ?? {},
+    tags: [...(server.tags ?? [])],
+    availabilityZone: zone.zone ?? (api.config.defaultScheduleZone || null),
+    forcedHost: zone.forcedHost,
+    requestedHost: destinationOf(server, zone),
+    hints: body['os:scheduler_hints'] ?? body['OS-SCH-HNT:scheduler_hints'] ?? {},
+    userData: server.user_data ?? null,
+    configDrive: booleanOf(server.config_drive ?? false) === true,
+    diskConfig: server['OS-DCF:diskConfig'] ?? 'MANUAL',
+    accessIpV4: server.accessIPv4 ?? null,
+    accessIpV6: server.accessIPv6 ?? null,
+    zeroDiskDeniedBy: deniedBy(api, request, ZERO_DISK),
+  });
+  const created = await api.images.bootable(request.caller, imageId).then(
+    (image) => api.conductor.createServers(Object.assign(asked, { image }), request.rpc),
+    (why: unknown) => repeated(api, request, asked, why),
   );
   if (booleanOf(server.return_reservation_id ?? false) === true) return new Reply({ reservation_id: created.reservationId });
   return createdReply(api, request, server, created.serverUuids[0]!, created.replayed);
