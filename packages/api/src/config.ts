@@ -64,7 +64,9 @@ export type ApiConfig = SectionValues<typeof apiSection>;
 
 /** How tokens are checked: the identity service and the account that may ask it. */
 export const authSection = section('auth', {
-  url: address(HTTP, 'http://127.0.0.1:5000/v3', { help: 'Identity service, version 3, as this service reaches it.' }),
+  url: address(HTTP, 'http://127.0.0.1:5000/v3', {
+    help: 'Identity service, version 3, as this service reaches it; with or without /v3.',
+  }),
   publicUrl: address(HTTP, '', { help: 'Identity service as clients reach it, for WWW-Authenticate; empty takes auth.url.' }),
   username: text('nova', { help: 'Account that checks tokens.' }),
   password: text('', { secret: true, help: 'Password of that account.' }),

@@ -24,6 +24,8 @@ const MAY_NOT_CHECK =
  */
 export class Identity {
   readonly #config: AuthConfig;
+  /** Without a slash at the end. */
+  readonly #url: string;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #client: JsonClient;
@@ -34,6 +36,7 @@ export class Identity {
 
   constructor(config: AuthConfig, { clock, log }: { readonly clock: Clock; readonly log: Logger }) {
     this.#config = config;
+    this.#url = `${config.url.replace(/\/+$/, '').replace(/\/v3$/, '')}/v3`;
     this.#clock = clock;
     this.#log = log;
     this.#client = new JsonClient({ name: 'the identity service', clock, ...config });
@@ -61,7 +64,7 @@ export class Identity {
   /** Through the caller's eyes: false when the identity service says there is none, true when it does not let him know. */
   async projectExists(caller: Caller, projectId: string): Promise<boolean> {
     if (projectId === '.' || projectId === '..') return false; // steps of a path, which no encoding makes a name
-    const url = `${this.#config.url}/projects/${encodeURIComponent(projectId)}`;
+    const url = `${this.#url}/projects/${encodeURIComponent(projectId)}`;
     const { status } = await this.#client.ask(url, { headers: { 'X-Auth-Token': caller.token } });
     return status !== 404;
   }
@@ -69,8 +72,8 @@ export class Identity {
   /** Whether the identity service answers, and takes this service's own account: without it no token can be checked. */
   async health(): Promise<Check> {
     try {
-      const { status } = await this.#client.ask(this.#config.url, {});
-      if (status >= 400) return { ok: false, reason: `identity service at ${this.#config.url} answers ${status}` };
+      const { status } = await this.#client.ask(this.#url, {});
+      if (status >= 400) return { ok: false, reason: `identity service at ${this.#url} answers ${status}` };
       await this.#own();
       return { ok: true };
     } catch (error) {
@@ -94,7 +97,7 @@ export class Identity {
     for (let attempt = 1; ; attempt++) {
       const own = await this.#own();
       const kept = this.#ownToken;
-      const answer = await this.#client.ask(`${this.#config.url}${path}`, { headers: { ...headers, 'X-Auth-Token': own } });
+      const answer = await this.#client.ask(`${this.#url}${path}`, { headers: { ...headers, 'X-Auth-Token': own } });
       if (answer.status !== 401) return answer;
       // Revoked, or the identity service forgot it. Whoever hears it later must not drop the token that follows.
       if (this.#ownToken === kept) this.#ownToken = undefined;
@@ -118,8 +121,8 @@ export class Identity {
   }
 
   async #login(): Promise<{ token: string; until: number }> {
-    const { username, password, projectName, userDomainName, projectDomainName, url } = this.#config;
-    const answer = await this.#client.ask(`${url}/auth/tokens?nocatalog`, {
+    const { username, password, projectName, userDomainName, projectDomainName } = this.#config;
+    const answer = await this.#client.ask(`${this.#url}/auth/tokens?nocatalog`, {
       method: 'POST',
       body: {
         auth: {
@@ -142,7 +145,7 @@ export class Identity {
 
   /** Told to the operator once, until it is over. */
   #trouble(what: string): UpstreamUnavailable {
-    if (this.#told !== what) this.#log.error({ url: this.#config.url, username: this.#config.username }, what);
+    if (this.#told !== what) this.#log.error({ url: this.#url, username: this.#config.username }, what);
     this.#told = what;
     return new UpstreamUnavailable(what);
   }

@@ -1,0 +1,32 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { defaultsOf, silentLogger, systemClock } from '@kilonova/runtime';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { authSection } from '../config.ts';
+import { Identity } from './identity.ts';
+
+const expires_at = '2999-01-01T00:00:00.000000Z';
+const token = { user: { id: 'u' }, project: { id: 'p' }, roles: [{ name: 'Admin' }], expires_at };
+
+/** Knows its own paths and no others, as Keystone does. */
+const server = createServer((request, response) => {
+  const send = (status: number, body: object) => response.writeHead(status, { 'X-Subject-Token': 'own' }).end(JSON.stringify(body));
+  request.resume();
+  request.on('end', () => {
+    if (request.url === '/v3') return send(200, {});
+    if (request.url === '/v3/auth/tokens?nocatalog' && request.method === 'POST') return send(201, { token: { expires_at } });
+    if (request.url === '/v3/auth/tokens' && request.headers['x-auth-token'] === 'own') return send(200, { token });
+    return send(request.url === '/v3/projects/p' ? 200 : 404, {});
+  });
+});
+beforeAll(() => new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle)));
+afterAll(() => server.closeAllConnections());
+
+test.each(['', '/', '/v3', '/v3/'])('an identity service whose address ends in "%s" is asked at the paths that it has', async (end) => {
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}${end}`;
+  const identity = new Identity(defaultsOf(authSection, { url, password: 'secret' }), { clock: systemClock, log: silentLogger });
+  expect(await identity.health()).toEqual({ ok: true });
+  const caller = await identity.callerOf('theirs');
+  expect([caller.userId, caller.projectId, [...caller.roles]]).toEqual(['u', 'p', ['admin', 'manager', 'member', 'reader']]);
+  expect([await identity.projectExists(caller, 'p'), await identity.projectExists(caller, 'q')]).toEqual([true, false]);
+});
