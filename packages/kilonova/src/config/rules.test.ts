@@ -49,6 +49,11 @@ test('a lease that is not renewed before it ends is refused, by both keys', () =
   expect(problem).toContain('conductor.lease_renew_ms: expected less than conductor.lease_ms (2000), found 2000');
 });
 
+test('a cost of password hashes that scrypt does not take is refused before anything starts', () => {
+  expect(problems({ 'identity.scrypt_cost': 20_000 })).toContain('identity.scrypt_cost: expected a power of two, found 20000');
+  expect(problems({ 'identity.scrypt_cost': 32_768 })).toBe('');
+});
+
 test('hosts whose signs of life are too rare are found by the doctor, and no reason to refuse a start', async () => {
   await expect(examineConfiguration(load({ 'compute.heartbeat_ms': 20_001 }))).rejects.toThrow(
     'compute.heartbeat_ms: expected at most a third of conductor.service_down_ms (60000), found 20001',

@@ -9,6 +9,8 @@ const refusals: readonly Rule[] = [
     leaseRenewMs < leaseMs
       ? undefined
       : `conductor.lease_renew_ms: expected less than conductor.lease_ms (${leaseMs}), found ${leaseRenewMs}: a lease would end before it is renewed`,
+  ({ identity: { scryptCost } }) =>
+    Number.isInteger(Math.log2(scryptCost)) ? undefined : `identity.scrypt_cost: expected a power of two, found ${scryptCost}`,
 ];
 
 /** One sign of life may be late, and one be lost. */
