@@ -208,6 +208,12 @@ describe('who may do what', () => {
 });
 
 describe('keeping projects, users, roles and domains', () => {
+  test('a role of a domain is refused, and does not become one for all', async () => {
+    const made = await call('POST', '/v3/roles', { token: admin, json: { role: { name: 'local', domain_id: 'default' } } });
+    expect([made.status, made.json.error?.message]).toEqual([400, expect.stringContaining('role.domain_id')]);
+    expect((await call('GET', '/v3/roles?name=local', { token: admin })).json.roles).toEqual([]);
+  });
+
   test('a name is taken once per domain', async () => {
     const domain = await call('POST', '/v3/domains', { token: admin, json: { domain: { name: 'second' } } });
     expect(domain.status).toBe(201);

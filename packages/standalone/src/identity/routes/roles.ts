@@ -1,6 +1,6 @@
 import { isDuplicate, isMissingReference } from '../../database/failure.ts';
 import { conflict, notFound } from '../../http/error.ts';
-import { fields, optionalText, textOf, wrapped } from '../../http/input.ts';
+import { fields, optionalText, refuse, textOf, wrapped } from '../../http/input.ts';
 import { created, noContent, ok, route, type Route } from '../../http/route.ts';
 import { asAdmin, asReader, newId, type Identity } from '../identity.ts';
 import { page } from '../listing.ts';
@@ -63,6 +63,8 @@ export function roleRoutes(identity: Identity): readonly Route[] {
       '/v3/roles',
       asAdmin(identity, async (request) => {
         const body = wrapped(await request.json(), 'role');
+        if ((body.domain_id ?? null) !== null)
+          throw refuse('role.domain_id', 'none, for roles of a domain do not exist here', body.domain_id);
         const row = {
           id: newId(random),
           name: textOf(body.name, 'role.name', { min: 1 }),
