@@ -36,8 +36,8 @@ const USERS = [
 
 /**
  * Makes what must be there for the first login, and makes it again when somebody removed it: domain `default`, projects,
- * roles, users and their roles. Like `keystone-manage bootstrap` it also sets the passwords, so that whoever holds the
- * configuration can always get in. Throws an Error for an empty password. Repeatable; two processes at once wait for each other.
+ * roles, users and their roles. Like `keystone-manage bootstrap` it also sets the passwords and enables the administrator, so
+ * that whoever holds the configuration can always get in. Throws an Error for an empty password. Repeatable; two processes at once wait for each other.
  */
 export async function bootstrap(
   db: Knex,
@@ -65,6 +65,9 @@ export async function bootstrap(
       'identity_users',
       USERS.map(({ name }) => ({ id: newId(random), name, domain_id: DOMAIN })),
     );
+    // The way in stays open to whoever holds the configuration; others stay as disabled as somebody made them.
+    await trx('identity_users').where({ id: users.admin, enabled: false }).update({ enabled: true });
+    await trx('identity_projects').where({ id: projects.admin, enabled: false }).update({ enabled: true });
     for (const { name, password, grants } of USERS) {
       await setPassword(trx, { id: users[name], password: given[password], passwords });
       // A user keeps the default project that somebody chose.

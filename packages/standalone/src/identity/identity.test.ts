@@ -361,7 +361,7 @@ describe('bad days', () => {
     await logIn(identity.url, 'admin', PASSWORDS.adminPassword, inProject('admin'));
   });
 
-  test('a restart keeps every id and sets the passwords that it is given', async () => {
+  test('a restart keeps every id, sets the passwords that it is given, and lets the administrator in again', async () => {
     const own = await freshDatabase();
     const ids = async (url: string, password: string) => {
       const token = await logIn(url, 'admin', password, inProject('admin'));
@@ -373,11 +373,15 @@ describe('bad days', () => {
       const first = await anIdentity(own.url);
       const before = await ids(first.url, PASSWORDS.adminPassword);
       await first.stop();
+      await own.query("update identity_projects set enabled = false where name = 'admin'");
+      await own.query("update identity_users set enabled = false where name in ('admin', 'demo')");
       const second = await anIdentity(own.url, { bootstrap: { ...PASSWORDS, adminPassword: 'changed' } });
       expect((await ids(second.url, 'changed')).ids).toEqual(before.ids);
       expect((await caller(second.url)('GET', '/v3/users', { token: before.token })).status).toBe(200);
       const old = await caller(second.url)('POST', '/v3/auth/tokens', { json: passwordAuth('admin', PASSWORDS.adminPassword) });
       expect(old.status).toBe(401);
+      const disabled = await caller(second.url)('POST', '/v3/auth/tokens', { json: passwordAuth('demo', PASSWORDS.demoPassword) });
+      expect(disabled.status).toBe(401);
       await second.stop();
       await expect(anIdentity(own.url, { bootstrap: { ...PASSWORDS, demoPassword: '' } })).rejects.toThrow(/demoPassword/);
     } finally {
