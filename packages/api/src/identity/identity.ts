@@ -29,6 +29,8 @@ export class Identity {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #client: JsonClient;
+  /** Has its own limit: many checks at once are no reason to call the service unwell. */
+  readonly #probe: JsonClient;
   readonly #callers: BoundedCache<Caller>;
   #ownToken: Promise<{ readonly token: string; readonly until: number }> | undefined;
   /** The trouble that the log names already. */
@@ -40,6 +42,7 @@ export class Identity {
     this.#clock = clock;
     this.#log = log;
     this.#client = new JsonClient({ name: 'the identity service', clock, ...config });
+    this.#probe = new JsonClient({ name: 'the identity service', clock, ...config });
     this.#callers = new BoundedCache(clock, config.cacheSize);
   }
 
@@ -72,7 +75,7 @@ export class Identity {
   /** Whether the identity service answers, and takes this service's own account: without it no token can be checked. */
   async health(): Promise<Check> {
     try {
-      const { status } = await this.#client.ask(this.#url, {});
+      const { status } = await this.#probe.ask(this.#url, {});
       if (status >= 400) return { ok: false, reason: `identity service at ${this.#url} answers ${status}` };
       await this.#own();
       return { ok: true };
