@@ -249,7 +249,8 @@ describe('bad input', () => {
     const announced = await api.ask('POST', '/v2.1/servers', { body: 'x'.repeat(114_689) });
     expect([announced.status, announced.body.overLimit.code]).toEqual([413, 413]);
     const chunk = `${(16_384).toString(16)}\r\n${'x'.repeat(16_384)}\r\n`;
-    const streamed = await raw(`POST /v2.1/servers HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${chunk.repeat(8)}0\r\n\r\n`);
+    const head = 'POST /v2.1/servers HTTP/1.1\r\nHost: x\r\nX-Auth-Token: member\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const streamed = await raw(`${head}${chunk.repeat(8)}0\r\n\r\n`);
     expect(streamed).toMatch(/^HTTP\/1\.1 413 /);
   });
 

@@ -30,7 +30,22 @@ function gate() {
 test('a client that never ends its headers or its body is cut off with 408', async () => {
   api = await startTestApi({}, { headersTimeoutMs: 300, bodyTimeoutMs: 600 });
   expect(await sendAndWait('GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ')).toMatch(/^HTTP\/1\.1 408 /);
-  expect(await sendAndWait('POST /v2.1/servers HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{')).toMatch(/^HTTP\/1\.1 408 /);
+  const unfinished = 'POST /v2.1/servers HTTP/1.1\r\nHost: x\r\nX-Auth-Token: member\r\nContent-Length: 10\r\n\r\n{';
+  expect(await sendAndWait(unfinished)).toMatch(/^HTTP\/1\.1 408 /);
+});
+
+test('a client without a token is refused before its body has come, and keeps no place from others', async () => {
+  api = await startTestApi({}, { maxRequests: 1, bodyTimeoutMs: 20_000 });
+  const { hostname, port } = new URL(api.url);
+  const socket = connect(Number(port), hostname);
+  try {
+    const answer = new Promise<string>((resolve) => socket.once('data', (piece) => resolve(piece.toString('utf8'))));
+    socket.write('POST /v2.1/servers HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{');
+    expect(await answer).toMatch(/^HTTP\/1\.1 401 /);
+    expect((await api.ask('GET', '/v2.1/servers')).status).toBe(200);
+  } finally {
+    socket.destroy();
+  }
 });
 
 test('headers above the limit are answered with 431, a long URL with 414', async () => {

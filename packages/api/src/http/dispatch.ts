@@ -48,7 +48,6 @@ const LEGACY: Microversion = 0;
 /** Answers one request. The order of the checks is the contract's ("Headers and microversions", last paragraph). */
 export async function dispatch(dispatcher: Dispatcher, request: IncomingMessage, progress: Progress): Promise<Reply> {
   const { api } = dispatcher;
-  const bytes = await readBody(request, api.config.maxBodyBytes);
   const target = request.url ?? '/';
   if (target.length > api.config.maxUrlBytes) throw new ApiError(414, `Request URL is longer than ${api.config.maxUrlBytes} bytes.`);
   const [path = '/', ...search] = target.split('?');
@@ -60,6 +59,8 @@ export async function dispatch(dispatcher: Dispatcher, request: IncomingMessage,
 
   const caller = await callerOf(api, request);
   progress.caller = caller;
+  // Only who has a token may take his time to send a body: it is work for as long as it comes.
+  const bytes = await readBody(request, api.config.maxBodyBytes);
   const [front = '', project] = PROJECT.exec(below) ?? [];
   const rest = below.slice(front.length);
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');

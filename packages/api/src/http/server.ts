@@ -82,7 +82,7 @@ export class HttpServer {
   }
 
   #refuse(request: IncomingMessage, response: ServerResponse, progress: Progress, error: unknown): void {
-    if (request.errored !== null && request.errored !== undefined) return; // the client has gone
+    if (request.destroyed && !request.complete) return; // the client has gone, and its body with it
     const refusal = this.#refusal(error, progress);
     const body =
       refusal instanceof RefusedToken ? { error: { code: 401, title: 'Unauthorized', message: refusal.message } } : errorBody(refusal);
