@@ -1,6 +1,6 @@
 import { badRequest } from './error.ts';
 
-/** Reads of untrusted JSON. Each throws HttpError 400 that says where, what was expected and what was found. */
+/** Reads of untrusted JSON. Each throws HttpError 400 that says where, what was expected and, unless it is a secret, what was found. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 const describe = (value: unknown) => {
@@ -8,8 +8,11 @@ const describe = (value: unknown) => {
   const shown = JSON.stringify(value);
   return shown.length > 60 ? `${shown.slice(0, 60)}…` : shown;
 };
+/** Where proofs of who somebody is are read: an answer, which others may log, never shows what was found there. */
+const PROOF = /^auth\.identity|password|secret/;
+
 export const refuse = (where: string, expected: string, value: unknown) =>
-  badRequest(`Invalid input for ${where}: expected ${expected}, found ${describe(value)}.`);
+  badRequest(`Invalid input for ${where}: expected ${expected}${PROOF.test(where) ? '' : `, found ${describe(value)}`}.`);
 
 export function fields(value: unknown, where: string): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refuse(where, 'an object', value);
