@@ -16,7 +16,7 @@ export interface OsloRequest {
   readonly answer: OsloReturn | undefined;
   /** The sender's context (`_context_*`): user, project, request id. */
   readonly context: Plain;
-  /** One for each message sent; the same again is a duplicate. */
+  /** One for each message sent; the same again is a duplicate. What is longer than a name is none: it is remembered. */
   readonly uniqueId: string | undefined;
 }
 
@@ -38,7 +38,7 @@ export interface OsloReply {
 
 const ENVELOPE = '2.0';
 const CONTEXT = '_context_';
-/** AMQP's limit on a routing key, which a reply queue's name is; bytes. */
+/** AMQP's limit on what stands in the head of a message, as a reply queue's name and a call's id do in that of its answer; bytes. */
 const MAX_NAME = 255;
 
 /** @throws MessageTooLarge; nothing larger is parsed or sent. */
@@ -94,7 +94,7 @@ export function readRequest(bytes: Buffer): OsloRequest {
   const message = unpack(bytes);
   const answer = returnOf(message);
   try {
-    const { method, args = {}, namespace, version = '1.0' } = message;
+    const { method, args = {}, namespace, version = '1.0', _unique_id: uniqueId } = message;
     if (typeof method !== 'string') throw malformed('method', 'string', method);
     if (!isPlain(args)) throw malformed('args', 'an object', args);
     if (typeof version !== 'string') throw malformed('version', 'string', version);
@@ -106,7 +106,7 @@ export function readRequest(bytes: Buffer): OsloRequest {
       version,
       answer,
       context: contextOf(message),
-      uniqueId: textOr(message['_unique_id']),
+      uniqueId: isName(uniqueId) ? uniqueId : undefined,
     };
   } catch (error) {
     if (error instanceof MalformedMessage) throw new MalformedMessage(error.message, { ...error.details, answer }, { cause: error });
@@ -116,8 +116,8 @@ export function readRequest(bytes: Buffer): OsloRequest {
 
 function returnOf(message: Plain): OsloReturn | undefined {
   const { _msg_id: msgId, _reply_q: queue, _timeout: monitor } = message;
-  if (typeof msgId !== 'string' || typeof queue !== 'string' || queue === '' || Buffer.byteLength(queue) > MAX_NAME) return undefined;
-  const seconds = Number(monitor ?? Number.NaN);
+  if (!isName(msgId) || !isName(queue)) return undefined;
+  const seconds = typeof monitor === 'object' ? Number.NaN : Number(monitor);
   return { msgId, queue, monitorSeconds: seconds > 0 && Number.isFinite(seconds) ? seconds : undefined };
 }
 
@@ -184,4 +184,4 @@ export function readNotification(bytes: Buffer): OsloNotification {
 }
 
 const isPlain = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-const textOr = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+const isName = (value: unknown): value is string => typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= MAX_NAME;

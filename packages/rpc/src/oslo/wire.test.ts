@@ -103,6 +103,21 @@ test('a caller whose request is wrong inside is told, where it can be', async ()
   expect(JSON.parse(String(replies[0]?.failure))).toMatchObject({ class: 'TypeError', module: 'builtins' });
 });
 
+test('a return address that cannot be used makes no trouble for the connection, nor for the next request', async () => {
+  await serveHere(await connectHere(), {});
+  const odd = { method: 'run', args: { text: 'x' }, _msg_id: 'm-1', _reply_q: `${topic}-answers` };
+  const broken = { ...odd, args: 'x' };
+  for (const one of [odd, broken]) {
+    await publish(Buffer.from(JSON.stringify({ ...one, _msg_id: 'm'.repeat(300), _timeout: 2 })));
+    await publish(Buffer.from(JSON.stringify({ ...one, _timeout: { valueOf: 1, toString: 1 } })));
+    await publish(Buffer.from(JSON.stringify({ ...one, _timeout: [[]] })));
+  }
+  await publish(request('run', { text: 'x' }, 'u-1', 'm-last'));
+  await eventually(() => replies.some(({ msgId }) => msgId === 'm-last'));
+  expect(replies.map(({ msgId }) => msgId)).toEqual(['m-1', 'm-1', 'm-1', 'm-1', 'm-last']);
+  expect(counts.get('disconnects')).toBeUndefined();
+});
+
 test('a request without envelope (format 1.0), and one of one number as version, are understood', async () => {
   await serveHere(await connectHere(), { run: (_context, { text }) => text });
   const plain = { method: 'run', args: { text: 'old' }, version: '1', _msg_id: 'm-1', _reply_q: `${topic}-answers` };
@@ -117,6 +132,15 @@ test('the same message again is dropped, within the window', async () => {
   for (const id of ['a', 'a', 'b', 'a', 'c', 'd', 'a']) await publish(request('note', { text: id }, id));
   await eventually(() => notes.length + (counts.get('duplicates') ?? 0) === 7);
   expect(notes).toEqual(['a', 'b', 'c', 'd', 'a']);
+});
+
+test('an id that is too long to be remembered is none', async () => {
+  const notes: string[] = [];
+  await serveHere(await connectHere(), { note: (_context, { text }) => void notes.push(text) });
+  const long = 'u'.repeat(256);
+  for (const id of [long, long, 'u'.repeat(255), 'u'.repeat(255)]) await publish(request('note', { text: String(id.length) }, id));
+  await eventually(() => notes.length + (counts.get('duplicates') ?? 0) === 4);
+  expect(notes).toEqual(['256', '256', '255']);
 });
 
 test('above its limit a server answers calls with Busy and keeps casts', async () => {
