@@ -162,21 +162,29 @@ export class Connection {
   async add(consumer: Consumer): Promise<Listener> {
     if (this.#end.signal.aborted) throw closedError();
     this.#consumers.add(consumer);
-    // While there is no connection the next one brings it; a link that dies meanwhile is the same case.
-    const link = this.#link;
-    if (this.#connected && link !== undefined) {
-      await consumer.open(link).catch((error: unknown) => {
-        if (!link.alive) return;
-        this.#consumers.delete(consumer);
-        throw brokerError(error);
-      });
-      if (this.#link !== link && this.#link?.alive === true) await consumer.open(this.#link); // it was renewed meanwhile
+    try {
+      await this.#openNow(consumer);
+    } catch (error) {
+      this.#consumers.delete(consumer);
+      throw brokerError(error);
     }
     const forget = (act: () => Promise<void>) => () => {
       this.#consumers.delete(consumer);
       return act();
     };
     return { pause: forget(() => consumer.pause()), close: forget(() => consumer.close()) };
+  }
+
+  /** While there is no connection the next one brings it; a link that dies meanwhile is the same case. */
+  async #openNow(consumer: Consumer): Promise<void> {
+    while (this.#connected && this.#link !== undefined) {
+      const link = this.#link;
+      await consumer.open(link).catch((error: unknown) => {
+        if (link.alive) throw error;
+      });
+      if (this.#link === link) return;
+      void consumer.retire(link); // it was renewed meanwhile
+    }
   }
 
   async #run(): Promise<void> {
@@ -237,8 +245,12 @@ export class Connection {
     this.#link = link;
     try {
       await this.#events.onLink(link);
-      await this.#each((consumer) => consumer.open(link));
-      if (!this.#end.signal.aborted) this.#change(true);
+      await this.#each(
+        (consumer) => consumer.open(link),
+        () => {
+          if (!this.#end.signal.aborted) this.#change(true);
+        },
+      );
     } catch (error) {
       await link.close();
       throw error;
@@ -267,13 +279,14 @@ export class Connection {
     );
   }
 
-  /** Some may be added while others are being dealt with. */
-  async #each(act: (consumer: Consumer) => Promise<void>): Promise<void> {
+  /** Some may be added while others are being dealt with. `end` is called in the turn in which none is left, so that none slips through. */
+  async #each(act: (consumer: Consumer) => Promise<void>, end: () => void): Promise<void> {
     const done = new Set<Consumer>();
     for (let left = [...this.#consumers]; left.length > 0; left = [...this.#consumers].filter((one) => !done.has(one))) {
       for (const consumer of left) done.add(consumer);
       await Promise.all(left.map(act));
     }
+    end();
   }
 
   async #renew(): Promise<void> {
@@ -281,25 +294,37 @@ export class Connection {
     const { renewGraceMs } = this.#settings;
     const former = this.#link;
     if (!this.#connected || former === undefined) return; // the next attempt asks for everything anyway
-    const moves: Awaited<ReturnType<Consumer['move']>>[] = [];
-    let link: Link | undefined;
+    const link = await this.#dialer
+      .next()
+      .then((dial) => this.#openLink(dial))
+      .catch((error: unknown) => {
+        throw brokerError(error);
+      });
+    const moved = new Set<Consumer>(); // some may be closed meanwhile
     try {
-      const opened = (link = await this.#openLink(await this.#dialer.next()));
-      await this.#events.onLink(opened);
-      await this.#each(async (consumer) => void moves.push(await consumer.move(opened)));
-      if (!former.alive || this.#link !== former || this.#end.signal.aborted)
-        throw new ConnectionLost('the connection was lost while it was renewed');
+      await this.#events.onLink(link);
+      await this.#each(
+        (consumer) => {
+          moved.add(consumer);
+          return consumer.open(link);
+        },
+        () => {
+          if (!link.alive || !former.alive || this.#link !== former || this.#end.signal.aborted)
+            throw new ConnectionLost('the connection was lost while it was renewed');
+          this.#link = link;
+        },
+      );
     } catch (error) {
-      if (former.alive) await this.#events.onLink(former);
-      await Promise.all(moves.map((move) => move.takeBack()));
-      await link?.close();
+      const kept = this.#link;
+      if (kept?.alive === true) await this.#events.onLink(kept).catch(() => undefined); // it breaks just now, and is dialled anew
+      await Promise.all([...moved].map((consumer) => consumer.leave(link)));
+      await link.close();
       throw brokerError(error);
     }
-    this.#link = link;
     this.#blocked = undefined;
     metrics.count('renewals', {});
     // When the later one is lost there is no reason to keep the former.
-    const settled = Promise.all([former.settled(), ...moves.map((move) => move.keep())]);
+    const settled = Promise.all([former.settled(), ...[...moved].map((consumer) => consumer.retire(former))]);
     const late = () => new Error(`messages that came over the former connection are still in hand after ${renewGraceMs} ms`);
     await within(clock, renewGraceMs, Promise.race([settled, link.closed]), late).catch((error: Error) =>
       log.warn({ connection: this.#name, reason: error.message }, 'handed back to the broker'),

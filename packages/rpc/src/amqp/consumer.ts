@@ -34,10 +34,12 @@ const PART_OF_WAITED = 1 / 4;
 const DECLARED_MS = 250;
 const NOT_FOUND = 404;
 
-/** Takes messages of one queue, on a channel of its own, over any number of connections. */
+/** Takes messages of one queue, on a channel of its own, over any number of connections: two at a time while one is renewed. */
 export class Consumer {
   readonly #plan: ConsumerPlan;
-  #flow: Flow | undefined;
+  readonly #flows = new Map<Link, Flow>();
+  /** Once for each link, however many ask: who adds it, and who renews the connection meanwhile. */
+  readonly #opened = new WeakMap<Link, Promise<void>>();
   #ended = false;
 
   constructor(plan: ConsumerPlan) {
@@ -45,7 +47,43 @@ export class Consumer {
   }
 
   /** Settles when messages flow. @throws when the link dies, or the broker refuses for good. */
-  async open(link: Link): Promise<void> {
+  open(link: Link): Promise<void> {
+    let opened = this.#opened.get(link);
+    if (opened === undefined) {
+      opened = this.#open(link);
+      this.#opened.set(link, opened);
+      opened.catch(() => this.#opened.delete(link));
+    }
+    return opened;
+  }
+
+  /** No more messages over this link. Settles when nothing is in hand that came over it. */
+  async retire(link: Link): Promise<void> {
+    const flow = this.#flows.get(link);
+    await flow?.pause();
+    await flow?.idle();
+    await this.leave(link);
+  }
+
+  /** No more messages over this link; those in hand go back to the broker. */
+  async leave(link: Link): Promise<void> {
+    const flow = this.#flows.get(link);
+    this.#flows.delete(link);
+    await flow?.close();
+  }
+
+  /** No more messages; those in hand can still be acknowledged. */
+  async pause(): Promise<void> {
+    this.#ended = true;
+    await Promise.all([...this.#flows.values()].map((flow) => flow.pause()));
+  }
+
+  async close(): Promise<void> {
+    this.#ended = true;
+    await Promise.all([...this.#flows.keys()].map((link) => this.leave(link)));
+  }
+
+  async #open(link: Link): Promise<void> {
     const { clock, random } = this.#plan.environment;
     const pause = (ms: number) => Promise.race([clock.sleep(ms * (0.5 + random.next() / 2)), link.closed]);
     const beganAt = clock.monotonic();
@@ -62,42 +100,6 @@ export class Consumer {
         await pause(Math.min(most, DECLARED_MS));
       }
     }
-  }
-
-  /**
-   * Takes messages over another link as well, until the move is kept or taken back. Keeping it settles when nothing is
-   * in hand that came over the former.
-   */
-  async move(link: Link): Promise<{ keep(): Promise<void>; takeBack(): Promise<void> }> {
-    const former = this.#flow;
-    await this.open(link);
-    const later = this.#flow;
-    return {
-      async keep() {
-        if (former === later) return;
-        await former?.pause();
-        await former?.idle();
-        await former?.close();
-      },
-      takeBack: async () => {
-        if (former === later) return;
-        if (this.#flow === later) this.#flow = former;
-        await later?.close();
-      },
-    };
-  }
-
-  /** No more messages; those in hand can still be acknowledged. */
-  async pause(): Promise<void> {
-    this.#ended = true;
-    await this.#flow?.pause();
-  }
-
-  async close(): Promise<void> {
-    this.#ended = true;
-    const flow = this.#flow;
-    this.#flow = undefined;
-    await flow?.close();
   }
 
   async #consume(link: Link): Promise<void> {
@@ -120,35 +122,31 @@ export class Consumer {
       await flow.close();
       throw error;
     }
-    this.#flow = flow;
-    channel.on('close', () => {
-      flow.lose();
-      if (this.#flow === flow) this.#again(link, 'the channel was closed');
-    });
-    if (this.#ended) await this.close();
+    channel.on('close', () => this.#again(link, flow, 'the channel was closed'));
+    if (!flow.closed) this.#flows.set(link, flow);
+    if (this.#ended) await this.leave(link);
   }
 
   #take(link: Link, flow: Flow, message: ConsumeMessage | null): void {
-    if (message === null) {
-      if (this.#flow === undefined || this.#flow === flow) this.#again(link, 'the queue was deleted');
-      return;
-    }
+    if (message === null) return this.#again(link, flow, 'the queue was deleted');
     if (flow.acknowledged && flow.closed) return;
     this.#plan.take(flow.arrived(message));
     if (!flow.acknowledged) giveBack(message.content);
   }
 
-  #again(link: Link, reason: string): void {
-    const flow = this.#flow;
-    this.#flow = undefined;
-    flow?.lose();
-    if (this.#ended) return;
+  /** Unless it was we who ended it. */
+  #again(link: Link, flow: Flow, reason: string): void {
+    if (flow.closed) return;
+    flow.lose();
+    if (this.#flows.get(link) === flow) this.#flows.delete(link);
+    if (this.#ended || flow.paused) return;
     // The 'close' events of a dying connection come channel by channel: in the next turn it is known to be dead.
     setImmediate(() => {
       if (!link.alive || this.#ended) return;
       this.#plan.environment.log.warn({ queue: this.#plan.queue.name, reason }, 'consumer lost, taken up again');
       this.#plan.onBroken(reason);
-      void flow?.close();
+      void flow.close();
+      this.#opened.delete(link);
       this.open(link).then(
         () => this.#plan.onMended(),
         () => link.close(),

@@ -12,6 +12,7 @@ export class Flow {
   #tag: string | undefined;
   #inHand = 0;
   #closed = false;
+  #paused = false;
   #idle: (() => void) | undefined;
 
   /** @param acknowledged false: a message ends with its arrival */
@@ -32,6 +33,11 @@ export class Flow {
   /** What arrives now was on its way while the channel closed, and is handed out again. */
   get closed(): boolean {
     return this.#closed || this.lost.aborted;
+  }
+
+  /** It was told to bring no more. */
+  get paused(): boolean {
+    return this.#paused;
   }
 
   /** The consumer's tag at the broker. */
@@ -58,6 +64,7 @@ export class Flow {
 
   /** No more messages; those in hand can still be acknowledged. */
   async pause(): Promise<void> {
+    this.#paused = true;
     if (this.#tag !== undefined) await this.channel.cancel(this.#tag).catch(() => undefined);
   }
 
