@@ -322,6 +322,7 @@ export class Connection {
       throw brokerError(error);
     }
     this.#blocked = undefined;
+    this.#tellUnblocked();
     metrics.count('renewals', {});
     // When the later one is lost there is no reason to keep the former.
     const settled = Promise.all([former.settled(), ...[...moved].map((consumer) => consumer.retire(former))]);
@@ -346,5 +347,6 @@ export class Connection {
     if (this.#connected === connected) return;
     this.#connected = connected;
     for (const listener of [...this.#listeners]) listener(connected, reason);
+    if (connected) this.#tellUnblocked(); // what blocked was the link that is gone
   }
 }

@@ -74,3 +74,27 @@ test('a burst of one turn above the limit waits for the socket and all of it is 
   expect(near.blocked).toBeDefined();
   expect(await Promise.all(burst)).toHaveLength(40);
 });
+
+test('what waits for a socket that takes nothing goes on with the next connection', { timeout: 60_000 }, async () => {
+  runs++;
+  proxy = await startTcpProxy(testBroker());
+  const limits = { maxPendingBytes: MIB, connectWaitMs: 50_000, confirmWaitMs: 50_000 };
+  const near = await connect('near', proxy.through(testBroker()), limits);
+  const far = await connect('far', testBroker());
+  await serve(far, contract, echoHandlers(new Set(), {}));
+  const client = createClient(near, contract);
+  await client.note(text('warm'));
+  proxy.fail('hold');
+  const sent: Promise<unknown>[] = [];
+  for (let count = 0; near.blocked === undefined && count < 300; count++) {
+    sent.push(client.note(text('x'.repeat(MESSAGE))).catch(() => undefined)); // on its way when the connection breaks: nobody knows
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(near.blocked).toBeDefined();
+  const waiting = client.note(text('!')).then(() => 'confirmed');
+  proxy.fail('cut');
+  proxy.mend();
+  const late = new Promise((resolve) => setTimeout(resolve, 20_000, 'still waiting').unref());
+  expect(await Promise.race([waiting, late])).toBe('confirmed');
+  await Promise.all(sent);
+});
