@@ -136,3 +136,30 @@ test('an unreadable message is put aside with its reason, and the server goes on
   ]);
   expect((await createClient(near, contract).echo(text('alive'))).text).toBe('alive');
 });
+
+test('what a stopping server has in hand when its connection breaks is given to another, and its reconnect takes nothing new', async () => {
+  const broker = new InProcessBroker();
+  const seen: string[] = [];
+  const begin = async (id: string, note: Handlers<typeof contract>['note']) => {
+    const transport = broker.connect({ service: 'far', id });
+    return { transport, server: await serve(transport, contract, handlers({ note }), { graceMs: 60_000 }) };
+  };
+  let release = () => {};
+  const first = await begin('1', (_context, request) => {
+    seen.push(`1 ${request.text}`);
+    return new Promise<void>((resolve) => (release = resolve));
+  });
+  const client = createClient(broker.connect({ service: 'near', id: '1' }), contract);
+  await client.note(text('a'));
+  await eventually(() => seen.length === 1);
+  await begin('2', (_context, request) => void seen.push(`2 ${request.text}`));
+  const stopped = first.server.stop();
+  first.transport.cut();
+  first.transport.restore();
+  await eventually(() => seen.length === 2);
+  for (const each of ['b', 'c']) await client.note(text(each));
+  await eventually(() => seen.length === 4);
+  release();
+  await stopped;
+  expect(seen).toEqual(['1 a', '2 a', '2 b', '2 c']);
+});

@@ -11,8 +11,10 @@ interface Taking {
   readonly address: Address | 'reply';
   readonly prefetch: number;
   readonly take: (delivery: Delivery) => void;
-  queue: MemoryQueue;
-  consumer: MemoryConsumer;
+  /** What it takes from; undefined while there is no connection. */
+  from: { readonly queue: MemoryQueue; readonly consumer: MemoryConsumer } | undefined;
+  /** Only what is in hand; not taken up again by a reconnect. */
+  paused: boolean;
 }
 
 /** A process's way to the in-process broker, and what may happen to it. */
@@ -42,7 +44,7 @@ export class InProcessTransport implements InProcessConnection {
   readonly #listeners = new Set<(connected: boolean, reason?: string) => void>();
   readonly #takings = new Set<Taking>();
   /** Told when the connection breaks before the broker spoke. */
-  readonly #open = new Set<(error: RpcError) => void>();
+  readonly #unconfirmed = new Set<(error: RpcError) => void>();
   readonly #unblocked = new Set<() => void>();
   #blocked: string | undefined;
   #connected = true;
@@ -105,9 +107,9 @@ export class InProcessTransport implements InProcessConnection {
   sendConfirmed(message: OutgoingMessage): Promise<void> {
     if (!this.#connected) return Promise.reject(new Unreachable('not connected to the broker'));
     return new Promise((resolve, reject) => {
-      this.#open.add(reject);
+      this.#unconfirmed.add(reject);
       this.#broker.publish(message, this.#user, (error) => {
-        this.#open.delete(reject);
+        this.#unconfirmed.delete(reject);
         if (error === undefined) resolve();
         else reject(error);
       });
@@ -119,12 +121,12 @@ export class InProcessTransport implements InProcessConnection {
     const taking = this.#begin(address, prefetch, take);
     return {
       pause: async () => {
-        this.#takings.delete(taking); // not taken up again by a reconnect
-        taking.queue.pause(taking.consumer);
+        taking.paused = true;
+        taking.from?.queue.pause(taking.from.consumer);
       },
       close: async () => {
         this.#takings.delete(taking);
-        taking.queue.drop(taking.consumer);
+        lose(taking);
       },
     };
   }
@@ -162,25 +164,34 @@ export class InProcessTransport implements InProcessConnection {
   cut(reason = 'connection cut'): void {
     if (!this.#connected) return;
     this.#connected = false;
-    for (const { queue, consumer } of this.#takings) queue.drop(consumer);
-    for (const reject of [...this.#open]) reject(new ConnectionLost(`${reason}; the outcome is unknown`));
+    for (const taking of this.#takings) lose(taking);
+    for (const reject of [...this.#unconfirmed]) reject(new ConnectionLost(`${reason}; the outcome is unknown`));
     for (const listener of [...this.#listeners]) listener(false, reason);
   }
 
   restore(): void {
     if (this.#connected || this.#end.signal.aborted) return;
-    for (const taking of this.#takings) {
-      taking.queue = this.#broker.queue(taking.address, this.service, this.id);
-      taking.consumer = taking.queue.consume(taking.prefetch, taking.take);
-    }
+    for (const taking of this.#takings) if (!taking.paused) this.#open(taking);
     this.#connected = true;
     for (const listener of [...this.#listeners]) listener(true);
   }
 
+  /** While there is no connection the next one brings it. */
   #begin(address: Address | 'reply', prefetch: number, take: (delivery: Delivery) => void): Taking {
-    const queue = this.#broker.queue(address, this.service, this.id);
-    const taking: Taking = { address, prefetch, take, queue, consumer: queue.consume(prefetch, take) };
+    const taking: Taking = { address, prefetch, take, from: undefined, paused: false };
     this.#takings.add(taking);
+    if (this.#connected) this.#open(taking);
     return taking;
   }
+
+  #open(taking: Taking): void {
+    const queue = this.#broker.queue(taking.address, this.service, this.id);
+    taking.from = { queue, consumer: queue.consume(taking.prefetch, taking.take) };
+  }
+}
+
+/** What it had in hand goes to others. */
+function lose(taking: Taking): void {
+  taking.from?.queue.drop(taking.from.consumer);
+  taking.from = undefined;
 }

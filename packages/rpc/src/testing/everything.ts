@@ -12,6 +12,7 @@ import { describeLanes } from './lanes.ts';
 import { describeLimits } from './limits.ts';
 import { describeLongCalls } from './long-calls.ts';
 import { describeOrder } from './order-by-key.ts';
+import { describeOutages } from './outages.ts';
 import { describeRefusals } from './refusals.ts';
 import { describeRetries } from './retries.ts';
 import { describeSharing } from './sharing.ts';
@@ -35,6 +36,7 @@ const SUITES = [
   { title: 'with competing servers', run: describeSharing },
   { title: 'with duplicates', run: describeDuplicates },
   { title: 'with casts that fail', run: describeCastFailures },
+  { title: 'with outages', run: describeOutages },
 ];
 
 /** Each suite has a block of its own: what it opens before each of its tests is not opened for those of the others. */
