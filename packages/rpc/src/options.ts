@@ -3,6 +3,9 @@ import { kindOf } from './codec/fields.ts';
 /** The longest wait: what a timer of Node holds (24.8 days), and less than what RabbitMQ takes as an expiration; milliseconds. */
 export const MOST_WAIT_MS = 2_147_483_647;
 
+/** The most unfinished messages that a broker hands over per queue: AMQP has two bytes for the number. Infinity is for what is never acknowledged. */
+export const MOST_PREFETCH = 65_535;
+
 /** The given values, and the defaults of those not given; only the names that have a default. */
 export const withDefaults = <T extends object>(defaults: T, given: Partial<T>): T =>
   Object.fromEntries(Object.entries(defaults).map(([name, value]) => [name, given[name as keyof T] ?? value])) as T;

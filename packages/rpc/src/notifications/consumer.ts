@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
 import type { ServerInterceptor } from '../interceptors.ts';
+import { MOST_PREFETCH } from '../options.ts';
 import type { Transport } from '../transport.ts';
 import { PRIORITIES, type Events, type EventPriority, type EventTypes, type PayloadOf } from './definition.ts';
 import { RunningConsumer } from './running-consumer.ts';
@@ -33,7 +34,7 @@ export interface ConsumeOptions {
   readonly group: string;
   /** Default: all of them. */
   readonly priorities?: readonly EventPriority[];
-  /** How many events are handled here at the same time. Default 16. */
+  /** How many events are handled here at the same time, at most 65 535. Default 16. */
   readonly concurrency?: number;
   /** How often an event whose handler throws is handled before it is put aside as a dead letter. Default 5. */
   readonly attempts?: number;
@@ -102,6 +103,8 @@ export async function consumeEvents<E extends EventTypes>(
     if (!(settings[name] >= LEAST[name]))
       throw new TypeError(`${where}: ${name}: expected a number of at least ${LEAST[name]}, got ${settings[name]}`);
   }
+  if (settings.concurrency > MOST_PREFETCH)
+    throw new TypeError(`${where}: concurrency: expected at most ${MOST_PREFETCH}, got ${settings.concurrency}`);
   if (settings.overflow !== 'refuse' && settings.overflow !== 'drop-oldest')
     throw new TypeError(`${where}: overflow: expected refuse or drop-oldest, got ${String(settings.overflow)}`);
   for (const name of Object.keys(handlers))

@@ -226,6 +226,10 @@ describe.each(bothTransports)('notifications $name', ({ open }) => {
   test('what cannot work is said at once, by name', async () => {
     await expect(consumeEvents(near, events, {}, { group: 'Not a word' })).rejects.toThrow('expected a lower-case word');
     await expect(consumeEvents(near, events, {}, { group: 'a', attempts: 0 })).rejects.toThrow('attempts: expected a number of at least 1');
+    const endless = Number.POSITIVE_INFINITY;
+    await expect(consumeEvents(near, events, {}, { group: 'a', concurrency: endless })).rejects.toThrow(
+      'concurrency: expected at most 65535, got Infinity',
+    );
     await expect(consumeEvents(near, events, { 'thing.gone': () => undefined } as never, { group: 'a' })).rejects.toThrow(
       'no event thing.gone',
     );

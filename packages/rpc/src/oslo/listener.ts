@@ -1,5 +1,6 @@
 import type { Delivery, Listener } from '../transport.ts';
 import { MalformedMessage, RpcError } from '../errors.ts';
+import { MOST_PREFETCH } from '../options.ts';
 import { PRIORITIES, readNotification, withinLimit, type OsloNotification, type OsloPriority } from './envelope.ts';
 import type { OsloTransport } from './transport.ts';
 import { loggedError } from '../telemetry/logged-error.ts';
@@ -14,7 +15,7 @@ export interface OsloListenOptions {
   readonly pool?: string;
   /** Default: the transport's control exchange. */
   readonly exchange?: string;
-  /** How many notifications of one topic and priority are handled at the same time. Default 16. */
+  /** How many notifications of one topic and priority are handled at the same time, at most 65 535. Default 16. */
   readonly concurrency?: number;
   /** How often a notification whose handler throws is handled before it is dropped with a log. Default 5. */
   readonly attempts?: number;
@@ -50,6 +51,8 @@ export async function listenToOsloNotifications(
   ] as const)
     // prettier-ignore
     if (!(value >= least)) throw new TypeError(`listenToOsloNotifications: ${name}: expected a number of at least ${least}, got ${value}`);
+  if (concurrency > MOST_PREFETCH)
+    throw new TypeError(`listenToOsloNotifications: concurrency: expected at most ${MOST_PREFETCH}, got ${concurrency}`);
   const { clock, log, metrics } = transport.environment;
   const end = new AbortController();
   const running = new Set<Promise<void>>();

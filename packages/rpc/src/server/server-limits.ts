@@ -1,3 +1,5 @@
+import { MOST_PREFETCH } from '../options.ts';
+
 /** How much one kind of messages may take on a server. */
 export interface LaneLimits {
   /** How many handlers run at the same time. Default 64; for control messages 8. */
@@ -5,8 +7,8 @@ export interface LaneLimits {
   /** How many requests may wait here for a handler before calls are answered with Busy. Default 256; for control messages 64. */
   readonly overloadLimit?: number;
   /**
-   * How many unfinished messages the broker hands over per queue; the queues of ordered messages share it. Default:
-   * concurrency + overloadLimit + 32.
+   * How many unfinished messages the broker hands over per queue, at most 65 535; the queues of ordered messages share it.
+   * Default: concurrency + overloadLimit + 32, within that.
    */
   readonly prefetch?: number;
 }
@@ -58,8 +60,10 @@ export function serverLimits(topic: string, given: ServerLimits): EveryServerLim
 
 function laneLimits(topic: string, prefix: string, given: LaneLimits, defaults: typeof NORMAL): Required<LaneLimits> {
   const { concurrency = defaults.concurrency, overloadLimit = defaults.overloadLimit } = given;
-  const limits = { concurrency, overloadLimit, prefetch: given.prefetch ?? concurrency + overloadLimit + SPARE_PREFETCH };
+  const prefetch = given.prefetch ?? Math.min(MOST_PREFETCH, concurrency + overloadLimit + SPARE_PREFETCH);
+  const limits = { concurrency, overloadLimit, prefetch };
   for (const name of ['concurrency', 'overloadLimit', 'prefetch'] as const) check(topic, prefix + name, limits[name], LEAST[name]);
+  if (prefetch > MOST_PREFETCH) throw new TypeError(`${prefix}prefetch of ${topic}: expected at most ${MOST_PREFETCH}, got ${prefetch}`);
   return limits;
 }
 

@@ -69,4 +69,38 @@ export function describeLimits(open: () => Promise<Bench>): void {
     through = true;
     await Promise.all([client().echo(large()), client().echo(large()), client().echo(large())]);
   });
+
+  test('a server without a limit of handlers acknowledges too: what it does not finish goes to another', async () => {
+    const seen: string[] = [];
+    const notes = (name: string, note: () => Promise<void> | void) =>
+      echoHandlers(release, { note: (_context, request) => (seen.push(`${name} ${request.text}`), note()) });
+    const contract = echoContract(`${topic}-endless`);
+    const endless = await serve(
+      far,
+      contract,
+      notes('first', () => new Promise(() => {})),
+      {
+        concurrency: Number.POSITIVE_INFINITY,
+        graceMs: 0,
+      },
+    );
+    await createClient(near, contract).note(text('once'));
+    await eventually(() => seen.length === 1);
+    await serve(
+      await bench.connect('far', 'far-2'),
+      contract,
+      notes('second', () => undefined),
+    );
+    await endless.stop();
+    await eventually(() => seen.length === 2);
+    expect(seen).toEqual(['first once', 'second once']);
+    await expect(
+      serve(
+        far,
+        contract,
+        notes('third', () => undefined),
+        { prefetch: 65_536 },
+      ),
+    ).rejects.toThrow(`prefetch of ${contract.topic}: expected at most 65535, got 65536`);
+  });
 }
