@@ -77,6 +77,8 @@ export class OsloTransport {
   readonly #watchers = new Set<OsloWatcher>();
   /** Exchanges and queues declared on this connection. */
   #declared = new Set<string>();
+  /** What is on its way there: a channel for each of thousands that wait for it would be more than there are. */
+  #declaring = new Map<string, Promise<void>>();
 
   /** @internal */
   constructor(settings: OsloSettings) {
@@ -91,6 +93,7 @@ export class OsloTransport {
     this.#connection = new Connection(`${service} (oslo)`, settings.connection, environment, {
       onLink: () => {
         this.#declared = new Set();
+        this.#declaring = new Map();
         return this.ensureExchange(this.controlExchange);
       },
       onReturned: ({ fields, properties }) => {
@@ -163,7 +166,8 @@ export class OsloTransport {
     const { link } = this.#connection;
     if (!this.connected || link === undefined) throw new Unreachable('not connected to the broker');
     if (prepare !== undefined) {
-      if ('fanout' in prepare) await this.#on(link, (channel) => this.topology.declareFanout(channel, prepare.fanout));
+      if ('fanout' in prepare)
+        await this.#together(link, `fanout ${prepare.fanout}`, (channel) => this.topology.declareFanout(channel, prepare.fanout));
       else await this.#once(link, prepare.name, (channel) => prepare.declare(channel));
     }
     await link.sendConfirmed(message.exchange, message);
@@ -201,8 +205,19 @@ export class OsloTransport {
   async #once(link: Link, name: string, declare: (channel: Channel) => Promise<void>): Promise<void> {
     const declared = this.#declared;
     if (declared.has(name)) return;
-    await this.#on(link, declare);
+    await this.#together(link, name, declare);
     declared.add(name);
+  }
+
+  /** Who asks while it is being declared waits for that. */
+  #together(link: Link, name: string, declare: (channel: Channel) => Promise<void>): Promise<void> {
+    const declaring = this.#declaring;
+    let running = declaring.get(name);
+    if (running === undefined) {
+      running = this.#on(link, declare).finally(() => declaring.delete(name));
+      declaring.set(name, running);
+    }
+    return running;
   }
 
   /** On a channel of its own: a refused declaration ends the channel. */

@@ -323,6 +323,24 @@ test('calls that come together while the reply queue is being declared are all a
   expect(answers).toEqual(Array.from({ length: 32 }, () => 'done'));
 });
 
+test('any number of messages may be the first to an exchange, or to all servers', { timeout: 60_000 }, async () => {
+  const notes: string[] = [];
+  const transport = await connectHere({ maxCalls: 3_000 });
+  const other = { ...workContract(topic), exchange: `${topic}-other` };
+  const handlers = { run: () => 'done', note: (_context: unknown, { text }: { text: string }) => void notes.push(text) };
+  await serveOslo(await connectHere(), [osloEndpoint(other, handlers)], { server: 's-1', overloadLimit: 5_000 });
+  const many = <T>(act: (index: number) => Promise<T>) => Promise.all(Array.from({ length: 2_500 }, (_, index) => act(index)));
+  const { run, note } = other.methods;
+  const client = createOsloClient(transport, other);
+  const all = createOsloClient(transport, { ...other, methods: { run, note: { ...note, kind: 'fanout' as const } } });
+  await many((index) => client.note({ text: String(index) }));
+  await many((index) => all.note({ text: String(index) }));
+  await eventually(() => notes.length === 5_000);
+  const caller = createOsloClient(await connectHere({ maxCalls: 3_000 }), other);
+  expect(new Set(await many(() => caller.run({ text: 'x' })))).toEqual(new Set(['done']));
+  await channel.deleteExchange(`${topic}-other`);
+});
+
 test('a time that no timer and no message can have, a signal that is none, and a closed transport are refused by name', async () => {
   const transport = await connectHere();
   for (const timeoutMs of [Number.POSITIVE_INFINITY, 3_000_000_000, -3, Number.NaN]) {

@@ -7,8 +7,8 @@ export interface LaneLimits {
   /** How many requests may wait here for a handler before calls are answered with Busy. Default 256; for control messages 64. */
   readonly overloadLimit?: number;
   /**
-   * How many unfinished messages the broker hands over per queue, at most 65 535; the queues of ordered messages share it.
-   * Default: concurrency + overloadLimit + 32, within that.
+   * How many unfinished messages the broker hands over per queue, at most 65 535; the queues of ordered messages share it. Default:
+   * concurrency + overloadLimit + 32.
    */
   readonly prefetch?: number;
 }
