@@ -28,6 +28,8 @@ interface Entry {
   readonly endsAt: number;
   /** Its request was handed to a connection. */
   sent: boolean;
+  /** What it needs on the broker is being declared. */
+  preparing: boolean;
   /** Came before the end, from servers older than 2016. */
   early: OsloReply | undefined;
   heard(): void;
@@ -103,6 +105,7 @@ export class OsloCalls {
         call,
         endsAt: clock.monotonic() + call.timeoutMs,
         sent: false,
+        preparing: false,
         early: undefined,
         heard: () => {
           cancelMonitor();
@@ -123,11 +126,15 @@ export class OsloCalls {
 
   async #send(entry: Entry): Promise<void> {
     const { call } = entry;
-    if (!this.#transport.connected || entry.sent) return;
-    entry.sent = true;
+    if (!this.#transport.connected || entry.sent || entry.preparing) return;
     try {
-      if (!this.#ready || !this.#transport.hasExchange(call.exchange)) await this.#prepare(call.exchange);
-      if (!this.#entries.has(entry.id)) return;
+      if (!this.#ready || !this.#transport.hasExchange(call.exchange)) {
+        entry.preparing = true;
+        await this.#prepare(call.exchange).finally(() => {
+          entry.preparing = false;
+        });
+        if (!this.#entries.has(entry.id)) return;
+      }
       entry.sent = this.#transport.send({
         exchange: call.exchange,
         key: call.key,
@@ -137,7 +144,8 @@ export class OsloCalls {
         mandatory: true,
       });
     } catch (error) {
-      entry.settle({ error });
+      // With the connection it needed; the call has not left, and the next connection takes it.
+      if (this.#transport.alive) entry.settle({ error });
     }
   }
 

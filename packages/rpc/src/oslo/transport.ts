@@ -115,6 +115,11 @@ export class OsloTransport {
     return this.#connection.connected;
   }
 
+  /** Whether the connection lives, which may be known before `connected` says so. @internal */
+  get alive(): boolean {
+    return this.#connection.link?.alive === true;
+  }
+
   onChange(listener: (connected: boolean, reason?: string) => void): () => void {
     return this.#connection.onChange(listener);
   }

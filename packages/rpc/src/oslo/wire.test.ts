@@ -10,6 +10,7 @@ import {
   type OsloServeOptions,
   type OsloTransport,
 } from '../index.ts';
+import { startTcpProxy } from '../../../../tests/support/tcp-proxy.ts';
 import { eventually } from '../testing/bench.ts';
 import { openProxy, testBroker } from '../testing/proxy.ts';
 import { packRequest, readReply, type OsloReply } from './envelope.ts';
@@ -223,6 +224,27 @@ test('when the connection breaks, a call fails at once, an idempotent one is mad
   expect(await kept).toBe('done');
   await near.close();
   await proxy.close();
+});
+
+test('a call whose connection breaks before it has left goes out with the next one', async () => {
+  const proxy = await startTcpProxy(testBroker());
+  const near = await connectHere({ url: proxy.through(testBroker()) });
+  await serveHere(await connectHere(), {});
+  const client = createOsloClient(near, workContract(topic));
+  proxy.fail('hold');
+  const first = client.run({ text: 'x' }); // its reply queue is being declared
+  proxy.fail('cut');
+  proxy.mend();
+  expect(await first).toBe('done');
+  const other = createOsloClient(near, { ...workContract(topic), exchange: `${topic}-other` });
+  proxy.fail('hold');
+  const second = other.run({ text: 'x' }); // its exchange is
+  proxy.fail('cut');
+  proxy.mend();
+  await expect(second).rejects.toMatchObject({ code: 'Unreachable' }); // by the broker: nobody listens there
+  await channel.deleteExchange(`${topic}-other`);
+  await near.close();
+  await proxy.stop();
 });
 
 test('queues that were deleted are declared again, and work goes on', async () => {
