@@ -79,6 +79,7 @@ export async function listenToOsloNotifications(
         if (last) return delivery.ack();
         await clock.sleep(retryDelayMs, end.signal).catch(() => undefined);
         if (end.signal.aborted) return delivery.requeue();
+        if (delivery.lost?.aborted === true) return; // the broker gives it out again
       }
     }
   };
@@ -88,20 +89,25 @@ export async function listenToOsloNotifications(
   };
 
   const listeners: Listener[] = [];
-  for (const topic of topics) {
-    for (const priority of priorities) {
-      const key = `${topic}.${priority}`;
-      listeners.push(
-        await transport.listen(transport.topology.topic(exchange, key, pool === undefined ? key : pool), concurrency, { take }),
-      );
-    }
-  }
-  return {
+  const listener: OsloListener = {
     async stop() {
-      await Promise.all(listeners.map((listener) => listener.pause()));
+      await Promise.all(listeners.map((each) => each.pause()));
       end.abort();
       await Promise.all(running);
-      await Promise.all(listeners.map((listener) => listener.close()));
+      await Promise.all(listeners.map((each) => each.close()));
     },
   };
+  try {
+    for (const topic of topics) {
+      for (const priority of priorities) {
+        const key = `${topic}.${priority}`;
+        const queue = transport.topology.topic(exchange, key, pool === undefined ? key : pool);
+        listeners.push(await transport.listen(queue, concurrency, { take }));
+      }
+    }
+  } catch (error) {
+    await listener.stop();
+    throw error;
+  }
+  return listener;
 }

@@ -9,6 +9,8 @@ import {
   type OsloNotification,
   type OsloTransport,
 } from '../index.ts';
+import { startTcpProxy } from '../../../../tests/support/tcp-proxy.ts';
+import { systemClock } from '../environment.ts';
 import { eventually } from '../testing/bench.ts';
 import { testBroker } from '../testing/proxy.ts';
 import { PRIORITIES } from './envelope.ts';
@@ -137,4 +139,38 @@ test('what is no notification is dropped and counted, and the next is handled', 
   await createOsloNotifier(transport, { publisherId: 'test.1', topics: [name] }).notify('info', 'good', null);
   await eventually(() => heard.length === 1 && counts.get('refused') === 4);
   expect(heard[0]?.eventType).toBe('good');
+});
+
+test('a listener that cannot have one of its queues takes nothing from the others', async () => {
+  const connection = await connect(testBroker());
+  const channel = await connection.createChannel();
+  await channel.assertQueue(`${name}.error`, { durable: true });
+  await expect(listen([], { priorities: ['info', 'error'] })).rejects.toThrow(/PRECONDITION_FAILED/);
+  expect((await channel.checkQueue(`${name}.info`)).consumerCount).toBe(0);
+  await connection.close();
+  await expect(listen([], { concurrency: Number.POSITIVE_INFINITY })).rejects.toThrow('concurrency: expected at most 65535, got Infinity');
+});
+
+test('a notification that waits for another attempt when the connection breaks is handled as it comes again, and not besides', async () => {
+  const proxy = await startTcpProxy(testBroker());
+  let waited = () => {};
+  const wait = new Promise<void>((resolve) => (waited = resolve));
+  const RETRY_MS = 54_321;
+  const clock = { ...systemClock, sleep: (ms: number, signal?: AbortSignal) => (ms === RETRY_MS ? wait : systemClock.sleep(ms, signal)) };
+  const far = await connectOslo({ url: proxy.through(testBroker()), service: 'far', controlExchange: name, clock, retryBaseMs: 20 });
+  let handled = 0;
+  const handle = () => {
+    if (++handled === 1) throw new Error('not yet');
+  };
+  const listener = await listenToOsloNotifications(far, handle, { topics: [name], priorities: ['info'], retryDelayMs: RETRY_MS });
+  await createOsloNotifier(transport, { publisherId: 'p', topics: [name] }).notify('info', 'x', {});
+  await eventually(() => handled === 1);
+  proxy.fail('cut');
+  proxy.mend();
+  await eventually(() => handled === 2);
+  waited();
+  await listener.stop();
+  expect(handled).toBe(2);
+  await far.close();
+  await proxy.stop();
 });

@@ -63,8 +63,13 @@ export class OsloRunningServer implements OsloServer {
       gauges.add('handlers_running', { topic }, () => this.#admission.running),
       gauges.add('requests_waiting', { topic }, () => this.#admission.waiting),
     ];
-    for (const queue of queues)
-      this.#listeners.push(await this.#transport.listen(queue, prefetch, { take: (delivery) => this.#take(delivery) }));
+    try {
+      for (const queue of queues)
+        this.#listeners.push(await this.#transport.listen(queue, prefetch, { take: (delivery) => this.#take(delivery) }));
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
     const unwatch: () => void = this.#transport.watch({
       onReturned: (replyExchange, id) => {
         const job = replyExchange === '' ? this.#asked.get(id) : undefined;

@@ -345,6 +345,13 @@ test('calls that come together while the reply queue is being declared are all a
   expect(answers).toEqual(Array.from({ length: 32 }, () => 'done'));
 });
 
+test('a server that cannot have one of its queues takes nothing from the others', async () => {
+  const transport = await connectHere();
+  await channel.assertQueue(`${topic}.s-1`, { durable: true });
+  await expect(serveHere(transport, {})).rejects.toThrow(/PRECONDITION_FAILED/);
+  expect((await channel.checkQueue(topic)).consumerCount).toBe(0);
+});
+
 test('any number of messages may be the first to an exchange, or to all servers', { timeout: 60_000 }, async () => {
   const notes: string[] = [];
   const transport = await connectHere({ maxCalls: 3_000 });
