@@ -5,12 +5,14 @@ import {
   createPublisher,
   defineEvents,
   event,
+  InProcessBroker,
   UnsupportedVersion,
   type ConsumeOptions,
   type EventContext,
   type EventHandlers,
   type Transport,
 } from '../index.ts';
+import { systemClock } from '../environment.ts';
 import { eventually } from '../testing/bench.ts';
 import { bothTransports, type OpenBroker } from '../testing/both-transports.ts';
 import { Change, change, events, eventsOf } from '../testing/things.ts';
@@ -251,6 +253,28 @@ describe.each(bothTransports)('notifications $name', ({ open }) => {
       'since 1.1, but the events are 1.0',
     );
   });
+});
+
+test('an event that waits for another attempt when the connection breaks is handled as it comes again, and not besides', async () => {
+  let waited = () => {};
+  const wait = new Promise<void>((resolve) => (waited = resolve));
+  const clock = { ...systemClock, sleep: () => wait };
+  const broker = new InProcessBroker();
+  const far = broker.connect({ service: 'far', id: '1', clock });
+  let handled = 0;
+  const changed = () => {
+    if (++handled === 1) throw new Error('not yet');
+  };
+  const consumer = await consumeEvents(far, events, { 'thing.changed': changed }, { group: 'audit' });
+  await createPublisher(broker.connect({ service: 'near', id: '1' }), events).publish('thing.changed', change('once'));
+  await eventually(() => handled === 1);
+  far.cut();
+  far.restore();
+  await eventually(() => handled === 2);
+  waited();
+  await new Promise(setImmediate); // whatever waited goes on
+  await consumer.stop();
+  expect(handled).toBe(2);
 });
 
 test('the compiler knows events and their payloads', () => {

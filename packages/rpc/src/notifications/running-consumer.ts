@@ -132,7 +132,7 @@ export class RunningConsumer implements EventConsumer {
         this.#count('handler_errors', envelope.method, code);
         const fields = { ...labels, group, id: envelope.id, requestId: envelope.requestId, attempt, last };
         log.error({ ...fields, err: loggedError(error) }, last ? 'event put aside' : 'event handler failed');
-        if (delivery.lost?.aborted === true) return; // the broker gives it out again
+        if (isLost(delivery)) return;
         if (last) {
           const what = error instanceof Error ? `${code === 'unknown' ? error.name : code}: ${error.message}` : 'unknown';
           return this.#putAside(delivery, envelope, `${attempt} attempts failed, the last with ${what}`, code);
@@ -143,6 +143,7 @@ export class RunningConsumer implements EventConsumer {
       const most = Math.min(retryCapMs, retryBaseMs * 2 ** Math.min(attempt - 1, 30));
       await clock.sleep(most * (0.5 + random.next() / 2), this.#pausing.signal).catch(() => undefined);
       if (this.#pausing.signal.aborted) return delivery.requeue();
+      if (isLost(delivery)) return;
     }
   }
 
@@ -180,6 +181,9 @@ export class RunningConsumer implements EventConsumer {
     this.#transport.environment.metrics.count(counter, { topic, method, ...(code === undefined ? {} : { code }) });
   }
 }
+
+/** The broker gives it out again. */
+const isLost = ({ lost }: Delivery) => lost?.aborted === true;
 
 function minorOf(own: string, asked: string): number | undefined {
   try {
