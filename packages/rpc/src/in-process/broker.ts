@@ -30,6 +30,7 @@ export class InProcessBroker {
   readonly deadLetters: DeadLetter[] = [];
   readonly #environment: Environment;
   readonly #queues = new Map<string, MemoryQueue>();
+  readonly #groups = new Map<string, GroupQueue>();
   readonly #way: FaultyWay;
   #faults: Faults;
   #turn: (() => void)[] = [];
@@ -64,7 +65,7 @@ export class InProcessBroker {
     });
   }
 
-  /** The queue of an address, made when somebody listens to it. @internal */
+  /** The queue of an address, made when somebody listens to it. @throws TypeError for a group that exists with other options. @internal */
   queue(address: Address | 'reply', service: string, id: string): MemoryQueue {
     if (address !== 'reply' && address.kind === 'group') return this.#groupQueue(address);
     const { name, ...place } = placeOf(address, service, id);
@@ -82,12 +83,14 @@ export class InProcessBroker {
   }
 
   #groupQueue(group: Group): MemoryQueue {
-    const name = `events.${group.topic}.${group.group}`;
-    let queue = this.#queues.get(name);
+    const name = `${group.topic}.${group.group}`;
+    let queue = this.#groups.get(name);
     if (queue === undefined) {
       const put = (body: Buffer, userId: string) => this.addDeadLetter({ body, topic: group.topic, reason: 'maxlen', userId });
       queue = new GroupQueue(group, this.#environment.clock, (act) => this.#soon(act), put);
-      this.#queues.set(name, queue);
+      this.#groups.set(name, queue);
+    } else {
+      queue.join(group);
     }
     return queue;
   }
@@ -95,7 +98,7 @@ export class InProcessBroker {
   /** `done` is told what the broker would say. @internal */
   publish(message: OutgoingMessage, userId: string, done: (error?: RpcError) => void): void {
     this.#soon(() => {
-      const takers = [...this.#queues.values()].filter((queue) => queue.matches(message.exchange, message.key));
+      const takers = [...this.#queues.values(), ...this.#groups.values()].filter((queue) => queue.matches(message.exchange, message.key));
       if (takers.length === 0 && message.mandatory) {
         done(new Unreachable(`nobody listens to ${message.key}`, { key: message.key }));
         return;

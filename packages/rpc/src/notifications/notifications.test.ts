@@ -90,6 +90,19 @@ describe.each(bothTransports)('notifications $name', ({ open }) => {
     expect(seen.toSorted()).toEqual(['loud', 'one broke']);
   });
 
+  test('what one member adds of priorities comes to the group, and who states other bounds than it has is told so', async () => {
+    const seen: string[] = [];
+    await join(noting(seen), { group: 'audit', priorities: ['error'] });
+    await join(noting(seen), { group: 'audit', priorities: ['info'] });
+    const publisher = createPublisher(near, events);
+    await publisher.publish('thing.changed', change('1'));
+    await publisher.publish('thing.broke', change('2'));
+    await eventually(() => seen.length === 2);
+    expect(seen.toSorted()).toEqual(['1', '2 broke']);
+    for (const other of [{ maxLength: 7 }, { overflow: 'drop-oldest' as const }, { unusedMs: 1_000 }])
+      await expect(join(noting(seen), { group: 'audit', ...other })).rejects.toThrow(/^group audit of things exists with other options/);
+  });
+
   test('the context tells what the event is and where it comes from', async () => {
     const contexts: EventContext[] = [];
     await join({ 'thing.changed': (context) => void contexts.push(context) }, { group: 'audit' });
