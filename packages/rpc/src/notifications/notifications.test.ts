@@ -4,6 +4,7 @@ import {
   consumeEvents,
   createPublisher,
   defineEvents,
+  drainOutbox,
   event,
   InProcessBroker,
   UnsupportedVersion,
@@ -258,6 +259,13 @@ describe.each(bothTransports)('notifications $name', ({ open }) => {
     await expect(
       createPublisher(near, events).publish('thing.changed', change('x'), { signal: 5 as unknown as AbortSignal }),
     ).rejects.toThrow('event things thing.changed: signal: expected an AbortSignal, got 5');
+    for (const id of ['', 'x'.repeat(129), 'ü'.repeat(128)])
+      await expect(createPublisher(near, events).publish('thing.changed', change('x'), { id })).rejects.toThrow(
+        'id of event things thing.changed: expected 1 to 128 characters in at most 255 bytes',
+      );
+    await expect(createPublisher(near, events).publish('thing.changed', change('x'), { priority: 'loud' as never })).rejects.toThrow(
+      'priority of event things thing.changed: expected debug, info, warn, error, critical, got "loud"',
+    );
     expect(() => defineEvents({ topic: 'Things', version: '1.0', events: {} })).toThrow('topic "Things" of events');
     expect(() => defineEvents({ topic: 'things', version: '1.0', events: { Bad: event({ since: '1.0', payload: Change }) } })).toThrow(
       'event "Bad" of things',
@@ -288,6 +296,18 @@ test('an event that waits for another attempt when the connection breaks is hand
   await new Promise(setImmediate); // whatever waited goes on
   await consumer.stop();
   expect(handled).toBe(2);
+});
+
+test('the outbox of a transport that was closed before is not drained', async () => {
+  const said: string[] = [];
+  const nothing = () => undefined;
+  const log = { debug: nothing, info: nothing, warn: (_fields: object, what: string) => void said.push(what), error: nothing };
+  const transport = new InProcessBroker().connect({ service: 'near', id: '1', log });
+  await transport.close();
+  const drain = drainOutbox(transport, { claim: async () => [], done: async () => undefined });
+  await new Promise(setImmediate); // whatever can go on does
+  expect(said).toEqual([]);
+  await drain.stop();
 });
 
 test('the compiler knows events and their payloads', () => {

@@ -6,16 +6,17 @@ import { sendConfirmed } from '../client/confirmed.ts';
 import { NoSuchMethod, UnsupportedVersion } from '../errors.ts';
 import { chain, type ClientInterceptor, type OutgoingCall } from '../interceptors.ts';
 import { checkMetadata, metadataOf } from '../wire/metadata.ts';
+import { shown } from '../options.ts';
 import { Pin } from '../client/pin.ts';
 import type { Transport } from '../transport.ts';
 import { toBytes } from '../wire/wire.ts';
-import type { Events, EventPriority, EventType, EventTypes, PayloadOf } from './definition.ts';
+import { PRIORITIES, type Events, type EventPriority, type EventType, type EventTypes, type PayloadOf } from './definition.ts';
 import { EVENTS, eventKeys, type EventEnvelope } from './envelope.ts';
 import type { OutboxEntry, OutboxSink } from './transactional-outbox.ts';
 
 /** How one event is published. */
 export interface PublishOptions extends Pick<CallOptions, 'context' | 'requestId' | 'metadata' | 'signal'> {
-  /** Names the event for good: consumers drop what they have seen. At most 128 characters. Default: a random UUID. */
+  /** Names the event for good: consumers drop what they have seen. At most 128 characters and 255 bytes. Default: a random UUID. */
   readonly id?: string;
   /** Default: the event's own. */
   readonly priority?: EventPriority;
@@ -35,7 +36,7 @@ export interface Publisher<E extends EventTypes> {
    * Settles with the event's id when the broker has it for every group there is; that there is none is no failure. After
    * any failure but a local one the event may have reached some: publish it again with the same `id`.
    *
-   * @throws UnsupportedVersion, MalformedMessage, MessageTooLarge (nothing left); Unreachable, Busy (also: the queue of a
+   * @throws TypeError for an option that cannot work, UnsupportedVersion, MalformedMessage, MessageTooLarge (nothing left); Unreachable, Busy (also: the queue of a
    *   group that refuses is full), ConnectionLost
    */
   publish<Name extends keyof E & string>(type: Name, payload: PayloadOf<E, Name>, options?: PublishOptions): Promise<string>;
@@ -43,7 +44,7 @@ export interface Publisher<E extends EventTypes> {
    * Puts the event into an outbox, in the user's transaction: it is published if, and only if, that commits, by whoever
    * drains the outbox. Needs no connection. Settles with the event's id.
    *
-   * @throws UnsupportedVersion, MalformedMessage, MessageTooLarge, and whatever the store throws
+   * @throws TypeError for an option that cannot work, UnsupportedVersion, MalformedMessage, MessageTooLarge, and whatever the store throws
    */
   stage<Transaction, Name extends keyof E & string>(
     store: OutboxSink<Transaction>,
@@ -55,6 +56,8 @@ export interface Publisher<E extends EventTypes> {
 }
 
 const MAX_ID = 128;
+/** AMQP's limit: it also stands in the head of the message. */
+const MAX_ID_BYTES = 255;
 
 /**
  * A publisher of the events. Publishers are cheap: all those of a transport share its connection.
@@ -103,7 +106,10 @@ export function createPublisher<E extends EventTypes>(
 
   const send = async (type: string, payload: object, given: PublishOptions, last: (entry: OutboxEntry) => Promise<void>) => {
     const id = given.id ?? environment.random.uuid();
-    if (id === '' || id.length > MAX_ID) throw new TypeError(`id of event ${topic} ${type}: expected 1 to ${MAX_ID} characters`);
+    if (id === '' || id.length > MAX_ID || Buffer.byteLength(id) > MAX_ID_BYTES)
+      throw new TypeError(`id of event ${topic} ${type}: expected 1 to ${MAX_ID} characters in at most ${MAX_ID_BYTES} bytes`);
+    if (given.priority !== undefined && !PRIORITIES.includes(given.priority))
+      throw new TypeError(`priority of event ${topic} ${type}: expected ${PRIORITIES.join(', ')}, got ${shown(given.priority)}`);
     checkSignal(`event ${topic} ${type}`, given.signal);
     const call: OutgoingCall = {
       kind: 'event',

@@ -95,6 +95,7 @@ class OutboxDrain {
     this.#transport = transport;
     this.#store = store;
     this.#settings = settings;
+    if (transport.closed.aborted) this.end();
     transport.closed.addEventListener('abort', () => this.end(), { once: true, signal: this.#end.signal });
   }
 
