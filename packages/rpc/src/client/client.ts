@@ -14,7 +14,7 @@ import type { Transport } from '../transport.ts';
 
 /** What one request may say beside its content. */
 export interface CallOptions {
-  /** Milliseconds, at most 2 147 483 647 (24.8 days); never lengthens the deadline of `context`. */
+  /** Milliseconds above 0, at most 2 147 483 647 (24.8 days); never lengthens the deadline of `context`. */
   readonly timeoutMs?: number;
   /** The request on whose behalf this one is made: its id and its trace context travel on, its deadline bounds this call. */
   readonly context?: Pick<Context, 'requestId' | 'deadline'> & Partial<Pick<Context, 'metadata'>>;
@@ -31,7 +31,10 @@ export interface ClientOptions {
   readonly pin?: string | ((server: string | undefined) => string);
   /** Told that a server refused a version it does not know, before it is asked whether the request leaves again: a pin that moves down here is followed. */
   readonly onOlderPeer?: (peer: OlderPeer) => void;
-  /** For calls whose method states none; milliseconds, at most 2 147 483 647. Default: the transport's `callTimeoutMs`. */
+  /**
+   * For calls and streams that say none; goes before what their method states. Milliseconds above 0, at most 2 147 483 647.
+   * Default: the method's, else the transport's `callTimeoutMs` or `streamTimeoutMs`.
+   */
   readonly timeoutMs?: number;
   /** Around every request of this client, inside those of the transport. */
   readonly interceptors?: readonly ClientInterceptor[];

@@ -46,7 +46,7 @@ const DIRECTED = { ...BASE, priority: 'normal' } as const;
 export interface CallMethod<Req, Res> extends MethodBase<Req>, Directed<Req> {
   readonly kind: 'call';
   readonly response: Class<Res>;
-  /** How long a caller waits when it does not say otherwise; milliseconds, at most 2 147 483 647 (24.8 days). */
+  /** How long a caller waits when neither it nor its client says otherwise; milliseconds, at most 2 147 483 647 (24.8 days). */
   readonly timeoutMs: number | undefined;
   /** True when a repeat does no harm: such calls are sent again after a reconnect. */
   readonly idempotent: boolean;

@@ -21,7 +21,7 @@ import { fanoutExchange } from './topology.ts';
 
 /** What one request to a Python service may say beside its content. */
 export interface OsloCallOptions {
-  /** Milliseconds, at most 2 147 483 647 (24.8 days); never lengthens the deadline of `context`. */
+  /** Milliseconds above 0, at most 2 147 483 647 (24.8 days); never lengthens the deadline of `context`. */
   readonly timeoutMs?: number;
   /** Gives up on a server that is silent for so long; whole seconds, at least 2. Python's servers beat twice in that time. */
   readonly callMonitorSeconds?: number;
@@ -39,7 +39,7 @@ export interface OsloClientOptions {
   readonly pin?: string | (() => string);
   /** The endpoint's namespace. Default: the contract's. */
   readonly namespace?: string;
-  /** For calls whose method states none; milliseconds. Default: the transport's `callTimeoutMs`. */
+  /** For calls whose method states none; milliseconds above 0, at most 2 147 483 647. Default: the transport's `callTimeoutMs`. */
   readonly timeoutMs?: number;
   /** For calls that state none; whole seconds, at least 2. Default: servers need not beat. */
   readonly callMonitorSeconds?: number;
@@ -54,8 +54,8 @@ export type OsloClient<C extends Contract> = ClientMethods<C['methods'], OsloCal
  * A function per method of the contract, sent as oslo.messaging's RPCClient does. The fields of a request are the keyword
  * arguments of the Python method; `Empty` as an answer stands for None.
  *
- * @throws UnsupportedVersion when `pin` is a text that the contract cannot speak; TypeError when it is no version, or the
- *   contract has a stream, which oslo.messaging has not.
+ * @throws UnsupportedVersion when `pin` is a text that the contract cannot speak; TypeError when it is no version, an option
+ *   cannot work, or the contract has a stream, which oslo.messaging has not, or keeps an order by key.
  */
 export function createOsloClient<C extends Contract>(
   transport: OsloTransport,
@@ -66,7 +66,9 @@ export function createOsloClient<C extends Contract>(
   checkMonitor(options.callMonitorSeconds);
   checkWait(`client of ${contract.topic}: timeoutMs`, options.timeoutMs);
   const outbox = new OsloOutbox(transport, contract, options);
-  const send = intercepted(transport, contract, options, (name, method, request, server, given) =>
+  const { environment, limits } = transport;
+  const { timeoutMs: callTimeoutMs = limits.callTimeoutMs, ...others } = options; // which the method's goes before
+  const send = intercepted({ environment, limits: { callTimeoutMs } }, contract, others, (name, method, request, server, given) =>
     outbox.send(name, method, request, server, given),
   );
   return clientMethods<C['methods'], OsloCallOptions>(contract, {

@@ -93,6 +93,22 @@ test('without an SDK a trace that came in goes on beside the request id, and int
   expect(order).toEqual(['out call', 'in call']);
 });
 
+test('an interceptor is told the deadline that holds: of the method, before that of its client', async () => {
+  const deadlines: number[] = [];
+  const transport = await connectHere();
+  const topic = await serveHere(transport, () => 'done');
+  const { run, note: cast } = workContract(topic).methods;
+  const contract = { ...workContract(topic), methods: { run: { ...run, timeoutMs: 5_000 }, note: cast } };
+  for (const given of [workContract(topic), contract]) {
+    const client = createOsloClient(transport, given, {
+      timeoutMs: 20_000,
+      interceptors: [(call, next) => (deadlines.push(call.deadline - Date.now()), next())],
+    });
+    expect(await client.run(note)).toBe('done');
+  }
+  expect(deadlines.map((ms) => Math.ceil(ms / 5_000) * 5_000)).toEqual([20_000, 5_000]);
+});
+
 test('what is in flight and what runs can be seen, and nothing is left of a transport that closed', async () => {
   const sources = new Map<string, () => number>();
   const metrics: RpcMetrics = {
