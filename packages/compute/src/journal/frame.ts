@@ -27,6 +27,9 @@ export function decodeFrame(line: string): Frame | undefined {
   return { batch: Number(content.slice(0, blank)), record: JSON.parse(content.slice(blank + 1)) as unknown };
 }
 
+/** The batch that a line says it is of, though it is not whole; NaN where that cannot be read either. */
+const statedBatch = (line: string) => Number(/^.{16} (\d+) /.exec(line)?.[1]);
+
 /** The journal is damaged where no crash of ours can have damaged it. */
 export class JournalDamaged extends Error {
   override readonly name = 'JournalDamaged';
@@ -55,12 +58,15 @@ export function scanFrames(path: string, bytes: Buffer): Scan {
   let badBatch: number | undefined;
   for (let start = 0; start < bytes.length;) {
     const end = bytes.indexOf(LINE_END, start);
-    const frame = end === -1 ? undefined : decodeFrame(bytes.toString('utf8', start, end));
+    const line = end === -1 ? '' : bytes.toString('utf8', start, end);
+    const frame = decodeFrame(line);
     if (badBatch === undefined && frame !== undefined) {
       frames.push(frame);
       goodBytes = end + 1;
     } else if (frame === undefined) {
-      badBatch ??= (frames.at(-1)?.batch ?? 0) + 1; // at the latest
+      const last = frames.at(-1)?.batch ?? 0;
+      // The next one at the latest. A line that says it is of the last one was on the disk before the next began.
+      badBatch ??= statedBatch(line) === last ? last : last + 1;
     } else if (frame.batch > badBatch!) {
       throw new JournalDamaged(path, goodBytes);
     }

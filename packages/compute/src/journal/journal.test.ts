@@ -128,6 +128,32 @@ describe('the journal', () => {
     expect(readFileSync(pathOf(folder))).toEqual(bytes);
   });
 
+  test('so is damage within a batch, in front of a single later one', async () => {
+    const folder = aFolder();
+    const { put } = await openMap(folder);
+    await Promise.all([put('a', 1), put('b', 1)]);
+    await put('c', 1);
+    const bytes = readFileSync(pathOf(folder));
+    bytes[bytes.indexOf('"b"') + 1] = 'x'.charCodeAt(0);
+    writeFileSync(pathOf(folder), bytes);
+    await expect(openMap(folder)).rejects.toBeInstanceOf(JournalDamaged);
+  });
+
+  test('a batch of which only a middle record did not reach the disk is a torn tail', async () => {
+    const folder = aFolder();
+    const { put } = await openMap(folder);
+    await put('a', 1);
+    await Promise.all([put('b', 1), put('c', 1), put('d', 1)]);
+    const bytes = readFileSync(pathOf(folder));
+    const from = bytes.lastIndexOf(0x0a, bytes.indexOf('"c"')) + 1;
+    bytes.fill(0, from, bytes.indexOf(0x0a, from));
+    writeFileSync(pathOf(folder), bytes);
+    expect([...(await openMap(folder)).map]).toEqual([
+      ['a', 1],
+      ['b', 1],
+    ]);
+  });
+
   test('a large journal is written anew and keeps what counts', async () => {
     const folder = aFolder();
     const { put } = await openMap(folder, { compactBytes: 2_000 });

@@ -77,7 +77,7 @@ interface Judged {
   readonly understood: readonly boolean[];
 }
 
-/** Python also takes a version of one number. */
+/** A version of one number is the first of its major. */
 function judge(version: string, known: readonly string[]): Judged {
   const asked = /^\d+$/.test(version) ? `${version}.0` : version;
   try {
