@@ -83,6 +83,7 @@ export class Calls {
     });
     transport.onUnblocked(() => this.#sendWaiting());
     transport.onChange((connected, reason) => (connected ? this.#sendWaiting() : this.#lose(reason)));
+    transport.closed.addEventListener('abort', () => this.#failAll(), { once: true });
   }
 
   /** Sends the request now, or when there is a connection. The returned function ends it without a word. */
@@ -270,6 +271,12 @@ export class Calls {
       if (entry.request.resend) park(entry);
       else this.#fail(entry, error);
     }
+  }
+
+  /** No connection comes any more. */
+  #failAll(): void {
+    for (const entry of [...this.#entries.values()])
+      this.#fail(entry, entry.sent || entry.lost ? new ConnectionLost('this transport is closed; the outcome is unknown') : closedError());
   }
 
   #beat(entry: Entry, from: string): void {

@@ -28,6 +28,8 @@ interface Entry {
   readonly endsAt: number;
   /** Its request was handed to a connection. */
   sent: boolean;
+  /** It was before, to one that is lost. */
+  lost: boolean;
   /** What it needs on the broker is being declared. */
   preparing: boolean;
   /** Came before the end, from servers older than 2016. */
@@ -69,6 +71,7 @@ export class OsloCalls {
         else this.#lose(new ConnectionLost(`the connection to the broker was lost${reason === undefined ? '' : `: ${reason}`}`));
       },
     });
+    transport.closed.addEventListener('abort', () => this.#end(), { once: true });
   }
 
   /**
@@ -105,6 +108,7 @@ export class OsloCalls {
         call,
         endsAt: clock.monotonic() + call.timeoutMs,
         sent: false,
+        lost: false,
         preparing: false,
         early: undefined,
         heard: () => {
@@ -174,9 +178,18 @@ export class OsloCalls {
     for (const entry of [...this.#entries.values()]) {
       if (!entry.sent) continue;
       entry.sent = false;
+      entry.lost = true;
       if (entry.call.resend) this.#transport.environment.metrics.count('resent', {});
       else entry.settle({ error: new ConnectionLost(`${error.message}; the outcome is unknown`, undefined, { cause: error }) });
     }
+  }
+
+  /** No connection comes any more. */
+  #end(): void {
+    for (const entry of [...this.#entries.values()])
+      entry.settle({
+        error: entry.sent || entry.lost ? new ConnectionLost('this transport is closed; the outcome is unknown') : closedError(),
+      });
   }
 
   #take({ body }: Pick<Delivery, 'body'>): void {

@@ -45,4 +45,16 @@ export function describeOutages(open: () => Promise<Bench>): void {
     await mend();
     await expect(createClient(near, echoContract(topic)).echo(text('gone'))).rejects.toMatchObject({ code: 'Unreachable' });
   });
+
+  test('when its transport is closed a call ends at once, whether it may be repeated or not', async () => {
+    const release = new Set<() => void>();
+    await serve(far, echoContract(topic), echoHandlers(release, { repeatable: () => new Promise(() => release.add(() => {})) }));
+    const client = createClient(near, echoContract(topic));
+    const lost = [client.hang({ ms: 1 }), client.repeatable({ ms: 1 })].map((call) =>
+      expect(call).rejects.toMatchObject({ code: 'ConnectionLost' }),
+    );
+    await eventually(() => release.size === 2);
+    await near.close();
+    await Promise.all(lost);
+  });
 }
