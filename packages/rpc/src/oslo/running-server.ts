@@ -55,9 +55,11 @@ export class OsloRunningServer implements OsloServer {
 
   async start(): Promise<void> {
     const { topic, exchange } = this.#offer;
-    const { topology, unique } = this.#transport;
+    const { topology } = this.#transport;
     const { server, prefetch } = this.#options;
-    const queues = [topology.topic(exchange, topic), topology.topic(exchange, serverKey(topic, server)), topology.fanout(topic, unique)];
+    const { queue: fanout, release } = this.#transport.fanoutQueue(topic);
+    this.#listeners.push({ pause: async () => undefined, close: async () => release() });
+    const queues = [topology.topic(exchange, topic), topology.topic(exchange, serverKey(topic, server)), fanout];
     const gauges = Gauges.of(this.#transport);
     this.#endGauges = [
       gauges.add('handlers_running', { topic }, () => this.#admission.running),

@@ -59,7 +59,7 @@ export class OsloTopology {
     });
   }
 
-  /** One a process: `unique` is 32 hexadecimal digits. */
+  /** One a server: `unique` is 32 hexadecimal digits. */
   fanout(topic: string, unique: string): OsloQueue {
     return queue(`${topic}_fanout_${unique}`, fanoutExchange(topic), topic, this.#transient, (channel) =>
       this.declareFanout(channel, topic),

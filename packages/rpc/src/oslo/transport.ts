@@ -75,6 +75,8 @@ export class OsloTransport {
   readonly unique: string;
   readonly #connection: Connection;
   readonly #watchers = new Set<OsloWatcher>();
+  /** Topics whose news comes to the queue of the process. */
+  readonly #fanouts = new Set<string>();
   /** Exchanges and queues declared on this connection. */
   #declared = new Set<string>();
   /** What is on its way there: a channel for each of thousands that wait for it would be more than there are. */
@@ -147,6 +149,16 @@ export class OsloTransport {
   /** 32 hexadecimal digits. @internal */
   uniqueId(): string {
     return this.environment.random.uuid().replaceAll('-', '');
+  }
+
+  /**
+   * Where a server of the topic hears what all are told: a queue of its own, for what comes to one is taken once. The first
+   * has the process's, until it gives that back. @internal
+   */
+  fanoutQueue(topic: string): { readonly queue: OsloQueue; release(): void } {
+    if (this.#fanouts.has(topic)) return { queue: this.topology.fanout(topic, this.uniqueId()), release: () => undefined };
+    this.#fanouts.add(topic);
+    return { queue: this.topology.fanout(topic, this.unique), release: () => this.#fanouts.delete(topic) };
   }
 
   /** The returned function ends it. @internal */

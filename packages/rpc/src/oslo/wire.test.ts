@@ -345,6 +345,43 @@ test('calls that come together while the reply queue is being declared are all a
   expect(answers).toEqual(Array.from({ length: 32 }, () => 'done'));
 });
 
+test('when its transport is closed a call ends at once, whether it may be repeated, has left, or not', async () => {
+  const proxy = await startTcpProxy(testBroker());
+  const near = await connectHere({ url: proxy.through(testBroker()), connectWaitMs: 30_000 });
+  let running = 0;
+  const far = await connectHere();
+  await serveHere(far, { run: () => (running++, new Promise(() => undefined)) }, { graceMs: 0 });
+  const { run, note } = workContract(topic).methods;
+  const client = createOsloClient(near, { ...workContract(topic), methods: { run: { ...run, idempotent: true }, note } });
+  const sent = expect(client.run({ text: 'x' })).rejects.toMatchObject({ code: 'ConnectionLost' });
+  await eventually(() => running === 1);
+  await near.close();
+  await sent;
+  const other = await connectHere({ url: proxy.through(testBroker()), connectWaitMs: 30_000 });
+  proxy.fail('cut');
+  await eventually(() => !other.connected);
+  const waiting = createOsloClient(other, workContract(topic)).run({ text: 'x' });
+  const refused = expect(waiting).rejects.toMatchObject({ code: 'Unreachable', message: 'this transport is closed' });
+  await other.close();
+  await refused;
+  await proxy.stop();
+});
+
+test('every server of a process hears what all are told', async () => {
+  const transport = await connectHere();
+  const heard: string[] = [];
+  const { run, note } = workContract(topic).methods;
+  const contract = { ...workContract(topic), methods: { run, note: { ...note, kind: 'fanout' as const } } };
+  for (const server of ['s-1', 's-2']) {
+    const endpoint = osloEndpoint(contract, { run: () => 'done', note: (_context, { text }) => void heard.push(`${server} ${text}`) });
+    await serveOslo(transport, [endpoint], { server });
+  }
+  await createOsloClient(transport, contract).note({ text: 'all' });
+  await eventually(() => heard.length === 2);
+  expect(heard.toSorted()).toEqual(['s-1 all', 's-2 all']);
+  await channel.deleteQueue(`${topic}.s-2`);
+});
+
 test('a server that cannot have one of its queues takes nothing from the others', async () => {
   const transport = await connectHere();
   await channel.assertQueue(`${topic}.s-1`, { durable: true });
