@@ -168,11 +168,13 @@ export class Connection {
       this.#consumers.delete(consumer);
       throw brokerError(error);
     }
-    const forget = (act: () => Promise<void>) => () => {
-      this.#consumers.delete(consumer);
-      return act();
+    return {
+      pause: () => consumer.pause(), // a renewal waits for what it has in hand
+      close: () => {
+        this.#consumers.delete(consumer);
+        return consumer.close();
+      },
     };
-    return { pause: forget(() => consumer.pause()), close: forget(() => consumer.close()) };
   }
 
   /** While there is no connection the next one brings it; a link that dies meanwhile is the same case. */

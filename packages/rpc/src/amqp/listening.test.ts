@@ -2,13 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { connect as connectRaw, type Channel, type ChannelModel } from 'amqplib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startTcpProxy, type TcpProxy } from '../../../../tests/support/tcp-proxy.ts';
-import { connectAmqp, RpcError, type AmqpOptions, type Transport } from '../index.ts';
+import { connectAmqp, createClient, RpcError, serve, type AmqpOptions, type Transport } from '../index.ts';
 import { eventually, tally } from '../testing/bench.ts';
+import { echoContract, echoHandlers, text } from '../testing/echo.ts';
 import { testBroker } from '../testing/proxy.ts';
 import { Topology } from './topology.ts';
 
 /** What is listened to while the connection is renewed, of which the former or the later can be held up. */
-const exchange = 'internal';
+const contract = echoContract('listening');
+const { exchange } = contract;
 let runs = 0;
 let topology: Topology;
 let proxy: TcpProxy;
@@ -72,4 +74,31 @@ test('after a renewal that failed half way, whatever was listened to can be clos
   await expect.poll(() => consumersOf('work')).toBe(1);
   await listener.close();
   await expect.poll(() => consumersOf('work')).toBe(0);
+});
+
+test('what a stopping server has in hand is finished although its connection is renewed meanwhile', async () => {
+  const metrics = tally();
+  const far = await connect([testBroker()], { metrics });
+  const other = await connect([testBroker()], { id: '2' });
+  const handled: string[] = [];
+  const begin = (on: Transport, name: string, note: () => Promise<void> | void) => {
+    const noting = { note: (_context: unknown, { text: what }: { readonly text: string }) => (handled.push(`${name} ${what}`), note()) };
+    return serve(on, contract, echoHandlers(new Set(), noting), { graceMs: 60_000 });
+  };
+  let release = () => {};
+  const stopping = await begin(far, 'first', () => new Promise((resolve) => (release = resolve)));
+  const client = createClient(await connect([testBroker()], { service: 'near' }), contract);
+  await client.note(text('long'));
+  await eventually(() => handled.length === 1);
+  await begin(other, 'second', () => undefined);
+  const stopped = stopping.stop();
+  await expect.poll(() => consumersOf(contract.topic)).toBe(1);
+  const renewed = far.renew();
+  await eventually(() => metrics.counted('renewals') === 1);
+  const later = Array.from({ length: 50 }, (_, index) => String(index));
+  for (const each of later) await client.note(text(each)); // time enough to hand back what should not be
+  release();
+  await Promise.all([renewed, stopped]);
+  await eventually(() => handled.length > later.length);
+  expect(handled).toEqual(['first long', ...later.map((each) => `second ${each}`)]);
 });
