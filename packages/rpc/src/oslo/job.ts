@@ -33,16 +33,18 @@ export class OsloJob {
   /** The broker gave it out before. */
   readonly redelivered: boolean;
   readonly #transport: OsloTransport;
-  readonly #delivery: Delivery;
+  /** The same message, each time that it came. */
+  readonly #deliveries: Delivery[];
   readonly #forget: () => void;
   #cancelBeat: (() => void) | undefined;
   #over = false;
+  #acknowledged = false;
 
   /** @param forget called when the message may come again */
   constructor(transport: OsloTransport, delivery: Delivery, request: OsloRequest, forget: () => void) {
     const { clock } = transport.environment;
     this.#transport = transport;
-    this.#delivery = delivery;
+    this.#deliveries = [delivery];
     this.#forget = forget;
     this.request = request;
     this.redelivered = delivery.redelivered;
@@ -91,15 +93,22 @@ export class OsloJob {
       .catch(() => undefined);
   }
 
+  /** It came again while it is in hand: its former delivery may be lost, and this one keeps it for others until it is done. */
+  join(delivery: Delivery): void {
+    if (this.#acknowledged) delivery.ack();
+    else this.#deliveries.push(delivery);
+  }
+
   acknowledge(): void {
-    this.#delivery.ack();
+    this.#acknowledged = true;
+    for (const delivery of this.#deliveries) delivery.ack();
   }
 
   end(): void {
     this.#over = true;
     this.#cancelBeat?.();
     this.context.end();
-    this.#delivery.ack();
+    this.acknowledge();
   }
 
   /** It was not done; another server, or this one later, gets it. */
@@ -108,7 +117,7 @@ export class OsloJob {
     this.#cancelBeat?.();
     this.context.abort(reason);
     this.#forget();
-    this.#delivery.requeue();
+    for (const delivery of this.#deliveries) delivery.requeue();
   }
 
   #beatEvery(ms: number): void {

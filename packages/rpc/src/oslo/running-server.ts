@@ -37,6 +37,8 @@ export class OsloRunningServer implements OsloServer {
   readonly #around: Around | undefined;
   /** Calls whose handlers run, by their id. */
   readonly #asked = new Map<string, OsloJob>();
+  /** What runs or waits, by the id of its message. */
+  readonly #inHand = new Map<string, OsloJob>();
   #listeners: Listener[] = [];
   #endGauges: readonly (() => void)[] = [];
   #stopped: Promise<void> | undefined;
@@ -112,12 +114,16 @@ export class OsloRunningServer implements OsloServer {
       log.warn({ topic: this.#offer.topic, code: error.code, reason: error.message }, 'a request could not be read and is dropped');
       return;
     }
-    if (request.uniqueId !== undefined && this.#seen.has(request.uniqueId)) {
-      delivery.ack();
+    const { uniqueId = '' } = request;
+    if (uniqueId !== '' && this.#seen.has(uniqueId)) {
+      const job = this.#inHand.get(uniqueId);
+      if (job === undefined) delivery.ack();
+      else job.join(delivery);
       this.#count('duplicates', request.method);
       return;
     }
-    const job = new OsloJob(this.#transport, delivery, request, () => this.#seen.forget(request.uniqueId ?? ''));
+    const job = new OsloJob(this.#transport, delivery, request, () => this.#seen.forget(uniqueId));
+    if (uniqueId !== '') this.#inHand.set(uniqueId, job);
     this.#admit(job);
   }
 
@@ -126,6 +132,12 @@ export class OsloRunningServer implements OsloServer {
     // What nobody waits for is never refused: prefetch bounds it.
     if (this.#admission.admit(job, job.msgId === undefined ? Number.POSITIVE_INFINITY : limit)) return;
     this.#refuse(job, new Busy(`${this.#offer.topic}: ${this.#admission.waiting} requests wait already`, { limit }));
+    this.#end(job);
+  }
+
+  #end(job: OsloJob): void {
+    const { uniqueId } = job.request;
+    if (uniqueId !== undefined && this.#inHand.get(uniqueId) === job) this.#inHand.delete(uniqueId);
     job.end();
   }
 
@@ -139,7 +151,7 @@ export class OsloRunningServer implements OsloServer {
       if (job.context.expired) this.#count('expired', job.request.method);
       else await this.#handle(job);
     } finally {
-      job.end();
+      this.#end(job);
       if (msgId !== undefined) this.#asked.delete(msgId);
       metrics.duration('handle', clock.monotonic() - start, { topic: this.#offer.topic, method: this.#label(job.request.method) });
     }

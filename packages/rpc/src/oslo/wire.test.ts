@@ -310,6 +310,26 @@ test('a request acknowledged before its handler is not handled again by another 
   expect(texts).toEqual(['first', 'second']);
 });
 
+test('a request that came again while it was handled outlives the server that then dies', async () => {
+  const proxy = await openProxy(testBroker());
+  const near = await connectHere({ url: proxy.url });
+  const texts: string[] = [];
+  const note =
+    (name: string, done: Promise<void>) =>
+    (_context: unknown, { text }: { text: string }) => (texts.push(`${name} ${text}`), done);
+  await serveHere(near, { note: note('first', new Promise(() => undefined)) });
+  await publish(request('note', { text: 'x' }, 'u-1'));
+  await eventually(() => texts.length === 1);
+  proxy.cut();
+  proxy.restore();
+  await eventually(() => counts.get('duplicates') === 1);
+  await near.close();
+  await serveHere(await connectHere(), { note: note('second', Promise.resolve()) });
+  await eventually(() => texts.length === 2);
+  expect(texts).toEqual(['first x', 'second x']);
+  await proxy.close();
+});
+
 test('what `authorize` refuses is answered with NotAuthorized before any effect', async () => {
   const ran: string[] = [];
   const run: Work['run'] = (_context, { text }) => (ran.push(text), 'done');
@@ -349,8 +369,7 @@ test('when its transport is closed a call ends at once, whether it may be repeat
   const proxy = await startTcpProxy(testBroker());
   const near = await connectHere({ url: proxy.through(testBroker()), connectWaitMs: 30_000 });
   let running = 0;
-  const far = await connectHere();
-  await serveHere(far, { run: () => (running++, new Promise(() => undefined)) }, { graceMs: 0 });
+  await serveHere(await connectHere(), { run: () => (running++, new Promise(() => undefined)) }, { graceMs: 0 });
   const { run, note } = workContract(topic).methods;
   const client = createOsloClient(near, { ...workContract(topic), methods: { run: { ...run, idempotent: true }, note } });
   const sent = expect(client.run({ text: 'x' })).rejects.toMatchObject({ code: 'ConnectionLost' });
@@ -360,8 +379,10 @@ test('when its transport is closed a call ends at once, whether it may be repeat
   const other = await connectHere({ url: proxy.through(testBroker()), connectWaitMs: 30_000 });
   proxy.fail('cut');
   await eventually(() => !other.connected);
-  const waiting = createOsloClient(other, workContract(topic)).run({ text: 'x' });
-  const refused = expect(waiting).rejects.toMatchObject({ code: 'Unreachable', message: 'this transport is closed' });
+  const refused = expect(createOsloClient(other, workContract(topic)).run({ text: 'x' })).rejects.toMatchObject({
+    code: 'Unreachable',
+    message: 'this transport is closed',
+  });
   await other.close();
   await refused;
   await proxy.stop();
