@@ -10,7 +10,6 @@ import {
   type OsloServeOptions,
   type OsloTransport,
 } from '../index.ts';
-import { startTcpProxy } from '../../../../tests/support/tcp-proxy.ts';
 import { eventually } from '../testing/bench.ts';
 import { openProxy, testBroker } from '../testing/proxy.ts';
 import { packRequest, readReply, type OsloReply } from './envelope.ts';
@@ -226,27 +225,6 @@ test('when the connection breaks, a call fails at once, an idempotent one is mad
   await proxy.close();
 });
 
-test('a call whose connection breaks before it has left goes out with the next one', async () => {
-  const proxy = await startTcpProxy(testBroker());
-  const near = await connectHere({ url: proxy.through(testBroker()) });
-  await serveHere(await connectHere(), {});
-  const client = createOsloClient(near, workContract(topic));
-  proxy.fail('hold');
-  const first = client.run({ text: 'x' }); // its reply queue is being declared
-  proxy.fail('cut');
-  proxy.mend();
-  expect(await first).toBe('done');
-  const other = createOsloClient(near, { ...workContract(topic), exchange: `${topic}-other` });
-  proxy.fail('hold');
-  const second = other.run({ text: 'x' }); // its exchange is
-  proxy.fail('cut');
-  proxy.mend();
-  await expect(second).rejects.toMatchObject({ code: 'Unreachable' }); // by the broker: nobody listens there
-  await channel.deleteExchange(`${topic}-other`);
-  await near.close();
-  await proxy.stop();
-});
-
 test('queues that were deleted are declared again, and work goes on', async () => {
   const [near, far] = [await connectHere(), await connectHere()];
   await serveHere(far, {});
@@ -365,29 +343,6 @@ test('calls that come together while the reply queue is being declared are all a
   expect(answers).toEqual(Array.from({ length: 32 }, () => 'done'));
 });
 
-test('when its transport is closed a call ends at once, whether it may be repeated, has left, or not', async () => {
-  const proxy = await startTcpProxy(testBroker());
-  const near = await connectHere({ url: proxy.through(testBroker()), connectWaitMs: 30_000 });
-  let running = 0;
-  await serveHere(await connectHere(), { run: () => (running++, new Promise(() => undefined)) }, { graceMs: 0 });
-  const { run, note } = workContract(topic).methods;
-  const client = createOsloClient(near, { ...workContract(topic), methods: { run: { ...run, idempotent: true }, note } });
-  const sent = expect(client.run({ text: 'x' })).rejects.toMatchObject({ code: 'ConnectionLost' });
-  await eventually(() => running === 1);
-  await near.close();
-  await sent;
-  const other = await connectHere({ url: proxy.through(testBroker()), connectWaitMs: 30_000 });
-  proxy.fail('cut');
-  await eventually(() => !other.connected);
-  const refused = expect(createOsloClient(other, workContract(topic)).run({ text: 'x' })).rejects.toMatchObject({
-    code: 'Unreachable',
-    message: 'this transport is closed',
-  });
-  await other.close();
-  await refused;
-  await proxy.stop();
-});
-
 test('every server of a process hears what all are told', async () => {
   const transport = await connectHere();
   const heard: string[] = [];
@@ -408,24 +363,6 @@ test('a server that cannot have one of its queues takes nothing from the others'
   await channel.assertQueue(`${topic}.s-1`, { durable: true });
   await expect(serveHere(transport, {})).rejects.toThrow(/PRECONDITION_FAILED/);
   expect((await channel.checkQueue(topic)).consumerCount).toBe(0);
-});
-
-test('any number of messages may be the first to an exchange, or to all servers', { timeout: 60_000 }, async () => {
-  const notes: string[] = [];
-  const transport = await connectHere({ maxCalls: 3_000 });
-  const other = { ...workContract(topic), exchange: `${topic}-other` };
-  const handlers = { run: () => 'done', note: (_context: unknown, { text }: { text: string }) => void notes.push(text) };
-  await serveOslo(await connectHere(), [osloEndpoint(other, handlers)], { server: 's-1', overloadLimit: 5_000 });
-  const many = <T>(act: (index: number) => Promise<T>) => Promise.all(Array.from({ length: 2_500 }, (_, index) => act(index)));
-  const { run, note } = other.methods;
-  const client = createOsloClient(transport, other);
-  const all = createOsloClient(transport, { ...other, methods: { run, note: { ...note, kind: 'fanout' as const } } });
-  await many((index) => client.note({ text: String(index) }));
-  await many((index) => all.note({ text: String(index) }));
-  await eventually(() => notes.length === 5_000);
-  const caller = createOsloClient(await connectHere({ maxCalls: 3_000 }), other);
-  expect(new Set(await many(() => caller.run({ text: 'x' })))).toEqual(new Set(['done']));
-  await channel.deleteExchange(`${topic}-other`);
 });
 
 test('a time that no timer and no message can have, a signal that is none, and a closed transport are refused by name', async () => {
