@@ -115,7 +115,8 @@ async function withDeadLetters<T>(
   { url, credentials, tls, namespace = 'kilonova', limit = MOST_LETTERS }: DeadLetterSource,
   act: (letters: readonly Read[], place: Place) => Promise<T>,
 ): Promise<T> {
-  const urls = checkedUrls('dead letters', { url, ...(tls === undefined ? {} : { tls }) });
+  const given = { ...(credentials === undefined ? {} : { credentials }), ...(tls === undefined ? {} : { tls }) };
+  const urls = checkedUrls('dead letters', { url, ...given });
   const access = { urls, credentials, tls, heartbeatSeconds: HEARTBEAT_SECONDS, dialWaitMs: DIAL_WAIT_MS };
   const dialer = new Dialer(access, environment({}));
   const topology = new Topology(namespace, 'classic'); // the names are the same for both kinds

@@ -60,13 +60,27 @@ export interface BrokerAccessOptions {
  *
  * @throws TypeError for addresses and TLS options that cannot work. It never says an address: it may hold a password.
  */
-export function checkedUrls(caller: string, { url, urls = url === undefined ? [] : [url], tls }: BrokerAccessOptions): readonly string[] {
+export function checkedUrls(
+  caller: string,
+  { url, urls = url === undefined ? [] : [url], credentials, tls }: BrokerAccessOptions,
+): readonly string[] {
   if (urls.length === 0) throw new TypeError(`${caller}: expected url, or urls with at least one address`);
   for (const each of urls) {
     if (!URL.canParse(each) || !/^amqps?:$/.test(new URL(each).protocol))
       throw new TypeError(`${caller}: expected addresses like amqp://user:password@host:5672/vhost`);
+    if (credentials === undefined && !hasReadableLogin(new URL(each)))
+      throw new TypeError(`${caller}: account and password in an address: expected % as %25`);
     if (tls !== undefined && !each.startsWith('amqps:'))
       throw new TypeError(`${caller}: tls is given, but an address says amqp: expected amqps://host:5671/vhost`);
   }
   return urls;
+}
+
+function hasReadableLogin({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(`${username} ${password}`);
+    return true;
+  } catch {
+    return false;
+  }
 }

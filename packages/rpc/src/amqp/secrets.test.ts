@@ -166,3 +166,15 @@ test('passwords of addresses stay out of logs and errors', async () => {
 });
 
 const linesWith = (all: string, secret: string) => all.split('\n').filter((line) => line.includes(secret));
+
+test('an address whose account or password cannot be read is refused at once, without a word of it', async () => {
+  for (const login of [`user:${PASSWORD}%off`, `${PASSWORD}%off:x`]) {
+    const error = await failure(open('far', `amqp://${login}@127.0.0.1:1`));
+    expect(error).toBeInstanceOf(TypeError);
+    expect((error as Error).message).toBe('connectAmqp: account and password in an address: expected % as %25');
+    expect(said.join(' ')).not.toContain(PASSWORD);
+  }
+  const credentials = { user: 'user', password: 'x' };
+  const unused = await failure(open('far', 'amqp://user:50%off@127.0.0.1:1', { credentials, startWaitMs: 100 }));
+  expect(unused).toMatchObject({ code: 'Unreachable' });
+});
