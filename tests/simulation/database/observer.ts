@@ -22,10 +22,11 @@ export class Observer {
     return result;
   }
 
-  /** Which of these backends wait for a lock. */
+  /** Which of these backends wait for a lock that a session has. What the server's own upkeep locks is free again in a moment, and is waited for. */
   async blocked(pids: readonly number[]): Promise<ReadonlySet<number>> {
     const rows = await this.rows<{ pid: number }>(
-      'select pid from unnest($1::int[]) as asked (pid) where cardinality(pg_blocking_pids(pid)) > 0',
+      `select pid from unnest($1::int[]) as asked (pid)
+       where exists (select from unnest(pg_blocking_pids(asked.pid)) as by (pid) join pg_stat_activity a using (pid) where a.backend_type = 'client backend')`,
       [pids],
     );
     return new Set(rows.map(({ pid }) => pid));
