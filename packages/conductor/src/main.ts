@@ -172,7 +172,10 @@ export async function startConductor(parts: ConductorParts): Promise<RunningServ
     log.info({ host, conductor: id }, 'conductor started');
 
     let stopped: Promise<void> | undefined;
-    const handOver = () => endNewerTasks({ knex, clock, log, versions, definitions: taskDefinitions, waitMs: limits.handOverMs });
+    const handOver = async () => {
+      if ((await checkDatabase(knex, clock, config.database.connectTimeoutMs)).ok)
+        await endNewerTasks({ knex, clock, log, versions, definitions: taskDefinitions, waitMs: limits.handOverMs });
+    };
     return {
       name: 'conductor',
       health: async () =>
