@@ -1,7 +1,18 @@
 // What only a broker can show about delivery: full queues, and messages that kill whoever takes them.
 import { connect } from 'amqplib';
 import { expect, test } from 'vitest';
-import { Busy, call, cast, connectAmqp, createClient, defineContract, listDeadLetters, requeueDeadLetters, serve } from '../index.ts';
+import {
+  Busy,
+  call,
+  cast,
+  connectAmqp,
+  createClient,
+  defineContract,
+  listDeadLetters,
+  requeueDeadLetters,
+  serve,
+  type RpcError,
+} from '../index.ts';
 import { eventually } from '../testing/bench.ts';
 import { Text, text } from '../testing/echo.ts';
 import { testBroker } from '../testing/proxy.ts';
@@ -48,6 +59,25 @@ test('a confirmed call to a full queue fails at once as busy, not at its deadlin
   expect(performance.now() - start).toBeLessThan(10_000);
   await close();
   await Promise.all([inHand, inQueue]);
+});
+
+test('what a broker may have taken is not called unreachable because of an exchange that is gone', async () => {
+  const { near, channel, topology, queue, close } = await place('classic');
+  await channel.assertQueue(queue.name, { ...queue.options, durable: true });
+  await channel.bindQueue(queue.name, topology.exchange('internal'), queue.key);
+  await channel.deleteExchange(topology.exchange('events'));
+  const sent = (exchange: 'internal' | 'events', body: string) =>
+    near.sendConfirmed({ ...{ exchange, key: queue.key, body: Buffer.from(body) }, mandatory: false }).then(
+      () => 'confirmed',
+      (error: unknown) => (error as RpcError).code,
+    );
+  await sent('internal', 'opens the channel');
+  const outcomes = await Promise.all([...Array.from({ length: 20 }, (_, at) => sent('internal', `${at}`)), sent('events', 'nowhere')]);
+  expect(outcomes.at(-1)).toBe('Unreachable');
+  expect(outcomes.slice(0, -1)).not.toContain('Unreachable');
+  // All of them are there, whatever the broker came to say of it.
+  await expect.poll(async () => (await channel.checkQueue(queue.name)).messageCount, { timeout: 5_000 }).toBe(21);
+  await close();
 });
 
 test('a cast on a quorum queue that nobody survives is put aside with the reason, and can be sent again', async () => {

@@ -131,7 +131,7 @@ export class Link {
         } else if (error.message === 'message nacked') {
           reject(new Busy(`the queue of ${message.key} is full`, { key: message.key }));
         } else {
-          reject(closeReasons.get(channel) ?? new ConnectionLost('the connection to the broker was lost; the outcome is unknown'));
+          reject(this.#endOf(channel, exchange));
         }
       };
       const counted = channel as unknown as CountedChannel;
@@ -143,6 +143,14 @@ export class Link {
         counted.pushConfirmCallback(settle);
       else channel.publish(exchange, key, body, { ...properties, mandatory, ...(headers === undefined ? {} : { headers }) }, settle);
     });
+  }
+
+  /** What is known of a message that was not confirmed: the broker's refusal ends the channel, also for what it took before, to other places. */
+  #endOf(channel: Channel, exchange: string): RpcError {
+    const reason = closeReasons.get(channel);
+    if (reason?.message.includes(`'${exchange}'`) === true) return reason;
+    const lost = reason === undefined ? 'the connection to the broker was lost' : `the channel to the broker was closed: ${reason.message}`;
+    return new ConnectionLost(`${lost}; the outcome is unknown`, undefined, { cause: reason });
   }
 
   /** A channel whose failure is its user's business. */
