@@ -11,7 +11,7 @@ import {
   version,
 } from '@kilonova/objects';
 import { createClient, InProcessBroker, serve } from '@kilonova/rpc';
-import { createMetrics, defaultsOf, type RunningService, silentLogger, systemClock, systemRandom } from '@kilonova/runtime';
+import { createMetrics, defaultsOf, type Logger, type RunningService, silentLogger, systemClock, systemRandom } from '@kilonova/runtime';
 import { conductorSection, quotaSection, type ConductorConfig } from '../config.ts';
 import { invariants } from '../db/invariants/index.ts';
 import { startConductor } from '../main.ts';
@@ -114,7 +114,7 @@ export class Cloud {
   /** @param options.pin the wire version of its oldest peer */
   async startConductor(
     id: string,
-    { ownPool = false, pin }: { readonly ownPool?: boolean; readonly pin?: string } = {},
+    { ownPool = false, pin, log = silentLogger }: { readonly ownPool?: boolean; readonly pin?: string; readonly log?: Logger } = {},
   ): Promise<Conductor> {
     const transport = this.broker.connect({ service: 'conductor', id });
     const life = mortal(this.#database.knex);
@@ -125,7 +125,7 @@ export class Cloud {
         ...(pin !== undefined && { pin }),
         clock: systemClock,
         random: systemRandom,
-        log: silentLogger,
+        log,
         metrics: createMetrics(id),
       },
       config: {

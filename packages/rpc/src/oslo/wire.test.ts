@@ -1,65 +1,24 @@
-import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import {
-  connectOslo,
-  createOsloClient,
-  osloEndpoint,
-  serveOslo,
-  type OsloHandlers,
-  type OsloOptions,
-  type OsloServeOptions,
-  type OsloTransport,
-} from '../index.ts';
+import { beforeEach, expect, test } from 'vitest';
+import { createOsloClient, osloEndpoint, serveOslo, type OsloServeOptions } from '../index.ts';
 import { eventually } from '../testing/bench.ts';
 import { openProxy, testBroker } from '../testing/proxy.ts';
 import { packRequest, readReply, type OsloReply } from './envelope.ts';
 import { workContract } from './testing/contract.ts';
+import { osloPlace, type Work } from './testing/place.ts';
 
 /** What other peers may do to ours, byte by byte. */
-let topic: string;
-let runs = 0;
-let connection: ChannelModel;
-let channel: ConfirmChannel;
-const opened: OsloTransport[] = [];
 const counts = new Map<string, number>();
 const replies: OsloReply[] = [];
+const place = osloPlace('wire', {
+  metrics: { count: (counter) => counts.set(counter, (counts.get(counter) ?? 0) + 1), duration: () => undefined },
+});
 
 beforeEach(async () => {
-  topic = `oslo-wire-${process.pid}-${++runs}`;
   counts.clear();
   replies.length = 0;
-  connection = await connect(testBroker());
-  channel = await connection.createConfirmChannel();
-  await channel.assertQueue(`${topic}-answers`, { exclusive: true });
-  await channel.consume(`${topic}-answers`, (message) => message && replies.push(readReply(message.content)), { noAck: true });
+  await place.channel.assertQueue(`${place.topic}-answers`, { exclusive: true });
+  await place.channel.consume(`${place.topic}-answers`, (message) => message && replies.push(readReply(message.content)), { noAck: true });
 });
-
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((one) => one.close()));
-  for (const queue of [topic, `${topic}.s-1`]) await channel.deleteQueue(queue);
-  await channel.deleteExchange(topic);
-  await connection.close();
-});
-
-async function connectHere(over: Partial<OsloOptions> = {}): Promise<OsloTransport> {
-  const transport = await connectOslo({
-    url: testBroker(),
-    service: 'test',
-    controlExchange: topic,
-    retryBaseMs: 20,
-    retryCapMs: 200,
-    metrics: { count: (counter) => counts.set(counter, (counts.get(counter) ?? 0) + 1), duration: () => undefined },
-    ...over,
-  });
-  opened.push(transport);
-  return transport;
-}
-
-type Work = OsloHandlers<ReturnType<typeof workContract>>;
-async function serveHere(transport: OsloTransport, handlers: Partial<Work>, options: Partial<OsloServeOptions> = {}) {
-  const endpoint = osloEndpoint(workContract(topic), { run: () => 'done', note: () => undefined, ...handlers });
-  return serveOslo(transport, [endpoint], { server: 's-1', ...options });
-}
 
 const request = (method: string, args: object, uniqueId: string, msgId?: string) =>
   packRequest({
@@ -67,18 +26,18 @@ const request = (method: string, args: object, uniqueId: string, msgId?: string)
     args: { ...args },
     namespace: undefined,
     version: '1.0',
-    answer: msgId === undefined ? undefined : { msgId, queue: `${topic}-answers`, monitorSeconds: undefined },
+    answer: msgId === undefined ? undefined : { msgId, queue: `${place.topic}-answers`, monitorSeconds: undefined },
     context: {},
     uniqueId,
   });
 
 const publish = (body: Buffer, options = {}) => {
-  channel.publish(topic, topic, body, options);
-  return channel.waitForConfirms();
+  place.channel.publish(place.topic, place.topic, body, options);
+  return place.channel.waitForConfirms();
 };
 
 test('what cannot be read is dropped and counted, and the next request is handled', async () => {
-  await serveHere(await connectHere({ maxMessageBytes: 2_000 }), {});
+  await place.serve(await place.connect({ maxMessageBytes: 2_000 }), {});
   const bad = [
     'not JSON',
     '[]',
@@ -97,15 +56,15 @@ test('what cannot be read is dropped and counted, and the next request is handle
 });
 
 test('a caller whose request is wrong inside is told, where it can be', async () => {
-  await serveHere(await connectHere(), {});
-  await publish(Buffer.from(JSON.stringify({ method: 'run', args: 'x', _msg_id: 'm-1', _reply_q: `${topic}-answers` })));
+  await place.serve(await place.connect(), {});
+  await publish(Buffer.from(JSON.stringify({ method: 'run', args: 'x', _msg_id: 'm-1', _reply_q: `${place.topic}-answers` })));
   await eventually(() => replies.length === 1);
   expect(JSON.parse(String(replies[0]?.failure))).toMatchObject({ class: 'TypeError', module: 'builtins' });
 });
 
 test('a return address that cannot be used makes no trouble for the connection, nor for the next request', async () => {
-  await serveHere(await connectHere(), {});
-  const odd = { method: 'run', args: { text: 'x' }, _msg_id: 'm-1', _reply_q: `${topic}-answers` };
+  await place.serve(await place.connect(), {});
+  const odd = { method: 'run', args: { text: 'x' }, _msg_id: 'm-1', _reply_q: `${place.topic}-answers` };
   const broken = { ...odd, args: 'x' };
   for (const one of [odd, broken]) {
     await publish(Buffer.from(JSON.stringify({ ...one, _msg_id: 'm'.repeat(300), _timeout: 2 })));
@@ -119,8 +78,8 @@ test('a return address that cannot be used makes no trouble for the connection, 
 });
 
 test('a request without envelope (format 1.0), and one of one number as version, are understood', async () => {
-  await serveHere(await connectHere(), { run: (_context, { text }) => text });
-  const plain = { method: 'run', args: { text: 'old' }, version: '1', _msg_id: 'm-1', _reply_q: `${topic}-answers` };
+  await place.serve(await place.connect(), { run: (_context, { text }) => text });
+  const plain = { method: 'run', args: { text: 'old' }, version: '1', _msg_id: 'm-1', _reply_q: `${place.topic}-answers` };
   await publish(Buffer.from(JSON.stringify(plain)));
   await eventually(() => replies.length === 1);
   expect(replies[0]?.result).toBe('old');
@@ -128,7 +87,7 @@ test('a request without envelope (format 1.0), and one of one number as version,
 
 test('the same message again is dropped, within the window', async () => {
   const notes: string[] = [];
-  await serveHere(await connectHere({ duplicateWindow: 2 }), { note: (_context, { text }) => void notes.push(text) });
+  await place.serve(await place.connect({ duplicateWindow: 2 }), { note: (_context, { text }) => void notes.push(text) });
   for (const id of ['a', 'a', 'b', 'a', 'c', 'd', 'a']) await publish(request('note', { text: id }, id));
   await eventually(() => notes.length + (counts.get('duplicates') ?? 0) === 7);
   expect(notes).toEqual(['a', 'b', 'c', 'd', 'a']);
@@ -136,7 +95,7 @@ test('the same message again is dropped, within the window', async () => {
 
 test('an id that is too long to be remembered is none', async () => {
   const notes: string[] = [];
-  await serveHere(await connectHere(), { note: (_context, { text }) => void notes.push(text) });
+  await place.serve(await place.connect(), { note: (_context, { text }) => void notes.push(text) });
   const long = 'u'.repeat(256);
   for (const id of [long, long, 'u'.repeat(255), 'u'.repeat(255)]) await publish(request('note', { text: String(id.length) }, id));
   await eventually(() => notes.length + (counts.get('duplicates') ?? 0) === 4);
@@ -148,7 +107,7 @@ test('above its limit a server answers calls with Busy and keeps casts', async (
   const notes: string[] = [];
   const run = () => new Promise<string>((resolve) => releases.push(() => resolve('done')));
   const limits = { concurrency: 1, overloadLimit: 1 };
-  await serveHere(await connectHere(), { run, note: (_context, { text }) => void notes.push(text) }, limits);
+  await place.serve(await place.connect(), { run, note: (_context, { text }) => void notes.push(text) }, limits);
   for (const id of ['1', '2', '3']) await publish(request('run', { text: 'x' }, `u-${id}`, `m-${id}`));
   await publish(request('note', { text: 'kept' }, 'u-4'));
   await eventually(() => replies.length === 1);
@@ -168,10 +127,10 @@ test('a handler is told when its caller has given up, or its reply queue is gone
         resolve('late');
       }),
     );
-  await serveHere(await connectHere(), { run });
+  await place.serve(await place.connect(), { run });
   await publish(request('run', { text: 'x' }, 'u-1', 'm-1'), { expiration: '200' });
   await eventually(() => reasons.length === 1);
-  const gone = { msgId: 'm-2', queue: `${topic}-nowhere`, monitorSeconds: 1 };
+  const gone = { msgId: 'm-2', queue: `${place.topic}-nowhere`, monitorSeconds: 1 };
   const base = { method: 'run', args: { text: 'x' }, namespace: undefined, version: '1.0', context: {} };
   await publish(packRequest({ ...base, answer: gone, uniqueId: 'u-2' }));
   await eventually(() => reasons.length === 2);
@@ -180,22 +139,22 @@ test('a handler is told when its caller has given up, or its reply queue is gone
 });
 
 test('a stopped server hands back what it did not finish, and another one does it', async () => {
-  const [first, second] = [await connectHere(), await connectHere()];
+  const [first, second] = [await place.connect(), await place.connect()];
   let started = 0;
-  const server = await serveHere(first, { run: () => new Promise(() => void started++) }, { graceMs: 0 });
+  const server = await place.serve(first, { run: () => new Promise(() => void started++) }, { graceMs: 0 });
   await publish(request('run', { text: 'x' }, 'u-1', 'm-1'));
   await eventually(() => started === 1);
   await server.stop();
-  await serveHere(second, { run: () => 'second' });
+  await place.serve(second, { run: () => 'second' });
   await eventually(() => replies.length === 1);
   expect(replies[0]?.result).toBe('second');
 });
 
 test('a silent server ends a monitored call long before its deadline', async () => {
-  const transport = await connectHere();
-  await channel.assertQueue(topic, { durable: false });
-  await channel.bindQueue(topic, topic, topic);
-  const client = createOsloClient(transport, workContract(topic), { callMonitorSeconds: 2 });
+  const transport = await place.connect();
+  await place.channel.assertQueue(place.topic, { durable: false });
+  await place.channel.bindQueue(place.topic, place.topic, place.topic);
+  const client = createOsloClient(transport, workContract(place.topic), { callMonitorSeconds: 2 });
   await expect(client.run({ text: 'x' }, { timeoutMs: 20_000 })).rejects.toMatchObject({
     code: 'DeadlineExceeded',
     details: { timeoutMs: 2_000 },
@@ -204,13 +163,13 @@ test('a silent server ends a monitored call long before its deadline', async () 
 
 test('when the connection breaks, a call fails at once, an idempotent one is made again, and a client waits a bounded time', async () => {
   const proxy = await openProxy(testBroker());
-  const near = await connectHere({ url: proxy.url, connectWaitMs: 300 });
+  const near = await place.connect({ url: proxy.url, connectWaitMs: 300 });
   const hung: (() => void)[] = [];
-  const server = await connectHere();
-  await serveHere(server, { run: () => new Promise((resolve) => hung.push(() => resolve('done'))) });
-  const { run, ...rest } = workContract(topic).methods;
-  const again = createOsloClient(near, { ...workContract(topic), methods: { ...rest, run: { ...run, idempotent: true } } });
-  const once = createOsloClient(near, workContract(topic));
+  const server = await place.connect();
+  await place.serve(server, { run: () => new Promise((resolve) => hung.push(() => resolve('done'))) });
+  const { run, ...rest } = workContract(place.topic).methods;
+  const again = createOsloClient(near, { ...workContract(place.topic), methods: { ...rest, run: { ...run, idempotent: true } } });
+  const once = createOsloClient(near, workContract(place.topic));
   const [lost, kept] = [once.run({ text: 'x' }), again.run({ text: 'x' })];
   await eventually(() => hung.length === 2);
   proxy.cut();
@@ -226,11 +185,11 @@ test('when the connection breaks, a call fails at once, an idempotent one is mad
 });
 
 test('queues that were deleted are declared again, and work goes on', async () => {
-  const [near, far] = [await connectHere(), await connectHere()];
-  await serveHere(far, {});
-  const client = createOsloClient(near, workContract(topic));
+  const [near, far] = [await place.connect(), await place.connect()];
+  await place.serve(far, {});
+  const client = createOsloClient(near, workContract(place.topic));
   expect(await client.run({ text: 'x' })).toBe('done');
-  for (const queue of [topic, `${topic}.s-1`, `reply_${near.unique}`]) await channel.deleteQueue(queue);
+  for (const queue of [place.topic, `${place.topic}.s-1`, `reply_${near.unique}`]) await place.channel.deleteQueue(queue);
   const works = () =>
     client.run({ text: 'x' }, { timeoutMs: 500 }).then(
       () => true,
@@ -240,13 +199,13 @@ test('queues that were deleted are declared again, and work goes on', async () =
 });
 
 test('the queues of a process are gone some time after it', async () => {
-  const transport = await connectHere({ transientTtlSeconds: 1 });
-  await serveHere(transport, {});
-  await createOsloClient(transport, workContract(topic)).run({ text: 'x' });
+  const transport = await place.connect({ transientTtlSeconds: 1 });
+  await place.serve(transport, {});
+  await createOsloClient(transport, workContract(place.topic)).run({ text: 'x' });
   const { unique } = transport;
   await transport.close();
   const there = async (queue: string) => {
-    const probe = await connection.createChannel();
+    const probe = await place.connection.createChannel();
     probe.on('error', () => undefined);
     const found = await probe.checkQueue(queue).then(
       () => true,
@@ -255,15 +214,15 @@ test('the queues of a process are gone some time after it', async () => {
     if (found) await probe.close();
     return found;
   };
-  for (const queue of [`reply_${unique}`, `${topic}_fanout_${unique}`])
+  for (const queue of [`reply_${unique}`, `${place.topic}_fanout_${unique}`])
     // To ask is to use it: the questions must be further apart than the time it stays.
     await expect.poll(() => there(queue), { timeout: 15_000, interval: 2_500 }).toBe(false);
 });
 
 test('calls above maxCalls are refused, and an aborted call ends with the reason', async () => {
-  const transport = await connectHere({ maxCalls: 1 });
-  await serveHere(transport, { run: () => new Promise(() => undefined) }, { graceMs: 0 });
-  const client = createOsloClient(transport, workContract(topic));
+  const transport = await place.connect({ maxCalls: 1 });
+  await place.serve(transport, { run: () => new Promise(() => undefined) }, { graceMs: 0 });
+  const client = createOsloClient(transport, workContract(place.topic));
   const abort = new AbortController();
   const first = client.run({ text: 'x' }, { signal: abort.signal });
   await expect(client.run({ text: 'x' })).rejects.toMatchObject({ code: 'Busy' });
@@ -272,17 +231,17 @@ test('calls above maxCalls are refused, and an aborted call ends with the reason
 });
 
 test('a request acknowledged before its handler is not handled again by another server', async () => {
-  const [first, second] = [await connectHere(), await connectHere()];
+  const [first, second] = [await place.connect(), await place.connect()];
   const texts: string[] = [];
   const note: Work['note'] = (_context, { text }) => {
     texts.push(text);
     return new Promise(() => undefined);
   };
-  const server = await serveHere(first, { note }, { acknowledge: 'before', graceMs: 0 });
+  const server = await place.serve(first, { note }, { acknowledge: 'before', graceMs: 0 });
   await publish(request('note', { text: 'first' }, 'u-1'));
   await eventually(() => texts.length === 1);
   await server.stop();
-  await serveHere(second, { note });
+  await place.serve(second, { note });
   await publish(request('note', { text: 'second' }, 'u-2'));
   await eventually(() => texts.length === 2);
   expect(texts).toEqual(['first', 'second']);
@@ -290,19 +249,19 @@ test('a request acknowledged before its handler is not handled again by another 
 
 test('a request that came again while it was handled outlives the server that then dies', async () => {
   const proxy = await openProxy(testBroker());
-  const near = await connectHere({ url: proxy.url });
+  const near = await place.connect({ url: proxy.url });
   const texts: string[] = [];
   const note =
     (name: string, done: Promise<void>) =>
     (_context: unknown, { text }: { text: string }) => (texts.push(`${name} ${text}`), done);
-  await serveHere(near, { note: note('first', new Promise(() => undefined)) });
+  await place.serve(near, { note: note('first', new Promise(() => undefined)) });
   await publish(request('note', { text: 'x' }, 'u-1'));
   await eventually(() => texts.length === 1);
   proxy.cut();
   proxy.restore();
   await eventually(() => counts.get('duplicates') === 1);
   await near.close();
-  await serveHere(await connectHere(), { note: note('second', Promise.resolve()) });
+  await place.serve(await place.connect(), { note: note('second', Promise.resolve()) });
   await eventually(() => texts.length === 2);
   expect(texts).toEqual(['first x', 'second x']);
   await proxy.close();
@@ -314,8 +273,8 @@ test('what `authorize` refuses is answered with NotAuthorized before any effect'
   const authorize: OsloServeOptions['authorize'] = (_method, { remote }) => {
     if (remote['user_id'] !== 'admin') throw new Error('only the admin may');
   };
-  await serveHere(await connectHere(), { run }, { authorize });
-  const client = createOsloClient(await connectHere(), workContract(topic));
+  await place.serve(await place.connect(), { run }, { authorize });
+  const client = createOsloClient(await place.connect(), workContract(place.topic));
   const refused = client.run({ text: 'x' }, { remoteContext: { user_id: 'u-1' } });
   await expect(refused).rejects.toMatchObject({ remoteName: 'NotAuthorized', message: 'only the admin may' });
   expect(await client.run({ text: 'y' }, { remoteContext: { user_id: 'admin' } })).toBe('done');
@@ -323,31 +282,31 @@ test('what `authorize` refuses is answered with NotAuthorized before any effect'
 });
 
 test('calls and fanouts go through replicated reply and fanout queues', async () => {
-  const [near, far] = [await connectHere({ transientQuorum: true }), await connectHere({ transientQuorum: true })];
+  const [near, far] = [await place.connect({ transientQuorum: true }), await place.connect({ transientQuorum: true })];
   const notes: string[] = [];
-  await serveHere(far, { note: (_context, { text }) => void notes.push(text) });
-  const { run, note } = workContract(topic).methods;
-  const client = createOsloClient(near, { ...workContract(topic), methods: { run, note: { ...note, kind: 'fanout' as const } } });
+  await place.serve(far, { note: (_context, { text }) => void notes.push(text) });
+  const { run, note } = workContract(place.topic).methods;
+  const client = createOsloClient(near, { ...workContract(place.topic), methods: { run, note: { ...note, kind: 'fanout' as const } } });
   expect(await client.run({ text: 'x' })).toBe('done');
   await client.note({ text: 'all' });
   await eventually(() => notes.length === 1);
   await Promise.all([near.close(), far.close()]);
-  for (const queue of [`reply_${near.unique}`, `${topic}_fanout_${far.unique}`]) await channel.deleteQueue(queue);
+  for (const queue of [`reply_${near.unique}`, `${place.topic}_fanout_${far.unique}`]) await place.channel.deleteQueue(queue);
 });
 
 test('calls that come together while the reply queue is being declared are all answered', async () => {
-  const transport = await connectHere();
-  await serveHere(transport, {}); // so that nothing but the reply queue is to be waited for
-  const client = createOsloClient(transport, workContract(topic));
+  const transport = await place.connect();
+  await place.serve(transport, {}); // so that nothing but the reply queue is to be waited for
+  const client = createOsloClient(transport, workContract(place.topic));
   const answers = await Promise.all(Array.from({ length: 32 }, () => client.run({ text: 'x' }, { timeoutMs: 5_000 })));
   expect(answers).toEqual(Array.from({ length: 32 }, () => 'done'));
 });
 
 test('every server of a process hears what all are told', async () => {
-  const transport = await connectHere();
+  const transport = await place.connect();
   const heard: string[] = [];
-  const { run, note } = workContract(topic).methods;
-  const contract = { ...workContract(topic), methods: { run, note: { ...note, kind: 'fanout' as const } } };
+  const { run, note } = workContract(place.topic).methods;
+  const contract = { ...workContract(place.topic), methods: { run, note: { ...note, kind: 'fanout' as const } } };
   for (const server of ['s-1', 's-2']) {
     const endpoint = osloEndpoint(contract, { run: () => 'done', note: (_context, { text }) => void heard.push(`${server} ${text}`) });
     await serveOslo(transport, [endpoint], { server });
@@ -355,35 +314,35 @@ test('every server of a process hears what all are told', async () => {
   await createOsloClient(transport, contract).note({ text: 'all' });
   await eventually(() => heard.length === 2);
   expect(heard.toSorted()).toEqual(['s-1 all', 's-2 all']);
-  await channel.deleteQueue(`${topic}.s-2`);
+  await place.channel.deleteQueue(`${place.topic}.s-2`);
 });
 
 test('a server that cannot have one of its queues takes nothing from the others', async () => {
-  const transport = await connectHere();
-  await channel.assertQueue(`${topic}.s-1`, { durable: true });
-  await expect(serveHere(transport, {})).rejects.toThrow(/PRECONDITION_FAILED/);
-  expect((await channel.checkQueue(topic)).consumerCount).toBe(0);
+  const transport = await place.connect();
+  await place.channel.assertQueue(`${place.topic}.s-1`, { durable: true });
+  await expect(place.serve(transport, {})).rejects.toThrow(/PRECONDITION_FAILED/);
+  expect((await place.channel.checkQueue(place.topic)).consumerCount).toBe(0);
 });
 
 test('a time that no timer and no message can have, a signal that is none, and a closed transport are refused by name', async () => {
-  const transport = await connectHere();
+  const transport = await place.connect();
   for (const timeoutMs of [Number.POSITIVE_INFINITY, 3_000_000_000, -3, Number.NaN]) {
     const refusal = /timeoutMs: expected milliseconds above 0 and up to 2147483647/;
-    expect(() => createOsloClient(transport, workContract(topic), { timeoutMs })).toThrow(refusal);
-    const client = createOsloClient(transport, workContract(topic));
+    expect(() => createOsloClient(transport, workContract(place.topic), { timeoutMs })).toThrow(refusal);
+    const client = createOsloClient(transport, workContract(place.topic));
     await expect(client.run({ text: 'x' }, { timeoutMs })).rejects.toThrow(refusal);
     await expect(client.note({ text: 'x' }, { timeoutMs })).rejects.toThrow(refusal);
-    await expect(connectHere({ callTimeoutMs: timeoutMs })).rejects.toThrow(/connectOslo: callTimeoutMs: expected milliseconds above 0/);
+    await expect(place.connect({ callTimeoutMs: timeoutMs })).rejects.toThrow(/connectOslo: callTimeoutMs: expected milliseconds above 0/);
   }
   await transport.close();
-  const closed = createOsloClient(transport, workContract(topic));
+  const closed = createOsloClient(transport, workContract(place.topic));
   for (const send of [closed.run({ text: 'x' }), closed.note({ text: 'x' })])
     await expect(send).rejects.toMatchObject({ code: 'Unreachable', message: 'this transport is closed' });
   const signal = 5 as unknown as AbortSignal;
-  await expect(createOsloClient(transport, workContract(topic)).run({ text: 'x' }, { signal })).rejects.toThrow(
+  await expect(createOsloClient(transport, workContract(place.topic)).run({ text: 'x' }, { signal })).rejects.toThrow(
     /run: signal: expected an AbortSignal, got 5/,
   );
-  expect(() => createOsloClient(transport, workContract(topic), { callMonitorSeconds: 3_000_000 })).toThrow(
+  expect(() => createOsloClient(transport, workContract(place.topic), { callMonitorSeconds: 3_000_000 })).toThrow(
     /callMonitorSeconds: expected a whole number from 2 to 2147483, got 3000000/,
   );
 });
